@@ -1,0 +1,98 @@
+import { z } from 'zod';
+import { maxDecimals } from '../money/money.ts';
+import { maxAllowedAccounts } from './limits.ts';
+import {
+  accountIdSchema,
+  amountSchema,
+  commandIdSchema,
+  limitSchema,
+  metadataSchema,
+  nameSchema,
+  timeSchema,
+  traceparentSchema,
+} from './primitives.ts';
+import type { CommandKind } from './subjects.ts';
+
+/** What every command carries beside its meaning. None of it but `id` is part of the fingerprint. */
+const envelope = {
+  id: commandIdSchema.describe(
+    'The command id. The same id and account again gives the first outcome again.',
+  ),
+  deadline: z
+    .int()
+    .positive()
+    .optional()
+    .describe(
+      'Milliseconds since 1970 UTC, in the ledger’s time; past it the command is not decided any more.',
+    ),
+  traceparent: traceparentSchema.optional().describe('W3C trace context; sent when sampled.'),
+  allowedAccounts: z
+    .array(accountIdSchema)
+    .min(1)
+    .max(maxAllowedAccounts)
+    .optional()
+    .describe('The accounts that the caller may touch, when it is narrowed to some.'),
+};
+
+export const openCommandSchema = z.strictObject({
+  ...envelope,
+  accountId: accountIdSchema,
+  name: nameSchema,
+  currency: z
+    .string()
+    .regex(/^[A-Z0-9]{2,12}$/, 'must be 2 to 12 capital letters or digits such as EUR')
+    .default('XXX')
+    .describe('A currency code. XXX is ISO 4217’s “no currency”.'),
+  decimals: z
+    .int()
+    .min(0)
+    .max(maxDecimals)
+    .default(2)
+    .describe('Digits behind the point of the account’s amounts.'),
+  overdraftLimit: limitSchema.default('0').describe('How far the available balance may go below zero.'),
+  metadata: metadataSchema.optional(),
+});
+
+export const closeCommandSchema = z.strictObject({ ...envelope, accountId: accountIdSchema });
+
+export const addCommandSchema = z.strictObject({
+  ...envelope,
+  accountId: accountIdSchema,
+  amount: amountSchema,
+});
+
+export const subtractCommandSchema = z.strictObject({
+  ...envelope,
+  accountId: accountIdSchema,
+  amount: amountSchema,
+});
+
+/** Settles what is due, over all accounts. It has no account of its own and is harmless to repeat. */
+export const settleDueCommandSchema = z.strictObject({
+  id: commandIdSchema,
+  deadline: envelope.deadline,
+  traceparent: envelope.traceparent,
+  until: timeSchema.describe('Holds due at or before this time are settled.'),
+  sweep: z
+    .boolean()
+    .default(false)
+    .describe(
+      'The once-a-minute turn: look from the oldest hold on, and announce what comes within the hour.',
+    ),
+});
+
+export const commandSchemas = {
+  open: openCommandSchema,
+  close: closeCommandSchema,
+  add: addCommandSchema,
+  subtract: subtractCommandSchema,
+  'settle-due': settleDueCommandSchema,
+} as const satisfies Record<CommandKind, z.ZodType>;
+
+/** A command as a caller writes it: ids in any case, defaults left out. */
+export type CommandInput<K extends CommandKind> = z.input<(typeof commandSchemas)[K]>;
+/** A command as the ledger reads it. */
+export type CommandPayload<K extends CommandKind> = z.output<(typeof commandSchemas)[K]>;
+
+/** The commands that change one account: all but `settle-due`. */
+export type AccountCommandKind = Exclude<CommandKind, 'settle-due'>;

@@ -1,0 +1,41 @@
+import { z } from 'zod';
+import { errorCodes } from './error-codes.ts';
+import { entryKinds } from './outcomes.ts';
+import { accountIdSchema, balanceSchema, commandIdSchema, holdIdSchema, timeSchema } from './primitives.ts';
+
+/** Something is in the journal. Delivered at least once; (accountId, seq) orders and dedupes. */
+export const entryFactSchema = z.object({
+  type: z.literal('entry'),
+  accountId: accountIdSchema,
+  seq: z.int(),
+  commandId: commandIdSchema,
+  kind: z.enum(entryKinds),
+  currency: z.string(),
+  amount: balanceSchema,
+  balance: balanceSchema,
+  held: balanceSchema,
+  available: balanceSchema,
+  holdId: holdIdSchema.optional(),
+  dueAt: timeSchema.optional(),
+  at: timeSchema,
+});
+export type EntryFact = z.output<typeof entryFactSchema>;
+
+/** A command of a caller who did not wait was refused, and will stay refused. */
+export const refusalFactSchema = z.object({
+  type: z.literal('refusal'),
+  accountId: accountIdSchema,
+  commandId: commandIdSchema,
+  code: z.enum(errorCodes),
+  detail: z.string(),
+  at: timeSchema,
+});
+export type RefusalFact = z.output<typeof refusalFactSchema>;
+
+/** The payload of `balance.event`. */
+export const eventSchema = z.array(z.discriminatedUnion('type', [entryFactSchema, refusalFactSchema]));
+export type Fact = EntryFact | RefusalFact;
+
+/** The payload of `balance.hold.due`: holds fall due at this second. */
+export const holdDueSchema = z.strictObject({ dueAt: timeSchema });
+export type HoldDue = z.output<typeof holdDueSchema>;

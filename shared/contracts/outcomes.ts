@@ -1,0 +1,118 @@
+import { z } from 'zod';
+import { errorCodes } from './error-codes.ts';
+import {
+  accountIdSchema,
+  balanceSchema,
+  commandIdSchema,
+  holdIdSchema,
+  metadataSchema,
+  timeSchema,
+} from './primitives.ts';
+import type { CommandKind } from './subjects.ts';
+
+export const accountStatuses = ['open', 'closed'] as const;
+export type AccountStatus = (typeof accountStatuses)[number];
+
+export const holdStatuses = ['pending', 'settled', 'released'] as const;
+export type HoldStatus = (typeof holdStatuses)[number];
+
+/** What a hold does when it falls due. */
+export const dueActions = ['settle', 'release'] as const;
+export type DueAction = (typeof dueActions)[number];
+
+/** Every change of an account is an entry of one of these kinds. */
+export const entryKinds = ['open', 'close', 'add', 'subtract', 'settle'] as const;
+export type EntryKind = (typeof entryKinds)[number];
+
+/** An account as of one version. `available` = balance + overdraft limit − held. */
+export const accountViewSchema = z.object({
+  id: accountIdSchema,
+  name: z.string(),
+  status: z.enum(accountStatuses),
+  currency: z.string(),
+  decimals: z.int(),
+  balance: balanceSchema,
+  held: balanceSchema,
+  available: balanceSchema,
+  overdraftLimit: balanceSchema,
+  version: z.int().describe('The seq of the account’s last entry.'),
+  metadata: metadataSchema.optional(),
+});
+export type AccountView = z.output<typeof accountViewSchema>;
+
+export const entryViewSchema = z.object({
+  id: z.string().describe('<account id>:<seq>'),
+  seq: z.int(),
+  kind: z.enum(entryKinds),
+  amount: balanceSchema,
+  at: timeSchema,
+});
+export type EntryView = z.output<typeof entryViewSchema>;
+
+export const holdViewSchema = z.object({
+  id: holdIdSchema,
+  amount: balanceSchema,
+  status: z.enum(holdStatuses),
+  dueAt: timeSchema,
+});
+export type HoldView = z.output<typeof holdViewSchema>;
+
+export const fieldErrorSchema = z.object({
+  field: z.string().describe('Where it is, such as amount or 3.amount'),
+  message: z.string().describe('What it should be.'),
+});
+export type FieldError = z.output<typeof fieldErrorSchema>;
+
+/** The same over NATS as over HTTP: a code from the one list, and words for people. */
+export const errorViewSchema = z.object({
+  code: z.enum(errorCodes),
+  detail: z.string(),
+  fields: z
+    .array(fieldErrorSchema)
+    .optional()
+    .describe('With invalid_request: each field and what it should be.'),
+  available: balanceSchema.optional().describe('With insufficient_funds: what there was.'),
+  requested: balanceSchema.optional().describe('With insufficient_funds: what was asked.'),
+});
+export type ErrorView = z.output<typeof errorViewSchema>;
+
+/** A command that was refused, or whose fate is not known (`outcome_unknown`). */
+export const failedOutcomeSchema = z.object({
+  ok: z.literal(false),
+  commandId: commandIdSchema.optional().describe('Missing when the payload had no readable id.'),
+  replayed: z.boolean().optional(),
+  error: errorViewSchema,
+});
+export type FailedOutcome = z.output<typeof failedOutcomeSchema>;
+
+/** A command that is in the books. With `replayed` it already was, and everything is as it was then. */
+export const appliedOutcomeSchema = z.object({
+  ok: z.literal(true),
+  commandId: commandIdSchema,
+  replayed: z.boolean(),
+  account: accountViewSchema,
+  entry: entryViewSchema,
+  hold: holdViewSchema.optional(),
+});
+export type AppliedOutcome = z.output<typeof appliedOutcomeSchema>;
+
+export const settledOutcomeSchema = z.object({
+  ok: z.literal(true),
+  commandId: commandIdSchema,
+  settled: z.int().describe('Holds settled by this turn.'),
+  more: z.boolean().describe('More is due: send it again.'),
+  notBefore: timeSchema
+    .optional()
+    .describe('`until` has not come yet by the ledger’s clock: ask again then.'),
+});
+export type SettledOutcome = z.output<typeof settledOutcomeSchema>;
+
+export const outcomeSchemas = {
+  open: z.discriminatedUnion('ok', [appliedOutcomeSchema, failedOutcomeSchema]),
+  close: z.discriminatedUnion('ok', [appliedOutcomeSchema, failedOutcomeSchema]),
+  add: z.discriminatedUnion('ok', [appliedOutcomeSchema, failedOutcomeSchema]),
+  subtract: z.discriminatedUnion('ok', [appliedOutcomeSchema, failedOutcomeSchema]),
+  'settle-due': z.discriminatedUnion('ok', [settledOutcomeSchema, failedOutcomeSchema]),
+} as const satisfies Record<CommandKind, z.ZodType>;
+
+export type CommandOutcome<K extends CommandKind> = z.output<(typeof outcomeSchemas)[K]>;

@@ -1,0 +1,87 @@
+import { z } from 'zod';
+import { decimalPattern, maxDecimals, positiveDecimalPattern } from '../money/money.ts';
+import { maxMetadataBytes, maxNameLength } from './limits.ts';
+
+/** An account's id: a uuid in lower case. */
+export type AccountId = string & { readonly __brand: 'AccountId' };
+/** A hold's id: a uuid (version 7) in lower case. */
+export type HoldId = string & { readonly __brand: 'HoldId' };
+/** A command's id, unique per account: a uuid in lower case. */
+export type CommandId = string & { readonly __brand: 'CommandId' };
+
+/** Any uuid, of any version, in any letter case; read in lower case. */
+const uuidPattern = /^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$/;
+const uuidMessage = 'must be a uuid such as 26c940a1-7228-4ea2-a3bc-e6460b172040';
+
+const uuid = z.string({ error: uuidMessage }).regex(uuidPattern, uuidMessage).toLowerCase();
+
+export const accountIdSchema = uuid.meta({
+  format: 'uuid',
+  examples: ['26c940a1-7228-4ea2-a3bc-e6460b172040'],
+}) as unknown as z.ZodType<AccountId, string>;
+export const holdIdSchema = uuid.meta({
+  format: 'uuid',
+  examples: ['019a9c3e-5b1a-7c3e-8f00-2d9a6f1b7c44'],
+}) as unknown as z.ZodType<HoldId, string>;
+export const commandIdSchema = uuid.meta({
+  format: 'uuid',
+  examples: ['6f1b7c44-0b52-4c53-9b1e-2d9a019a9c3e'],
+}) as unknown as z.ZodType<CommandId, string>;
+
+const amountMessage =
+  'must be a decimal string above zero such as "33.48": at most 15 digits before the point, ' +
+  `at most the currency's decimals (never more than ${maxDecimals}) behind it, no sign, blank, exponent or leading zero`;
+
+/** An amount of money on the wire: a decimal string above zero. */
+export const amountSchema = z
+  .string({ error: amountMessage })
+  .regex(positiveDecimalPattern, amountMessage)
+  .meta({ description: 'A decimal string above zero; never a number.', examples: ['33.48'] });
+
+const limitMessage = 'must be a decimal string such as "0" or "250.00"';
+
+/** A limit on the wire: as an amount, and it may be zero. */
+export const limitSchema = z
+  .string({ error: limitMessage })
+  .regex(decimalPattern, limitMessage)
+  .meta({ examples: ['0.00'] });
+
+/** A balance as it is answered: a decimal string that may be negative (an overdraft). */
+export const balanceSchema = z
+  .string()
+  .regex(/^-?[0-9]+(?:\.[0-9]+)?$/)
+  .meta({ examples: ['1400.00'] });
+
+/** A point in time as it is answered: RFC 3339, UTC. */
+export const timeSchema = z.iso
+  .datetime({ precision: null })
+  .meta({ examples: ['2026-01-31T12:00:00.000Z'] });
+
+/** U+0000 can't be stored by Postgres, and lone surrogates have no UTF-8: both are refused at the door. */
+export function isStorableText(text: string): boolean {
+  return !text.includes('\u0000') && text.isWellFormed();
+}
+
+const nameMessage = `must be 1 to ${maxNameLength} characters, without U+0000 or lone surrogates`;
+
+export const nameSchema = z
+  .string({ error: nameMessage })
+  .min(1, nameMessage)
+  .max(maxNameLength, nameMessage)
+  .refine(isStorableText, nameMessage);
+
+/** Flat, small data of the caller's own, kept beside an account; Holdfast never reads it. */
+export const metadataSchema = z
+  .record(
+    z.string().min(1).max(64).refine(isStorableText, 'must not hold U+0000 or lone surrogates'),
+    z.string().max(500).refine(isStorableText, 'must not hold U+0000 or lone surrogates'),
+  )
+  .refine(
+    (data) => Buffer.byteLength(JSON.stringify(data)) <= maxMetadataBytes,
+    `must be at most ${maxMetadataBytes} bytes as JSON`,
+  );
+
+/** W3C Trace Context, version 00: https://www.w3.org/TR/trace-context/#traceparent-header */
+export const traceparentSchema = z
+  .string()
+  .regex(/^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/, 'must be a W3C traceparent');

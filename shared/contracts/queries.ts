@@ -1,0 +1,105 @@
+import { z } from 'zod';
+import { maxAllowedAccounts, maxPageSize } from './limits.ts';
+import {
+  accountViewSchema,
+  accountStatuses,
+  dueActions,
+  entryKinds,
+  errorViewSchema,
+  holdStatuses,
+} from './outcomes.ts';
+import { accountIdSchema, balanceSchema, commandIdSchema, holdIdSchema, timeSchema } from './primitives.ts';
+import type { QueryKind } from './subjects.ts';
+
+const allowedAccounts = z.array(accountIdSchema).min(1).max(maxAllowedAccounts).optional();
+const limit = z.int().min(1).max(maxPageSize).default(100);
+
+export const querySchemas = {
+  /** Answers when a command could be served, with the ledger's time. */
+  ping: z.strictObject({}),
+  account: z.strictObject({ accountId: accountIdSchema, allowedAccounts }),
+  /** Accounts in id order, a page at a time. */
+  accounts: z.strictObject({
+    after: accountIdSchema.optional().describe('The last id of the page before.'),
+    status: z.enum(accountStatuses).optional(),
+    limit,
+    allowedAccounts,
+  }),
+  hold: z.strictObject({ accountId: accountIdSchema, holdId: holdIdSchema, allowedAccounts }),
+  /** An account's holds in id order, which is the order in which they were made. */
+  holds: z.strictObject({
+    accountId: accountIdSchema,
+    after: holdIdSchema.optional().describe('The last id of the page before.'),
+    status: z.enum(holdStatuses).optional(),
+    limit,
+    allowedAccounts,
+  }),
+  /** An account's journal in seq order. */
+  entries: z.strictObject({
+    accountId: accountIdSchema,
+    afterSeq: z.int().min(0).default(0).describe('The last seq of the page before.'),
+    limit,
+    allowedAccounts,
+  }),
+} as const satisfies Record<QueryKind, z.ZodType>;
+
+export const holdDetailSchema = z.object({
+  id: holdIdSchema,
+  accountId: accountIdSchema,
+  amount: balanceSchema,
+  remaining: balanceSchema,
+  status: z.enum(holdStatuses),
+  dueAt: timeSchema,
+  onDue: z.enum(dueActions),
+  commandId: commandIdSchema,
+  version: z.int(),
+});
+export type HoldDetail = z.output<typeof holdDetailSchema>;
+
+export const entryDetailSchema = z.object({
+  id: z.string(),
+  accountId: accountIdSchema,
+  seq: z.int(),
+  commandId: commandIdSchema,
+  kind: z.enum(entryKinds),
+  amount: balanceSchema,
+  balance: balanceSchema,
+  held: balanceSchema,
+  available: balanceSchema,
+  overdraftLimit: balanceSchema,
+  holdId: holdIdSchema.optional(),
+  at: timeSchema,
+  details: z.record(z.string(), z.unknown()).optional(),
+  hash: z.string().describe('The chain hash, hexadecimal.'),
+});
+export type EntryDetail = z.output<typeof entryDetailSchema>;
+
+const failedSchema = z.object({ ok: z.literal(false), error: errorViewSchema });
+
+export const answerSchemas = {
+  ping: z.discriminatedUnion('ok', [
+    z.object({ ok: z.literal(true), now: z.number().describe('The ledger’s time, ms since 1970 UTC.') }),
+    failedSchema,
+  ]),
+  account: z.discriminatedUnion('ok', [
+    z.object({ ok: z.literal(true), account: accountViewSchema }),
+    failedSchema,
+  ]),
+  accounts: z.discriminatedUnion('ok', [
+    z.object({ ok: z.literal(true), accounts: z.array(accountViewSchema) }),
+    failedSchema,
+  ]),
+  hold: z.discriminatedUnion('ok', [z.object({ ok: z.literal(true), hold: holdDetailSchema }), failedSchema]),
+  holds: z.discriminatedUnion('ok', [
+    z.object({ ok: z.literal(true), holds: z.array(holdDetailSchema) }),
+    failedSchema,
+  ]),
+  entries: z.discriminatedUnion('ok', [
+    z.object({ ok: z.literal(true), entries: z.array(entryDetailSchema) }),
+    failedSchema,
+  ]),
+} as const satisfies Record<QueryKind, z.ZodType>;
+
+export type QueryInput<K extends QueryKind> = z.input<(typeof querySchemas)[K]>;
+export type QueryPayload<K extends QueryKind> = z.output<(typeof querySchemas)[K]>;
+export type QueryAnswer<K extends QueryKind> = z.output<(typeof answerSchemas)[K]>;

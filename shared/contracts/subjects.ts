@@ -1,0 +1,45 @@
+/** Every NATS subject, stream and consumer name. Nobody spells one anywhere else. */
+
+/** The commands a caller can send, each on a subject of its own, so that permissions can allow just one kind. */
+export const commandKinds = ['open', 'close', 'add', 'subtract', 'settle-due'] as const;
+export type CommandKind = (typeof commandKinds)[number];
+
+/** The questions a caller can ask; they change nothing. */
+export const queryKinds = ['ping', 'account', 'accounts', 'hold', 'holds', 'entries'] as const;
+export type QueryKind = (typeof queryKinds)[number];
+
+/** The commands that may also be sent without waiting for an answer. */
+export const asyncCommandKinds = ['open', 'close', 'add', 'subtract'] as const;
+export type AsyncCommandKind = (typeof asyncCommandKinds)[number];
+
+export const commandSubjectPrefix = 'balance.command.';
+export const querySubjectPrefix = 'balance.query.';
+export const asyncCommandSubjectPrefix = 'balance.async.';
+
+export function commandSubject<K extends CommandKind>(kind: K): `balance.command.${K}` {
+  return `balance.command.${kind}`;
+}
+
+export function querySubject<K extends QueryKind>(kind: K): `balance.query.${K}` {
+  return `balance.query.${kind}`;
+}
+
+export function asyncCommandSubject<K extends AsyncCommandKind>(kind: K): `balance.async.${K}` {
+  return `balance.async.${kind}`;
+}
+
+/** All ledgers share this queue group: each message reaches one of them. */
+export const ledgerQueueGroup = 'ledger';
+
+/** "Holds fall due at second T", delivered to the settler when T has come. */
+export const holdDueSubject = 'balance.hold.due';
+export const holdsStream = 'BALANCE_HOLDS';
+export const settlerConsumer = 'settler';
+
+/** What has happened, one message per committed batch. */
+export const eventSubject = 'balance.event';
+export const eventsStream = 'BALANCE_EVENTS';
+
+/** Commands of callers who do not wait for the answer. */
+export const commandsStream = 'BALANCE_COMMANDS';
+export const asyncCommandsConsumer = 'ledger';
