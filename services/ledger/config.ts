@@ -1,0 +1,57 @@
+import { z } from 'zod';
+import { anyText, minutes, optionalPort, remotePort, secret } from '../../shared/config/fields.ts';
+import { parseSettings, type Environment } from '../../shared/config/parse-settings.ts';
+import { logSettings, natsSettings, opsSettings } from '../../shared/config/setting-groups.ts';
+
+/** Every setting of the ledger. */
+export const ledgerSettings = z.object({
+  DB_HOST: anyText({
+    description: 'The host of PostgreSQL.',
+    default: '127.0.0.1',
+    expected: 'a host name, an IP address or the folder of a Unix socket',
+  }),
+  DB_PORT: remotePort({ description: 'The port of PostgreSQL.', default: '5432' }),
+  DB_USER: anyText({
+    description: 'The PostgreSQL user, owner of the database.',
+    default: 'holdfast',
+    expected: 'a user name',
+  }),
+  DB_PASSWORD: secret({ description: 'The password of DB_USER.' }),
+  DB_NAME: anyText({ description: 'The database.', default: 'holdfast', expected: 'a database name' }),
+  ...natsSettings,
+  SUBSTRACT_HOLD_PERIOD: minutes({
+    description: 'Minutes from a subtract until its hold is settled; fractions are fine.',
+    default: '10',
+    // Far beyond any use, and far from where dates or timers overflow.
+    maxMinutes: 5_259_600,
+    maxInWords: 'ten years',
+  }),
+  LEDGER_OPS_PORT: optionalPort({
+    description: 'The port on which the ledger answers GET /healthz and GET /readyz; 0 is off.',
+    default: '0',
+  }),
+  ...opsSettings,
+  ...logSettings,
+});
+
+export type LedgerSettings = ReturnType<typeof readLedgerSettings>;
+
+/** Throws a `SettingsError` that names all invalid settings at once. */
+export function readLedgerSettings(env: Environment) {
+  const given = parseSettings(ledgerSettings, env);
+  return {
+    database: {
+      host: given.DB_HOST,
+      port: given.DB_PORT,
+      user: given.DB_USER,
+      password: given.DB_PASSWORD,
+      name: given.DB_NAME,
+    },
+    natsUrls: given.NATS_URL,
+    holdPeriodMs: given.SUBSTRACT_HOLD_PERIOD,
+    /** Undefined is off. */
+    opsPort: given.LEDGER_OPS_PORT.port,
+    opsHost: given.OPS_HOST,
+    logLevel: given.LOG_LEVEL,
+  };
+}

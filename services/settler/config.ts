@@ -1,0 +1,37 @@
+import { z } from 'zod';
+import { integer, optionalPort } from '../../shared/config/fields.ts';
+import { parseSettings, type Environment } from '../../shared/config/parse-settings.ts';
+import { logSettings, natsSettings, opsSettings } from '../../shared/config/setting-groups.ts';
+
+/** Every setting of the settler. */
+export const settlerSettings = z.object({
+  ...natsSettings,
+  SETTLER_WORKERS: integer({
+    description: 'How many due seconds the settler works on at once.',
+    default: '2',
+    min: 1,
+    // More would only queue at the ledger, which takes settling and live batches in turns.
+    max: 64,
+  }),
+  SETTLER_OPS_PORT: optionalPort({
+    description: 'The port on which the settler answers GET /healthz and GET /readyz; 0 is off.',
+    default: '0',
+  }),
+  ...opsSettings,
+  ...logSettings,
+});
+
+export type SettlerSettings = ReturnType<typeof readSettlerSettings>;
+
+/** Throws a `SettingsError` that names all invalid settings at once. */
+export function readSettlerSettings(env: Environment) {
+  const given = parseSettings(settlerSettings, env);
+  return {
+    natsUrls: given.NATS_URL,
+    workers: given.SETTLER_WORKERS,
+    /** Undefined is off. */
+    opsPort: given.SETTLER_OPS_PORT.port,
+    opsHost: given.OPS_HOST,
+    logLevel: given.LOG_LEVEL,
+  };
+}

@@ -1,0 +1,134 @@
+import { z } from 'zod';
+import { settingFacts, type SettingFacts } from './parse-settings.ts';
+
+/** What a kind of setting leaves to the one who uses it. */
+interface FieldOptions {
+  description: string;
+  default: string;
+}
+
+/** A setting made from its text; `read` answers undefined for a text that it can't accept. */
+function field<Value>(facts: SettingFacts & { default: string }, read: (text: string) => Value | undefined) {
+  // prefault, not default: the default is read like any other text, so that it can't be one that we would refuse.
+  return reading(facts.expected, read).prefault(facts.default).register(settingFacts, facts);
+}
+
+function reading<Value>(expected: string, read: (text: string) => Value | undefined) {
+  return z.string().transform((text, context): Value => {
+    const value = read(text.trim());
+    if (value !== undefined) return value;
+    context.addIssue({ code: 'custom', message: expected });
+    return z.NEVER;
+  });
+}
+
+/** A whole number from `min` to `max`. */
+export function integer(options: FieldOptions & { min: number; max: number; expected?: string }) {
+  const { description, min, max } = options;
+  const expected = options.expected ?? `a whole number from ${min} to ${max}`;
+  return field({ description, expected, default: options.default }, (text) => readInteger(text, min, max));
+}
+
+/** A port to listen on; 0 lets the operating system choose a free one. */
+export function listenPort(options: FieldOptions) {
+  return integer({
+    ...options,
+    min: 0,
+    max: 65_535,
+    expected: 'a port from 1 to 65535, or 0 for any free one',
+  });
+}
+
+/** A port to connect to. */
+export function remotePort(options: FieldOptions) {
+  return integer({ ...options, min: 1, max: 65_535, expected: 'a port from 1 to 65535' });
+}
+
+/** A port to listen on, or 0 for "do not listen", which reads as undefined. */
+export function optionalPort(options: FieldOptions) {
+  const expected = 'a port from 1 to 65535, or 0 for off';
+  return field({ ...options, expected }, (text): { port: number | undefined } | undefined => {
+    const port = readInteger(text, 0, 65_535);
+    return port === undefined ? undefined : { port: port === 0 ? undefined : port };
+  });
+}
+
+/** An address or host name to listen on or to connect to. */
+export function host(options: FieldOptions) {
+  const expected = 'a host name or an IP address, without a port';
+  return field({ ...options, expected }, (text) =>
+    // Colons only as in IPv6, where there are at least two: "localhost:8080" is a mistake worth naming.
+    /^[\w.-]+$/.test(text) || /^[0-9a-f]*:[0-9a-f]*:[0-9a-f:.]*(%\w+)?$/i.test(text) ? text : undefined,
+  );
+}
+
+/** A period in minutes, fractions allowed, more than zero; read as whole milliseconds. */
+export function minutes(options: FieldOptions & { maxMinutes: number; maxInWords: string }) {
+  const { description, maxMinutes, maxInWords } = options;
+  const expected = `a number of minutes above 0 and at most ${maxMinutes} (${maxInWords}), such as 10 or 0.5`;
+  return field({ description, expected, default: options.default }, (text) => {
+    if (!/^\d{1,12}(\.\d{1,12})?$/.test(text)) return undefined;
+    const periodMs = Math.round(Number(text) * 60_000);
+    return periodMs >= 1 && periodMs <= maxMinutes * 60_000 ? periodMs : undefined;
+  });
+}
+
+/** Server URLs with one of `schemes`, separated by commas. */
+export function urlList(options: FieldOptions & { schemes: readonly string[] }) {
+  const { description, schemes } = options;
+  const forms = schemes.map((scheme) => `${scheme}://host:port`).join(' or ');
+  const expected = `a URL such as ${forms}, or several separated by commas`;
+  return field({ description, expected, default: options.default }, (text) => {
+    const urls = text.split(',').map((url) => url.trim());
+    return urls.every((url) => isServerUrl(url, schemes)) ? urls : undefined;
+  });
+}
+
+/** A switch: on or off. */
+export function onOff(options: FieldOptions) {
+  return field({ ...options, expected: 'on or off' }, (text) => SWITCH_WORDS.get(text.toLowerCase()));
+}
+
+/** One of a few words. */
+export function oneOf<Word extends string>(options: FieldOptions & { words: readonly Word[] }) {
+  const { description, words } = options;
+  return field({ description, expected: `one of ${words.join(', ')}`, default: options.default }, (text) =>
+    words.find((word) => word === text.toLowerCase()),
+  );
+}
+
+/** Any text. */
+export function anyText(options: FieldOptions & { expected: string }) {
+  return field(options, (given) => given);
+}
+
+/** A text that is never shown; it may be left out. */
+export function secret(options: { description: string }) {
+  return z
+    .string()
+    .optional()
+    .register(settingFacts, { description: options.description, expected: 'a text', secret: true });
+}
+
+const SWITCH_WORDS = new Map([
+  ['on', true],
+  ['true', true],
+  ['yes', true],
+  ['1', true],
+  ['off', false],
+  ['false', false],
+  ['no', false],
+  ['0', false],
+]);
+
+function readInteger(given: string, min: number, max: number): number | undefined {
+  if (!/^\d{1,15}$/.test(given)) return undefined;
+  const value = Number(given);
+  return value >= min && value <= max ? value : undefined;
+}
+
+function isServerUrl(given: string, schemes: readonly string[]): boolean {
+  if (!URL.canParse(given)) return false;
+  const url = new URL(given);
+  return schemes.includes(url.protocol.slice(0, -1)) && url.hostname !== '';
+}

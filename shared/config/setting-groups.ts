@@ -1,0 +1,27 @@
+import { host, oneOf, urlList } from './fields.ts';
+
+/** Settings that more than one service has, each declared once. Spread them into a service's own schema. */
+
+export const natsSettings = {
+  NATS_URL: urlList({
+    description:
+      'Where NATS is: one server, or several of one cluster separated by commas; may carry user:password@.',
+    default: 'nats://127.0.0.1:4222',
+    schemes: ['nats', 'tls'],
+  }),
+};
+
+export const logSettings = {
+  LOG_LEVEL: oneOf({
+    description: 'The least level of log lines to write.',
+    default: 'info',
+    words: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
+  }),
+};
+
+export const opsSettings = {
+  OPS_HOST: host({
+    description: 'The address on which ledger and settler answer GET /healthz and GET /readyz.',
+    default: '127.0.0.1',
+  }),
+};
