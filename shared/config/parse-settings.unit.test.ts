@@ -59,12 +59,7 @@ describe('fields', () => {
 
   test('all that is wrong is named at once, one per line', () => {
     const message = messageOf(() =>
-      readLedgerSettings({
-        DB_PORT: '99999',
-        SUBSTRACT_HOLD_PERIOD: '-1',
-        LEDGER_OPS_PORT: 'x',
-        LOG_LEVEL: 'loud',
-      }),
+      parseSettings(schema, { COUNT: '9', PERIOD: '-1', SWITCH: 'x' }),
     );
     expect(message.split('\n')).toEqual([
       'COUNT is "9", but it should be a whole number from 1 to 5',
