@@ -1,0 +1,69 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { listenProblem } from './listen-problem.ts';
+
+/** Health for the services that don't speak HTTP otherwise. */
+export interface OpsServer {
+  port: number;
+  close: () => Promise<void>;
+}
+
+/**
+ * Answers `GET /healthz` (200 while the process lives) and `GET /readyz` (200 when `missing()` is empty, else 503 with
+ * what is missing). `missing` must answer from memory: probes come every second. Port 0 takes a free one.
+ * Throws a `SettingsError` when it can't listen there.
+ */
+export async function startOpsServer(options: {
+  host: string;
+  port: number;
+  /** The setting to name when the port is taken. */
+  portSetting: string;
+  missing: () => readonly string[];
+}): Promise<OpsServer> {
+  const server = createServer((request, response) => answer(request, response, options.missing()));
+  try {
+    await listen(server, options.port, options.host);
+  } catch (error) {
+    throw listenProblem(error, { ...options, hostSetting: 'OPS_HOST' });
+  }
+  return { port: (server.address() as AddressInfo).port, close: () => close(server) };
+}
+
+function answer(request: IncomingMessage, response: ServerResponse, missing: readonly string[]): void {
+  const path = request.url?.split('?', 1)[0];
+  if (path !== '/healthz' && path !== '/readyz') {
+    send(request, response, 404, { status: 'not found' });
+  } else if (request.method !== 'GET' && request.method !== 'HEAD') {
+    response.setHeader('allow', 'GET, HEAD');
+    send(request, response, 405, { status: 'method not allowed' });
+  } else if (path === '/healthz') {
+    send(request, response, 200, { status: 'ok' });
+  } else if (missing.length === 0) {
+    send(request, response, 200, { status: 'ready' });
+  } else {
+    send(request, response, 503, { status: 'not ready', missing });
+  }
+}
+
+function send(request: IncomingMessage, response: ServerResponse, status: number, body: object): void {
+  response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
+  response.end(request.method === 'HEAD' ? undefined : JSON.stringify(body));
+}
+
+function listen(server: Server, port: number, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    // A probe's kept-alive connection must not hold up the stop.
+    server.closeAllConnections();
+  });
+}

@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto';
+import { loadEnvFile } from '../config/load-env-file.ts';
+import { SettingsError, type Environment } from '../config/parse-settings.ts';
+import { createLogger, type Logger } from '../telemetry/logger.ts';
+import { Closers } from './closers.ts';
+
+/** The supervisor and `docker stop` give a service 10 s; the rest is for the telemetry's last words and the exit. */
+const STOP_LIMIT_MS = 8_000;
+
+/** A Ctrl-C under `npm run` reaches a service twice, from the terminal and from npm. Only a later one is a second wish. */
+const SAME_SIGNAL_MS = 300;
+
+/** How a service ends. 78 is EX_CONFIG of sysexits.h: starting again would not help. */
+export const EXIT_CODE = { stopped: 0, fault: 1, settings: 78, secondSignal: 130 } as const;
+
+/** What a service is given to start with. */
+export interface Service<Settings> {
+  settings: Settings;
+  logger: Logger;
+  /** A random uuid, this process's alone. */
+  instanceId: string;
+  /** Aborted as soon as the service is asked to stop: give up waiting, take no new work. */
+  stopping: AbortSignal;
+  /** Registers what must be stopped, and how. Stopping goes in reverse order, each after the one before is done. */
+  onStop: (what: string, close: () => Promise<void> | void) => void;
+}
+
+/**
+ * Runs a service as this process: reads its settings (environment and `.env`), calls `start`, and stops it in order on
+ * SIGTERM or SIGINT. Faults that nobody caught are logged and end the process. Exit codes: `EXIT_CODE`.
+ */
+export async function runService<Settings extends { logLevel: string }>(options: {
+  name: string;
+  readSettings: (env: Environment) => Settings;
+  start: (service: Service<Settings>) => Promise<void>;
+}): Promise<void> {
+  process.title = `holdfast-${options.name}`;
+  // Until the settings say which level is wanted.
+  let logger = createLogger(options.name, 'info');
+  const end = (error: unknown) => endWithFault(options.name, logger, error);
+  process.on('uncaughtException', end);
+  process.on('unhandledRejection', end);
+
+  let stopping: AbortSignal | undefined;
+  try {
+    loadEnvFile(process.env, process.cwd());
+    const settings = options.readSettings(process.env);
+    logger = createLogger(options.name, settings.logLevel);
+    const closers = new Closers(logger);
+    stopping = stopOnSignals(logger, closers);
+    await options.start({
+      settings,
+      logger,
+      instanceId: randomUUID(),
+      stopping,
+      onStop: (what, close) => closers.add(what, close),
+    });
+  } catch (error) {
+    // A start that gives up because it was asked to stop has not failed: the stop is under way.
+    if (stopping?.aborted !== true) end(error);
+  }
+}
+
+/** Answers the signal that is aborted when the process is asked to stop. */
+function stopOnSignals(logger: Logger, closers: Closers): AbortSignal {
+  const stopping = new AbortController();
+  let askedAtMs = 0;
+
+  const stop = async (signal: NodeJS.Signals) => {
+    logger.info({ signal }, 'stopping');
+    stopping.abort(new Error('the service is stopping'));
+    const clean = await closers.closeAll(STOP_LIMIT_MS);
+    if (clean) logger.info('stopped');
+    process.exit(clean ? EXIT_CODE.stopped : EXIT_CODE.fault);
+  };
+
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (!stopping.signal.aborted) {
+        askedAtMs = performance.now();
+        void stop(signal);
+      } else if (performance.now() - askedAtMs > SAME_SIGNAL_MS) {
+        logger.warn({ signal }, 'asked a second time, stopping at once');
+        process.exit(EXIT_CODE.secondSignal);
+      }
+    });
+  }
+  return stopping.signal;
+}
+
+/** After a fault that nobody caught, the state of the process is unknown: it ends, and a fresh one takes over. */
+function endWithFault(name: string, logger: Logger, error: unknown): never {
+  if (error instanceof SettingsError) {
+    process.stderr.write(`holdfast ${name} can't run with these settings:\n${indent(error.message)}\n`);
+    process.exit(EXIT_CODE.settings);
+  }
+  logger.fatal({ err: error }, 'a fault that nobody caught ends this process');
+  process.exit(EXIT_CODE.fault);
+}
+
+function indent(text: string): string {
+  return text.replace(/^/gm, '  ');
+}

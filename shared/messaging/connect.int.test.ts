@@ -1,0 +1,133 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { createServer, connect as openSocket, type Server, type Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { createLogger } from '../telemetry/logger.ts';
+import { connectNats, type NatsLink } from './connect.ts';
+
+const natsUrl = process.env['TEST_NATS_URL'] ?? 'nats://127.0.0.1:4222';
+
+/** A line to NATS that can be cut, or go silent. */
+class Line {
+  readonly #server: Server;
+  readonly #ends = new Set<Socket>();
+  port = 0;
+  silent = false;
+
+  constructor() {
+    const { hostname, port } = new URL(natsUrl);
+    this.#server = createServer((near) => {
+      const far = openSocket(Number(port), hostname);
+      for (const [from, to] of [
+        [near, far],
+        [far, near],
+      ] as const) {
+        this.#ends.add(from);
+        from.on('error', () => {});
+        from.on('close', () => to.destroy());
+        from.on('data', (bytes) => {
+          if (this.silent) from.pause();
+          else to.write(bytes);
+        });
+      }
+    });
+  }
+
+  async open(): Promise<void> {
+    await new Promise<void>((resolve) => this.#server.listen(this.port, '127.0.0.1', resolve));
+    this.port = (this.#server.address() as AddressInfo).port;
+  }
+
+  async cut(): Promise<void> {
+    for (const end of this.#ends) end.destroy();
+    this.#ends.clear();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}
+
+async function until(condition: () => boolean, limitMs: number): Promise<number> {
+  const startMs = performance.now();
+  while (!condition()) {
+    if (performance.now() - startMs > limitMs) throw new Error(`not so within ${limitMs} ms`);
+    await delay(20);
+  }
+  return performance.now() - startMs;
+}
+
+describe('the connection to NATS', () => {
+  let line: Line;
+  let link: NatsLink | undefined;
+  let lines: string[];
+  const logger = createLogger('test', 'info', { write: (text) => lines.push(text) });
+  const connectThroughLine = async () => {
+    link = await connectNats({ urls: [`nats://127.0.0.1:${line.port}`], name: 'test', logger });
+    return link;
+  };
+
+  beforeEach(async () => {
+    lines = [];
+    line = new Line();
+    await line.open();
+  });
+  afterEach(async () => {
+    await link?.drain();
+    link = undefined;
+    await line.cut();
+  });
+
+  test('comes back by itself after a cut, and says so', async () => {
+    const { isConnected, connection } = await connectThroughLine();
+    expect(isConnected()).toBe(true);
+    await line.cut();
+    await until(() => !isConnected(), 1000);
+    await line.open();
+    await until(isConnected, 2000);
+    await connection.flush();
+    expect(lines.join('')).toContain("can't reach NATS at 127.0.0.1:");
+    expect(lines.join('')).toContain('connected to NATS again');
+  });
+
+  test('notices a line that went silent, under load too', async () => {
+    const { isConnected, connection } = await connectThroughLine();
+    line.silent = true;
+    // More than the socket's buffers hold, so that nothing can be written any more.
+    const message = new Uint8Array(512 * 1024);
+    for (let sent = 0; sent < 64; sent++) connection.publish('test.silent', message);
+    await until(() => !isConnected(), 6000);
+    line.silent = false;
+    await until(isConnected, 3000);
+    await expect(connection.flush()).resolves.toBeUndefined();
+  });
+
+  test('waits for the first connection, and says plainly for what', async () => {
+    await line.cut();
+    const connecting = connectThroughLine();
+    await until(() => lines.length > 0, 1000);
+    expect(lines[0]).toContain(`can't reach NATS at 127.0.0.1:${line.port} (connection refused)`);
+    await line.open();
+    expect((await connecting).isConnected()).toBe(true);
+  });
+
+  test('stops waiting when the service stops', async () => {
+    const stopping = new AbortController();
+    const connecting = connectNats({
+      urls: ['nats://127.0.0.1:1'],
+      name: 'test',
+      logger,
+      stopping: stopping.signal,
+    });
+    stopping.abort();
+    await expect(connecting).rejects.toThrow(/abort/i);
+  });
+
+  test('drains: what was published arrives, and nothing after it', async () => {
+    const { connection, drain, isConnected } = await connectThroughLine();
+    const received: string[] = [];
+    connection.subscribe('test.drain', { callback: (_, message) => void received.push(message.string()) });
+    connection.publish('test.drain', 'last words');
+    await drain();
+    expect(received).toEqual(['last words']);
+    expect(isConnected()).toBe(false);
+    expect(connection.isClosed()).toBe(true);
+  });
+});

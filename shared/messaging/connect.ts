@@ -1,0 +1,180 @@
+import { AuthorizationError, connect, type NatsConnection, type Status } from '@nats-io/transport-node';
+import { setTimeout as delay } from 'node:timers/promises';
+import { isNativeError } from 'node:util/types';
+import type { Logger } from '../telemetry/logger.ts';
+
+/** A service must be back within 5 s of its broker: the client tries again this often, and no slower over time. */
+const RECONNECT_EVERY_MS = 250;
+const RECONNECT_JITTER_MS = 100;
+
+/** One try to connect. A server that accepts but says nothing must not hold up the next one in the list. */
+const CONNECT_TIMEOUT_MS = 2_000;
+
+/** A line that was cut without a word is noticed by its missing pongs: after 3 to 4.5 s with these two. */
+const PING_EVERY_MS = 1_500;
+const PINGS_WITHOUT_ANSWER = 2;
+
+/** After the pongs stay away, the client gets this long to give up its socket by itself. */
+const LET_GO_MS = 250;
+
+/** While NATS can't be reached, the log says so this often. */
+const REPEAT_WARNING_MS = 5_000;
+
+/** Handlers get this long to finish what they have when a service stops. */
+const DRAIN_LIMIT_MS = 5_000;
+
+export interface NatsLink {
+  connection: NatsConnection;
+  /** False from the moment the line is known to be down until it is up again. */
+  isConnected: () => boolean;
+  /** Takes no new messages, lets handlers finish, sends what is buffered, and closes; at most 5 s. */
+  drain: () => Promise<void>;
+}
+
+/**
+ * Connects to NATS, and stays connected: waits for the first connection for as long as it takes, and reconnects for
+ * ever. The log says plainly what can't be reached. `urls` may carry `user:password@` or `token@`; they are servers of
+ * one cluster, so the first credentials found are used for all.
+ * Throws only when `stopping` is aborted before the first connection.
+ */
+export async function connectNats(options: {
+  urls: readonly string[];
+  /** Shown in the monitoring of NATS. */
+  name: string;
+  logger: Logger;
+  stopping?: AbortSignal;
+}): Promise<NatsLink> {
+  const { urls, name, logger, stopping } = options;
+  const target = readTarget(urls);
+  const warn = repeatedWarning(logger, target.servers);
+  for (;;) {
+    stopping?.throwIfAborted();
+    try {
+      const connection = await connect({
+        ...target,
+        name,
+        timeout: CONNECT_TIMEOUT_MS,
+        maxReconnectAttempts: -1,
+        reconnectTimeWait: RECONNECT_EVERY_MS,
+        reconnectJitter: RECONNECT_JITTER_MS,
+        reconnectJitterTLS: RECONNECT_JITTER_MS,
+        // A wrong password may be mended at the server: keep trying.
+        ignoreAuthErrorAbort: true,
+        pingInterval: PING_EVERY_MS,
+        maxPingOut: PINGS_WITHOUT_ANSWER,
+        // A stack trace per request costs more than the request.
+        noAsyncTraces: true,
+      });
+      logger.info({ server: connection.getServer() }, 'connected to NATS');
+      return keepLink(connection, logger, warn);
+    } catch (error) {
+      warn(error);
+    }
+    await delay(RECONNECT_EVERY_MS, undefined, stopping === undefined ? {} : { signal: stopping });
+  }
+}
+
+function keepLink(connection: NatsConnection, logger: Logger, warn: (error?: unknown) => void): NatsLink {
+  let connected = true;
+  let draining = false;
+  let letGoTimer: NodeJS.Timeout | undefined;
+
+  const take = (status: Status) => {
+    switch (status.type) {
+      case 'staleConnection':
+        connected = false;
+        letGoTimer = setTimeout(() => letGo(connection), LET_GO_MS);
+        break;
+      case 'disconnect':
+        connected = false;
+        clearTimeout(letGoTimer);
+        if (!draining) warn();
+        break;
+      case 'reconnecting':
+        warn();
+        break;
+      case 'reconnect':
+        connected = true;
+        logger.info({ server: status.server }, 'connected to NATS again');
+        break;
+      case 'error':
+        if (status.error instanceof AuthorizationError) warn(status.error);
+        else logger.warn({ err: status.error }, 'NATS reports an error');
+        break;
+      case 'slowConsumer':
+        logger.warn(
+          { subject: status.sub.getSubject(), pending: status.pending },
+          'messages come faster than they are handled',
+        );
+        break;
+      case 'close':
+        connected = false;
+        break;
+      case 'ping':
+      case 'update':
+      case 'ldm':
+      case 'forceReconnect':
+        break;
+      default:
+        status satisfies never;
+    }
+  };
+
+  const follow = async () => {
+    for await (const status of connection.status()) take(status);
+    // Not caught by anyone, on purpose: without its broker the process is useless, and a fresh one connects anew.
+    if (!draining) throw new Error('the NATS client closed its connection for good');
+  };
+  void follow();
+
+  return {
+    connection,
+    isConnected: () => connected,
+    drain: async () => {
+      draining = true;
+      if (connection.isClosed()) return;
+      const late = delay(DRAIN_LIMIT_MS, 'late', { ref: false });
+      if (!connected || (await Promise.race([connection.drain(), late])) === 'late') await connection.close();
+    },
+  };
+}
+
+/**
+ * Destroys the socket of a line that is dead but not closed. The client (3.4) first waits for its last write to end,
+ * which on a cut line with full buffers takes the kernel a quarter of an hour, and it has no public way to hurry it.
+ * `connect.int.test.ts` holds this to the client's insides.
+ */
+function letGo(connection: NatsConnection): void {
+  const { protocol } = connection as unknown as { protocol: { transport: { discard: () => void } } };
+  protocol.transport.discard();
+}
+
+/** A warning that is written at the first failure and then every few seconds, not at each of many tries. */
+function repeatedWarning(logger: Logger, servers: readonly string[]): (error?: unknown) => void {
+  const where = servers.join(', ');
+  let warnedAtMs = -Infinity;
+  return (error) => {
+    if (performance.now() - warnedAtMs < REPEAT_WARNING_MS) return;
+    warnedAtMs = performance.now();
+    if (error instanceof AuthorizationError) {
+      logger.warn(`NATS at ${where} refuses the credentials in NATS_URL; trying again until it takes them`);
+      return;
+    }
+    const reason = isNativeError(error) && error.message !== '' ? ` (${error.message})` : '';
+    logger.warn(
+      `can't reach NATS at ${where}${reason}; trying again until it answers. Start it there, or change NATS_URL`,
+    );
+  };
+}
+
+/** The client takes credentials as options only: it would read `user:1234@host` in a URL as port 1234. */
+function readTarget(urls: readonly string[]) {
+  const parsed = urls.map((url) => new URL(url));
+  const servers = parsed.map((url) => `${url.hostname}:${url.port === '' ? '4222' : url.port}`);
+  const tls = parsed.some((url) => url.protocol === 'tls:') ? { tls: {} } : {};
+  const named = parsed.find((url) => url.username !== '');
+  if (named === undefined) return { servers, ...tls };
+  const user = decodeURIComponent(named.username);
+  if (named.password === '') return { servers, ...tls, token: user };
+  return { servers, ...tls, user, pass: decodeURIComponent(named.password) };
+}

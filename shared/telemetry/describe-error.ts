@@ -1,0 +1,39 @@
+import { isNativeError } from 'node:util/types';
+
+/** Fields that say where a fault is without carrying data; all others of an error stay unlogged. Postgres, for one, puts
+ *  whole rows into `detail`, and connection errors of many libraries carry their configuration with the password. */
+const SAFE_FIELDS = ['code', 'severity', 'table', 'constraint', 'syscall', 'address', 'port'] as const;
+
+/** Causes are followed no deeper than this: enough to see the origin, and an end for circular ones. */
+const MAX_DEPTH = 4;
+
+/** An error as it may be logged: type, message, stack, safe fields and causes, without passwords in URLs. */
+export function describeError(error: unknown): unknown {
+  return describe(error, 0);
+}
+
+function describe(error: unknown, depth: number): unknown {
+  if (!isNativeError(error)) return typeof error === 'string' ? withoutSecrets(error) : String(error);
+  const described: Record<string, unknown> = {
+    type: error.name,
+    message: withoutSecrets(error.message),
+    stack: withoutSecrets(error.stack ?? ''),
+  };
+  const fields = error as unknown as Record<string, unknown>;
+  for (const name of SAFE_FIELDS) {
+    const value = fields[name];
+    if (typeof value === 'string' || typeof value === 'number') described[name] = value;
+  }
+  if (depth < MAX_DEPTH) {
+    if (error.cause !== undefined) described['cause'] = describe(error.cause, depth + 1);
+    // An AggregateError, such as of a host name with two addresses that both refuse.
+    if (Array.isArray(fields['errors'])) {
+      described['errors'] = fields['errors'].map((each: unknown) => describe(each, depth + 1));
+    }
+  }
+  return described;
+}
+
+function withoutSecrets(text: string): string {
+  return text.replace(/\/\/[^\s/@]*@/g, '//***@');
+}

@@ -1,0 +1,29 @@
+import { context, trace } from '@opentelemetry/api';
+import { pino, stdTimeFunctions, type DestinationStream, type Logger } from 'pino';
+import { describeError } from './describe-error.ts';
+
+export type { Logger } from 'pino';
+
+/**
+ * A logger that writes JSON lines to standard output: `service`, an ISO time, and the trace and span ids when it is
+ * called inside a span. Errors go under `err`. Amounts and account names belong at level debug or below.
+ */
+export function createLogger(service: string, level: string, destination?: DestinationStream): Logger {
+  const options = {
+    level,
+    base: { service, pid: process.pid },
+    timestamp: stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+    serializers: { err: describeError },
+    mixin: traceIds,
+  };
+  return destination === undefined ? pino(options) : pino(options, destination);
+}
+
+const NO_SPAN = {};
+
+function traceIds(): object {
+  const spanContext = trace.getSpanContext(context.active());
+  if (spanContext === undefined) return NO_SPAN;
+  return { trace_id: spanContext.traceId, span_id: spanContext.spanId };
+}
