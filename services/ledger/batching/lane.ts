@@ -1,0 +1,42 @@
+/** Something that takes turns on a lane. */
+export interface Turns {
+  /** Whether a turn now would do anything. */
+  hasWork(): boolean;
+  /** One bounded turn. Must not reject: whoever waits for the work is told by other means. */
+  takeTurn(): Promise<void>;
+}
+
+/**
+ * One thing at a time: the sources take turns, one bounded turn each, so that neither a stream of commands nor a huge
+ * number of due holds keeps the other waiting for longer than one turn.
+ */
+export class Lane {
+  readonly #sources: Turns[] = [];
+  #running: Promise<void> | undefined;
+
+  add(source: Turns): void {
+    this.#sources.push(source);
+  }
+
+  /** Called by a source that has got work. */
+  wake(): void {
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+    });
+  }
+
+  /** Resolves when no source has work left. */
+  async idle(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    // What arrives in the same turn of the event loop as the first piece of work shares its batch.
+    await new Promise(setImmediate);
+    while (this.#sources.some((source) => source.hasWork())) {
+      for (const source of this.#sources) {
+        if (source.hasWork()) await source.takeTurn();
+      }
+    }
+  }
+}

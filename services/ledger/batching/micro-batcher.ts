@@ -1,0 +1,43 @@
+import type { Lane, Turns } from './lane.ts';
+
+interface MicroBatcherOptions<Item> {
+  /** At most so many items are processed together. */
+  readonly maxBatch: number;
+  /** At most so many items wait; more are turned away at once. */
+  readonly maxWaiting: number;
+  /** Must not reject: it tells each item what became of it. */
+  readonly process: (items: readonly Item[]) => Promise<void>;
+  readonly lane: Lane;
+}
+
+/**
+ * Gathers what arrives while the previous batch is under way, and processes it together. Nobody waits for a batch to
+ * fill: without traffic a batch is one item.
+ */
+export class MicroBatcher<Item> implements Turns {
+  readonly #options: MicroBatcherOptions<Item>;
+  #waiting: Item[] = [];
+
+  constructor(options: MicroBatcherOptions<Item>) {
+    this.#options = options;
+    options.lane.add(this);
+  }
+
+  /** @returns false when too many wait already; nothing will happen to the item then. */
+  offer(item: Item): boolean {
+    if (this.#waiting.length >= this.#options.maxWaiting) return false;
+    this.#waiting.push(item);
+    this.#options.lane.wake();
+    return true;
+  }
+
+  hasWork(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  async takeTurn(): Promise<void> {
+    const batch = this.#waiting.slice(0, this.#options.maxBatch);
+    this.#waiting = this.#waiting.slice(this.#options.maxBatch);
+    await this.#options.process(batch);
+  }
+}

@@ -1,0 +1,89 @@
+import { hash } from 'node:crypto';
+import type { AccountId, CommandId, HoldId } from '../../../shared/contracts/primitives.ts';
+import { canonicalDecimal } from '../../../shared/money/money.ts';
+import type { Micros } from './time.ts';
+
+interface AccountCommand {
+  readonly id: CommandId;
+  readonly accountId: AccountId;
+  /** Past it the command is not decided any more. */
+  readonly deadline: Micros | null;
+  readonly traceparent: string | null;
+  /** Nobody waits for the answer: a refusal is told as a fact instead. */
+  readonly unattended: boolean;
+}
+
+export interface OpenCommand extends AccountCommand {
+  readonly kind: 'open';
+  readonly name: string;
+  readonly currency: string;
+  readonly decimals: number;
+  /** A decimal string: which minor units it is, the decimals tell. */
+  readonly overdraftLimit: string;
+  /** JSON text. */
+  readonly metadata: string | null;
+}
+
+export interface CloseCommand extends AccountCommand {
+  readonly kind: 'close';
+}
+
+export interface AddCommand extends AccountCommand {
+  readonly kind: 'add';
+  /** A decimal string: which minor units it is, only the account tells. */
+  readonly amount: string;
+}
+
+export interface SubtractCommand extends AccountCommand {
+  readonly kind: 'subtract';
+  /** A decimal string: which minor units it is, only the account tells. */
+  readonly amount: string;
+}
+
+/** What a due hold becomes when its turn comes; no caller sends it. */
+export interface SettleHoldCommand extends AccountCommand {
+  readonly kind: 'settle';
+  readonly holdId: HoldId;
+}
+
+export type Command = OpenCommand | CloseCommand | AddCommand | SubtractCommand | SettleHoldCommand;
+
+/** What a command id is unique in: one string for the pair. */
+export type CommandKey = string & { readonly __brand: 'CommandKey' };
+
+export function commandKey(accountId: AccountId, commandId: CommandId): CommandKey {
+  return `${accountId}/${commandId}` as CommandKey;
+}
+
+/**
+ * What a command means, in 16 bytes: the first half of SHA-256 over kind, account and options, not over its id,
+ * trace or deadline. Amounts enter in one spelling (`"1"`, `"1.0"` and `"1.00"` are the same), so the fingerprint
+ * needs no knowledge of the account and also exists for an account that is not there.
+ *
+ * 128 bits: it only has to notice a caller's own mistake, and it is kept with every entry.
+ */
+export function fingerprintOf(command: Command): Buffer {
+  return hash('sha256', JSON.stringify(meaningOf(command)), 'buffer').subarray(0, 16);
+}
+
+function meaningOf(command: Command): readonly (string | number | null)[] {
+  switch (command.kind) {
+    case 'open':
+      return [
+        command.kind,
+        command.accountId,
+        command.name,
+        command.currency,
+        command.decimals,
+        canonicalDecimal(command.overdraftLimit),
+        command.metadata,
+      ];
+    case 'close':
+      return [command.kind, command.accountId];
+    case 'add':
+    case 'subtract':
+      return [command.kind, command.accountId, canonicalDecimal(command.amount)];
+    case 'settle':
+      return [command.kind, command.accountId, command.holdId];
+  }
+}

@@ -1,0 +1,207 @@
+import {
+  formatMoney,
+  maxMinorUnits,
+  money,
+  parseMoney,
+  zeroMoney,
+  type Money,
+} from '../../../shared/money/money.ts';
+import { availableOf, type Account } from './account.ts';
+import type {
+  AddCommand,
+  CloseCommand,
+  Command,
+  OpenCommand,
+  SettleHoldCommand,
+  SubtractCommand,
+} from './commands.ts';
+import { chainStart } from './entry.ts';
+import { holdIdFor, type Hold } from './hold.ts';
+import type { Refusal } from './refusals.ts';
+import { addMillis, ceilToSecond, type Micros } from './time.ts';
+
+/** What a decision may depend on, beside the command. */
+export interface Situation {
+  /** The account before the command; undefined when there is none. */
+  readonly account: Account | undefined;
+  /** The hold that the command names; undefined when it names none, or there is none. */
+  readonly hold: Hold | undefined;
+  readonly now: Micros;
+  /** How long after a subtract its hold falls due, in milliseconds. */
+  readonly holdPeriodMs: number;
+}
+
+/** What a command does to its account, its hold and the journal. */
+export interface Change {
+  /** The account afterwards, but for its place in the journal (seq, chain head, time). */
+  readonly account: Account;
+  readonly amount: Money;
+  /** JSON text for the entry. */
+  readonly details: string | null;
+  /** The hold that was made or changed. */
+  readonly hold?: Hold;
+}
+
+export type Decision = { readonly change: Change } | { readonly refusal: Refusal };
+
+/**
+ * Whether a command is applied to its account, and to what effect: a pure function of command, state and time.
+ * Refusals are checked in the order of `refusalPrecedence`.
+ */
+export function decide(command: Command, situation: Situation): Decision {
+  switch (command.kind) {
+    case 'open':
+      return decideOpen(command, situation);
+    case 'close':
+      return decideClose(command, situation);
+    case 'add':
+      return decideAdd(command, situation);
+    case 'subtract':
+      return decideSubtract(command, situation);
+    case 'settle':
+      return decideSettle(command, situation);
+  }
+}
+
+function decideOpen(command: OpenCommand, { account, now }: Situation): Decision {
+  if (account !== undefined) {
+    return refuse({ code: 'account_exists', detail: `Account ${account.id} is already there.` });
+  }
+  const limit = readAmount(command.overdraftLimit, command.decimals, 'overdraftLimit');
+  if (typeof limit !== 'bigint') return limit;
+  return {
+    change: {
+      account: {
+        id: command.accountId,
+        name: command.name,
+        currency: command.currency,
+        decimals: command.decimals,
+        balance: zeroMoney,
+        held: zeroMoney,
+        overdraftLimit: limit,
+        status: 'open',
+        metadata: command.metadata,
+        seq: 0,
+        chainHead: chainStart(command.accountId),
+        lastEntryAt: now,
+      },
+      amount: zeroMoney,
+      details: JSON.stringify({
+        name: command.name,
+        currency: command.currency,
+        decimals: command.decimals,
+        ...(command.metadata !== null && { metadata: JSON.parse(command.metadata) as unknown }),
+      }),
+    },
+  };
+}
+
+function decideClose(command: CloseCommand, { account }: Situation): Decision {
+  if (account === undefined) return notFound(command);
+  if (account.status === 'closed') return closed(account);
+  return { change: { account: { ...account, status: 'closed' }, amount: zeroMoney, details: null } };
+}
+
+function decideAdd(command: AddCommand, { account }: Situation): Decision {
+  if (account === undefined) return notFound(command);
+  if (account.status === 'closed') return closed(account);
+  const amount = readAmount(command.amount, account.decimals, 'amount');
+  if (typeof amount !== 'bigint') return amount;
+  const balance = money(account.balance + amount);
+  if (balance > maxMinorUnits) return tooLarge('With this amount the balance', account.decimals);
+  return { change: { account: { ...account, balance }, amount, details: null } };
+}
+
+function decideSubtract(command: SubtractCommand, { account, now, holdPeriodMs }: Situation): Decision {
+  if (account === undefined) return notFound(command);
+  if (account.status === 'closed') return closed(account);
+  const amount = readAmount(command.amount, account.decimals, 'amount');
+  if (typeof amount !== 'bigint') return amount;
+  const available = availableOf(account);
+  if (available < amount) {
+    const [availableText, requestedText] = [available, amount].map((each) =>
+      formatMoney(each, account.decimals),
+    );
+    return refuse({
+      code: 'insufficient_funds',
+      detail: `${requestedText} was asked, ${availableText} is available.`,
+      ...(availableText !== undefined && { available: availableText }),
+      ...(requestedText !== undefined && { requested: requestedText }),
+    });
+  }
+  const dueAt = ceilToSecond(addMillis(now, holdPeriodMs));
+  const hold: Hold = {
+    id: holdIdFor(account.id, command.id, now),
+    accountId: account.id,
+    amount,
+    remaining: amount,
+    status: 'pending',
+    dueAt,
+    onDue: 'settle',
+    commandId: command.id,
+    traceparent: command.traceparent,
+    version: 1,
+  };
+  return {
+    change: {
+      account: { ...account, held: money(account.held + amount) },
+      amount,
+      // The due time in seconds is all that a repeated command needs to be answered as it was the first time.
+      details: `{"dueAt":${dueAt / 1_000_000}}`,
+      hold,
+    },
+  };
+}
+
+/** A closed account still settles the holds it has, so its status is not asked. */
+function decideSettle(command: SettleHoldCommand, { account, hold }: Situation): Decision {
+  if (account === undefined) return notFound(command);
+  if (hold === undefined) {
+    return refuse({ code: 'hold_not_found', detail: `Account ${account.id} has no hold ${command.holdId}.` });
+  }
+  if (hold.status !== 'pending') {
+    return refuse({ code: 'hold_not_pending', detail: `Hold ${hold.id} is ${hold.status} already.` });
+  }
+  return {
+    change: {
+      account: {
+        ...account,
+        balance: money(account.balance - hold.remaining),
+        held: money(account.held - hold.remaining),
+      },
+      amount: hold.remaining,
+      details: null,
+      hold: { ...hold, status: 'settled', remaining: zeroMoney, version: hold.version + 1 },
+    },
+  };
+}
+
+function refuse(refusal: Refusal): Decision {
+  return { refusal };
+}
+
+function notFound(command: Command): Decision {
+  return refuse({ code: 'account_not_found', detail: `There is no account ${command.accountId}.` });
+}
+
+function closed(account: Account): Decision {
+  return refuse({ code: 'account_closed', detail: `Account ${account.id} is closed.` });
+}
+
+function tooLarge(what: string, decimals: number): Decision {
+  return refuse({
+    code: 'amount_too_large',
+    detail: `${what} would pass ${formatMoney(money(maxMinorUnits), decimals)}.`,
+  });
+}
+
+/** The minor units of a well-formed amount, or why this account can't take it. */
+function readAmount(text: string, decimals: number, field: string): Money | Decision {
+  const amount = parseMoney(text, decimals);
+  if (amount === undefined) {
+    const message = `must have at most ${decimals} decimals, as the account's currency has; amounts are not rounded`;
+    return refuse({ code: 'invalid_request', detail: `${field} ${message}.`, fields: [{ field, message }] });
+  }
+  if (amount > maxMinorUnits) return tooLarge(`${field} is too large: it`, decimals);
+  return amount;
+}

@@ -1,0 +1,90 @@
+import { hash } from 'node:crypto';
+import type { EntryKind } from '../../../shared/contracts/outcomes.ts';
+import type { AccountId, CommandId, HoldId } from '../../../shared/contracts/primitives.ts';
+import type { Money } from '../../../shared/money/money.ts';
+import type { Micros } from './time.ts';
+
+/** One line of the append-only journal: what changed an account, and what the account was afterwards. */
+export interface Entry {
+  readonly accountId: AccountId;
+  /** 1, 2, 3 … per account, without gaps. */
+  readonly seq: number;
+  readonly commandId: CommandId;
+  readonly kind: EntryKind;
+  /** Never negative; the kind tells the direction. Zero for entries that move no money. */
+  readonly amount: Money;
+  /** The account's balance, held amount and overdraft limit after this entry. */
+  readonly balance: Money;
+  readonly held: Money;
+  readonly overdraftLimit: Money;
+  readonly holdId: HoldId | null;
+  /** Never before the predecessor's. */
+  readonly at: Micros;
+  /** 16 bytes: what the command meant, so that the same id with another meaning is noticed. */
+  readonly fingerprint: Buffer;
+  /** JSON text of what else the entry fixes, such as a hold's due time. Kept byte for byte, because it is hashed. */
+  readonly details: string | null;
+  readonly formatVersion: number;
+  /** 32 bytes: SHA-256 over the predecessor's hash and every field above. */
+  readonly hash: Buffer;
+}
+
+/** An entry whose place in the chain is not computed yet. */
+export type UnchainedEntry = Omit<Entry, 'formatVersion' | 'hash'>;
+
+/** The version of the field order below; a change of it is a new number, and old entries keep theirs. */
+export const entryFormatVersion = 1;
+
+/** What the first entry of an account takes as its predecessor's hash. */
+export function chainStart(accountId: AccountId): Buffer {
+  return hash('sha256', accountId, 'buffer');
+}
+
+const absentField = 0xffff_ffff;
+
+/**
+ * The chain hash of an entry: SHA-256 of
+ *
+ *     previous hash (32 bytes) ‖ format version (1 byte) ‖ each field as length (4 bytes, big endian) ‖ bytes
+ *
+ * with the fields account id, seq, command id, kind, amount, balance, held, overdraft limit, hold id, time (µs since
+ * 1970), fingerprint, details. Texts are UTF-8, uuids their lower-case text, integers decimal text, the fingerprint
+ * its raw bytes; an absent field has the length 0xFFFFFFFF and no bytes. `docs/concepts.md` says the same to auditors.
+ */
+export function hashEntry(previousHash: Buffer, entry: UnchainedEntry): Buffer {
+  const fields: (string | Buffer | null)[] = [
+    entry.accountId,
+    entry.seq.toString(),
+    entry.commandId,
+    entry.kind,
+    entry.amount.toString(),
+    entry.balance.toString(),
+    entry.held.toString(),
+    entry.overdraftLimit.toString(),
+    entry.holdId,
+    entry.at.toString(),
+    entry.fingerprint,
+    entry.details,
+  ];
+  let size = previousHash.length + 1;
+  for (const field of fields) size += 4 + (field === null ? 0 : Buffer.byteLength(field));
+  const message = Buffer.allocUnsafe(size);
+  let offset = previousHash.copy(message, 0);
+  offset = message.writeUInt8(entryFormatVersion, offset);
+  for (const field of fields) {
+    if (field === null) {
+      offset = message.writeUInt32BE(absentField, offset);
+      continue;
+    }
+    const length =
+      typeof field === 'string' ? message.write(field, offset + 4) : field.copy(message, offset + 4);
+    message.writeUInt32BE(length, offset);
+    offset += 4 + length;
+  }
+  return hash('sha256', message, 'buffer');
+}
+
+/** The entry with its place in the chain. */
+export function chainEntry(previousHash: Buffer, entry: UnchainedEntry): Entry {
+  return { ...entry, formatVersion: entryFormatVersion, hash: hashEntry(previousHash, entry) };
+}

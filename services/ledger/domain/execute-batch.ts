@@ -1,0 +1,236 @@
+import type { AccountStatus, EntryKind } from '../../../shared/contracts/outcomes.ts';
+import type { AccountId, HoldId } from '../../../shared/contracts/primitives.ts';
+import type { Account } from './account.ts';
+import { commandKey, fingerprintOf, type Command, type CommandKey } from './commands.ts';
+import { decide, type Change } from './decide.ts';
+import { chainEntry, type Entry } from './entry.ts';
+import type { Hold } from './hold.ts';
+import type { KeptRefusal, Refusal } from './refusals.ts';
+import { laterOf, type Micros } from './time.ts';
+
+/** Everything that the decisions of one batch depend on, as it was once the accounts were locked. */
+export interface BatchState {
+  readonly now: Micros;
+  readonly accounts: ReadonlyMap<AccountId, Account>;
+  /** The entries and refusals that commands of this batch have already led to. */
+  readonly applied: ReadonlyMap<CommandKey, Entry>;
+  readonly refused: ReadonlyMap<CommandKey, KeptRefusal>;
+  /** The holds that commands of this batch name. */
+  readonly holds: ReadonlyMap<HoldId, Hold>;
+}
+
+/** What a batch leaves behind: all of it is written in one statement, or none. */
+export interface BatchChanges {
+  readonly openedAccounts: readonly Account[];
+  readonly changedAccounts: readonly Account[];
+  readonly entries: readonly Entry[];
+  readonly newHolds: readonly Hold[];
+  readonly changedHolds: readonly Hold[];
+  readonly refusals: readonly KeptRefusal[];
+}
+
+/** An account as of an entry: what a caller is told. */
+export interface AccountAsOf {
+  readonly account: Pick<Account, 'id' | 'name' | 'currency' | 'decimals' | 'metadata'>;
+  readonly status: AccountStatus;
+}
+
+/** A hold as its making left it. */
+export type HoldAsMade = Pick<Hold, 'id' | 'amount' | 'status' | 'dueAt'>;
+
+export type Outcome =
+  | {
+      readonly type: 'applied';
+      readonly replayed: boolean;
+      readonly entry: Entry;
+      readonly asOf: AccountAsOf;
+      readonly hold?: HoldAsMade;
+    }
+  | { readonly type: 'refused'; readonly replayed: boolean; readonly refusal: Refusal }
+  /** Past its deadline when its turn came: not applied, and it never will be. */
+  | { readonly type: 'expired' };
+
+export interface BatchResult {
+  /** One per command, in the same order. */
+  readonly outcomes: readonly Outcome[];
+  readonly changes: BatchChanges;
+}
+
+/**
+ * Decides the commands of a batch one after the other, each on what the ones before it left. Pure: the same state
+ * and commands give the same result, and cutting the same commands into other batches gives the same outcomes.
+ */
+export function executeBatch(
+  commands: readonly Command[],
+  state: BatchState,
+  holdPeriodMs: number,
+): BatchResult {
+  const batch = new OpenBatch(state);
+  const outcomes = commands.map((command) => executeOne(command, batch, holdPeriodMs));
+  return { outcomes, changes: batch.changes() };
+}
+
+function executeOne(command: Command, batch: OpenBatch, holdPeriodMs: number): Outcome {
+  const key = commandKey(command.accountId, command.id);
+  const fingerprint = fingerprintOf(command);
+
+  const earlier = batch.earlierOutcome(key, fingerprint);
+  if (earlier !== undefined) return earlier;
+  if (command.deadline !== null && command.deadline <= batch.now) return { type: 'expired' };
+
+  const decision = decide(command, {
+    account: batch.account(command.accountId),
+    hold: command.kind === 'settle' ? batch.hold(command.holdId) : undefined,
+    now: batch.now,
+    holdPeriodMs,
+  });
+  return 'refusal' in decision
+    ? batch.refuse(command, key, fingerprint, decision.refusal)
+    : batch.apply(command, key, fingerprint, decision.change);
+}
+
+/** The state of a batch while its commands are decided. */
+class OpenBatch {
+  readonly now: Micros;
+  readonly #state: BatchState;
+  readonly #accounts: Map<AccountId, Account>;
+  readonly #holds: Map<HoldId, Hold>;
+  readonly #applied: Map<CommandKey, Entry>;
+  readonly #refused: Map<CommandKey, KeptRefusal>;
+  readonly #touchedAccounts = new Set<AccountId>();
+  readonly #touchedHolds = new Set<HoldId>();
+  readonly #entries: Entry[] = [];
+  readonly #refusals: KeptRefusal[] = [];
+
+  constructor(state: BatchState) {
+    this.now = state.now;
+    this.#state = state;
+    this.#accounts = new Map(state.accounts);
+    this.#holds = new Map(state.holds);
+    this.#applied = new Map(state.applied);
+    this.#refused = new Map(state.refused);
+  }
+
+  account(id: AccountId): Account | undefined {
+    return this.#accounts.get(id);
+  }
+
+  hold(id: HoldId): Hold | undefined {
+    return this.#holds.get(id);
+  }
+
+  /** What the same command id led to before: its outcome again, or a conflict when it meant something else then. */
+  earlierOutcome(key: CommandKey, fingerprint: Buffer): Outcome | undefined {
+    const entry = this.#applied.get(key);
+    const kept = this.#refused.get(key);
+    const before = entry ?? kept;
+    if (before === undefined) return undefined;
+    if (!before.fingerprint.equals(fingerprint)) {
+      return { type: 'refused', replayed: false, refusal: idempotencyConflict };
+    }
+    if (entry !== undefined) return this.#outcomeOf(entry, true);
+    if (kept !== undefined) return { type: 'refused', replayed: true, refusal: kept.refusal };
+    return undefined;
+  }
+
+  refuse(command: Command, key: CommandKey, fingerprint: Buffer, refusal: Refusal): Outcome {
+    // Settling is nobody's request: nobody waits for the refusal, and the hold's status says it all.
+    if (command.kind !== 'settle') {
+      const kept = {
+        accountId: command.accountId,
+        commandId: command.id,
+        fingerprint,
+        refusal,
+        at: this.now,
+      };
+      this.#refused.set(key, kept);
+      this.#refusals.push(kept);
+    }
+    return { type: 'refused', replayed: false, refusal };
+  }
+
+  apply(command: Command, key: CommandKey, fingerprint: Buffer, change: Change): Outcome {
+    const { account, hold, amount, details } = change;
+    const at = laterOf(this.now, account.lastEntryAt);
+    const entry = chainEntry(account.chainHead, {
+      accountId: account.id,
+      seq: account.seq + 1,
+      commandId: command.id,
+      kind: command.kind,
+      amount,
+      balance: account.balance,
+      held: account.held,
+      overdraftLimit: account.overdraftLimit,
+      holdId: hold?.id ?? null,
+      at,
+      fingerprint,
+      details,
+    });
+    this.#accounts.set(account.id, { ...account, seq: entry.seq, chainHead: entry.hash, lastEntryAt: at });
+    this.#touchedAccounts.add(account.id);
+    if (hold !== undefined) {
+      this.#holds.set(hold.id, hold);
+      this.#touchedHolds.add(hold.id);
+    }
+    this.#applied.set(key, entry);
+    this.#entries.push(entry);
+    return this.#outcomeOf(entry, false);
+  }
+
+  changes(): BatchChanges {
+    const accounts = present([...this.#touchedAccounts].map((id) => this.#accounts.get(id)));
+    const holds = present([...this.#touchedHolds].map((id) => this.#holds.get(id)));
+    return {
+      openedAccounts: accounts.filter((account) => !this.#state.accounts.has(account.id)),
+      changedAccounts: accounts.filter((account) => this.#state.accounts.has(account.id)),
+      entries: this.#entries,
+      newHolds: holds.filter((hold) => !this.#state.holds.has(hold.id)),
+      changedHolds: holds.filter((hold) => this.#state.holds.has(hold.id)),
+      refusals: this.#refusals,
+    };
+  }
+
+  /** Rebuilt from the entry alone, so that the first answer and every repetition of it are the same. */
+  #outcomeOf(entry: Entry, replayed: boolean): Outcome {
+    const account = this.#accounts.get(entry.accountId);
+    if (account === undefined) throw new Error(`account ${entry.accountId} has an entry but is not there`);
+    const hold = holdAsMade(entry);
+    return {
+      type: 'applied',
+      replayed,
+      entry,
+      asOf: { account, status: statusAfter[entry.kind] ?? account.status },
+      ...(hold !== undefined && { hold }),
+    };
+  }
+}
+
+const idempotencyConflict: Refusal = {
+  code: 'idempotency_conflict',
+  detail:
+    'This command id was used on this account for another command. Send another command under a new id.',
+};
+
+/** The status that an entry of a kind leaves behind; settling happens on open and closed accounts alike. */
+const statusAfter: Record<EntryKind, AccountStatus | undefined> = {
+  open: 'open',
+  close: 'closed',
+  add: 'open',
+  subtract: 'open',
+  settle: undefined,
+};
+
+function holdAsMade(entry: Entry): HoldAsMade | undefined {
+  if (entry.kind !== 'subtract' || entry.holdId === null || entry.details === null) return undefined;
+  const { dueAt } = JSON.parse(entry.details) as { dueAt: number };
+  return { id: entry.holdId, amount: entry.amount, status: 'pending', dueAt: (dueAt * 1_000_000) as Micros };
+}
+
+function present<T>(values: readonly (T | undefined)[]): T[] {
+  return values.filter((value) => value !== undefined);
+}
+
+/** Nothing to write. */
+export function isEmpty(changes: BatchChanges): boolean {
+  return changes.entries.length === 0 && changes.refusals.length === 0;
+}

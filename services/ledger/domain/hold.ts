@@ -1,0 +1,44 @@
+import { hash } from 'node:crypto';
+import type { DueAction, HoldStatus } from '../../../shared/contracts/outcomes.ts';
+import type { AccountId, CommandId, HoldId } from '../../../shared/contracts/primitives.ts';
+import type { Money } from '../../../shared/money/money.ts';
+import type { Micros } from './time.ts';
+import { formatUuid } from './uuid.ts';
+
+/** Money set aside on an account until it is settled (taken) or released (given back). */
+export interface Hold {
+  readonly id: HoldId;
+  readonly accountId: AccountId;
+  readonly amount: Money;
+  /** What is still held: the amount while pending, zero afterwards. */
+  readonly remaining: Money;
+  readonly status: HoldStatus;
+  /** A whole second. */
+  readonly dueAt: Micros;
+  readonly onDue: DueAction;
+  /** The command that made it. */
+  readonly commandId: CommandId;
+  /** W3C trace context of that command when it was sampled, so that the settling joins its trace. */
+  readonly traceparent: string | null;
+  /** 1 when made, one more with every change. */
+  readonly version: number;
+}
+
+/**
+ * The id of the hold that a command makes: a version 7 uuid whose time is the decision's and whose random part is
+ * taken from the hash of the account and command id. So deciding a command stays a pure function, and two
+ * commands still can't make the same id.
+ */
+export function holdIdFor(accountId: AccountId, commandId: CommandId, now: Micros): HoldId {
+  const bytes = hash('sha256', `hold\0${accountId}\0${commandId}`, 'buffer').subarray(0, 16);
+  bytes.writeUIntBE(Math.floor(now / 1000), 0, 6);
+  return formatUuid(bytes, 7) as HoldId;
+}
+
+/**
+ * The id of the command that settles a due hold. Derived, so that the journal's own rule (one entry per account and
+ * command id) makes a second settling impossible, whoever tries.
+ */
+export function settleCommandIdFor(holdId: HoldId): CommandId {
+  return formatUuid(hash('sha256', `settle-due\0${holdId}`, 'buffer').subarray(0, 16), 8) as CommandId;
+}

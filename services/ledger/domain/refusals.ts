@@ -1,0 +1,41 @@
+import type { ErrorCode } from '../../../shared/contracts/error-codes.ts';
+import type { FieldError } from '../../../shared/contracts/outcomes.ts';
+import type { AccountId, CommandId } from '../../../shared/contracts/primitives.ts';
+import type { Micros } from './time.ts';
+
+/**
+ * The refusals that depend on state, in the order in which they are checked. A command that would be refused for
+ * several reasons is refused for the first. (What depends on the payload alone was refused at the door.)
+ */
+export const refusalPrecedence = [
+  'idempotency_conflict',
+  'account_exists',
+  'account_not_found',
+  'account_closed',
+  'hold_not_found',
+  'hold_not_pending',
+  'invalid_request',
+  'amount_too_large',
+  'insufficient_funds',
+] as const satisfies readonly ErrorCode[];
+
+export type RefusalCode = (typeof refusalPrecedence)[number];
+
+/** Why a command was not applied. Plain data: it is kept, and answered again when the command is repeated. */
+export interface Refusal {
+  readonly code: RefusalCode;
+  readonly detail: string;
+  readonly fields?: readonly FieldError[];
+  /** Decimal strings, with insufficient_funds. */
+  readonly available?: string;
+  readonly requested?: string;
+}
+
+/** A refusal as it is kept under its command's id. */
+export interface KeptRefusal {
+  readonly accountId: AccountId;
+  readonly commandId: CommandId;
+  readonly fingerprint: Buffer;
+  readonly refusal: Refusal;
+  readonly at: Micros;
+}

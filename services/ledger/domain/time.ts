@@ -1,0 +1,37 @@
+/**
+ * Microseconds since 1970 UTC, the resolution of Postgres' timestamps. An exact integer in a JavaScript number
+ * until the year 2255.
+ */
+export type Micros = number & { readonly __brand: 'Micros' };
+
+const microsPerSecond = 1_000_000;
+
+/** A time as RFC 3339 with all its microseconds: `2026-01-31T12:00:00.123456Z`. */
+export function formatMicros(time: Micros): string {
+  const millis = Math.floor(time / 1000);
+  const rest = time - millis * 1000;
+  return `${new Date(millis).toISOString().slice(0, -1)}${rest.toString().padStart(3, '0')}Z`;
+}
+
+/** A whole second as RFC 3339: `2026-01-31T12:00:00Z`. */
+export function formatSecond(time: Micros): string {
+  return `${new Date(time / 1000).toISOString().slice(0, 19)}Z`;
+}
+
+/** The microseconds of an RFC 3339 time in UTC. */
+export function parseTime(text: string): Micros {
+  return (Date.parse(text) * 1000) as Micros;
+}
+
+/** The first whole second at or after a time: holds fall due on whole seconds, so that one message announces many. */
+export function ceilToSecond(time: Micros): Micros {
+  return (Math.ceil(time / microsPerSecond) * microsPerSecond) as Micros;
+}
+
+export function addMillis(time: Micros, millis: number): Micros {
+  return (time + Math.round(millis * 1000)) as Micros;
+}
+
+export function laterOf(left: Micros, right: Micros): Micros {
+  return left > right ? left : right;
+}

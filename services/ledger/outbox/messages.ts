@@ -1,0 +1,93 @@
+import { randomUUID } from 'node:crypto';
+import type { EntryFact, Fact, HoldDue, RefusalFact } from '../../../shared/contracts/events.ts';
+import { maxMessageBytes } from '../../../shared/contracts/limits.ts';
+import { formatMoney } from '../../../shared/money/money.ts';
+import { availableOf } from '../domain/account.ts';
+import type { Command } from '../domain/commands.ts';
+import type { Outcome } from '../domain/execute-batch.ts';
+import { formatMicros, formatSecond, type Micros } from '../domain/time.ts';
+
+/** A message that must reach the broker because of what the batch did. */
+export interface OutboxMessage {
+  readonly topic: 'event' | 'due';
+  /** What the broker recognises a second sending by. */
+  readonly messageId: string;
+  readonly payload: string;
+}
+
+/**
+ * The events of a batch: its entries, and the refusals of commands whose callers do not wait. One message, or several
+ * when one would be too large for the broker.
+ */
+export function eventMessages(
+  commands: readonly Command[],
+  outcomes: readonly Outcome[],
+  now: Micros,
+): OutboxMessage[] {
+  const facts = outcomes.flatMap((outcome, index) => factOf(commands[index], outcome, now) ?? []);
+  const messages: OutboxMessage[] = [];
+  let texts: string[] = [];
+  let bytes = 0;
+  const flush = (): void => {
+    if (texts.length === 0) return;
+    messages.push({ topic: 'event', messageId: `event:${randomUUID()}`, payload: `[${texts.join(',')}]` });
+    texts = [];
+    bytes = 0;
+  };
+  for (const fact of facts) {
+    const text = JSON.stringify(fact);
+    const size = Buffer.byteLength(text) + 1;
+    if (bytes + size > maxMessageBytes) flush();
+    texts.push(text);
+    bytes += size;
+  }
+  flush();
+  return messages;
+}
+
+function factOf(command: Command | undefined, outcome: Outcome, now: Micros): Fact | undefined {
+  if (command === undefined) return undefined;
+  if (outcome.type === 'applied') return outcome.replayed ? undefined : entryFact(outcome);
+  if (outcome.type === 'refused' && command.unattended) return refusalFact(command, outcome, now);
+  return undefined;
+}
+
+function entryFact({ entry, asOf, hold }: Extract<Outcome, { type: 'applied' }>): EntryFact {
+  const { currency, decimals } = asOf.account;
+  return {
+    type: 'entry',
+    accountId: entry.accountId,
+    seq: entry.seq,
+    commandId: entry.commandId,
+    kind: entry.kind,
+    currency,
+    amount: formatMoney(entry.amount, decimals),
+    balance: formatMoney(entry.balance, decimals),
+    held: formatMoney(entry.held, decimals),
+    available: formatMoney(availableOf(entry), decimals),
+    ...(entry.holdId !== null && { holdId: entry.holdId }),
+    ...(hold !== undefined && { dueAt: formatSecond(hold.dueAt) }),
+    at: formatMicros(entry.at),
+  };
+}
+
+function refusalFact(
+  command: Command,
+  outcome: Extract<Outcome, { type: 'refused' }>,
+  now: Micros,
+): RefusalFact {
+  return {
+    type: 'refusal',
+    accountId: command.accountId,
+    commandId: command.id,
+    code: outcome.refusal.code,
+    detail: outcome.refusal.detail,
+    at: formatMicros(now),
+  };
+}
+
+/** "Holds fall due at this second." */
+export function dueMessage(messageId: string, dueAt: Micros): OutboxMessage {
+  const due: HoldDue = { dueAt: formatSecond(dueAt) };
+  return { topic: 'due', messageId, payload: JSON.stringify(due) };
+}

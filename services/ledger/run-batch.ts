@@ -1,0 +1,91 @@
+import type { Logger } from 'pino';
+import type { Command } from './domain/commands.ts';
+import type { Outcome } from './domain/execute-batch.ts';
+import { CommitUnknownError, faultKindOf } from './store/faults.ts';
+
+/** A command that a fault kept from being decided, or whose fate is not known. */
+export interface Failure {
+  readonly type: 'failed';
+  readonly code: 'internal' | 'unavailable' | 'outcome_unknown';
+}
+
+/** A command that waits for its turn. */
+export interface WaitingCommand {
+  readonly command: Command;
+  /** By `performance.now()`; after this the caller has given up, so there is no point in trying on. */
+  readonly patientUntil: number;
+}
+
+const retryDelaysMs = [20, 50, 100, 200, 400] as const;
+
+/**
+ * Processes a batch, come what may: every command gets an outcome or a failure.
+ *
+ * - A lost connection or a passing refusal of the server: the batch is decided again. If its COMMIT had gone through
+ *   after all, the journal answers for it.
+ * - Any other fault: the commands are decided one at a time, and only the culprit fails.
+ */
+export async function runBatch(
+  waiting: readonly WaitingCommand[],
+  process: (commands: readonly Command[]) => Promise<readonly Outcome[]>,
+  logger: Logger,
+): Promise<readonly (Outcome | Failure)[]> {
+  const results: (Outcome | Failure | undefined)[] = waiting.map(() => undefined);
+  let left = waiting.map((_, index) => index);
+  let commitUnknown = false;
+  for (let attempt = 0; left.length > 0; attempt += 1) {
+    try {
+      const outcomes = await process(commandsAt(waiting, left));
+      left.forEach((index, position) => {
+        results[index] = outcomes[position];
+      });
+      break;
+    } catch (error) {
+      commitUnknown ||= error instanceof CommitUnknownError;
+      if (faultKindOf(error) === 'statement') {
+        await oneByOne(waiting, left, results, process, error, logger);
+        break;
+      }
+      logger.warn(
+        { error: String(error), commands: left.length, attempt },
+        'a batch failed and is decided again',
+      );
+      const code = commitUnknown ? 'outcome_unknown' : 'unavailable';
+      const now = performance.now();
+      for (const index of left) {
+        if ((waiting[index]?.patientUntil ?? 0) <= now) results[index] = { type: 'failed', code };
+      }
+      left = left.filter((index) => results[index] === undefined);
+      await new Promise((resolve) => setTimeout(resolve, retryDelaysMs[attempt] ?? 500));
+    }
+  }
+  return results.map((result) => result ?? { type: 'failed', code: 'internal' });
+}
+
+async function oneByOne(
+  waiting: readonly WaitingCommand[],
+  left: readonly number[],
+  results: (Outcome | Failure | undefined)[],
+  process: (commands: readonly Command[]) => Promise<readonly Outcome[]>,
+  error: unknown,
+  logger: Logger,
+): Promise<void> {
+  const [only, ...others] = left;
+  if (only !== undefined && others.length === 0) {
+    const { id, kind, accountId } = waiting[only]?.command ?? {};
+    logger.error(
+      { err: error, commandId: id, kind, accountId },
+      'a command failed; the others of its batch did not',
+    );
+    results[only] = { type: 'failed', code: 'internal' };
+    return;
+  }
+  for (const index of left) {
+    const one = waiting[index];
+    if (one !== undefined) [results[index]] = await runBatch([one], process, logger);
+  }
+}
+
+function commandsAt(waiting: readonly WaitingCommand[], indices: readonly number[]): Command[] {
+  return indices.flatMap((index) => waiting[index]?.command ?? []);
+}

@@ -1,0 +1,163 @@
+import type { Logger } from 'pino';
+import type { Lane, Turns } from './batching/lane.ts';
+import type { HoldId } from '../../shared/contracts/primitives.ts';
+import type { Command } from './domain/commands.ts';
+import { settleCommandIdFor } from './domain/hold.ts';
+import { addMillis, type Micros } from './domain/time.ts';
+import { decideAndSave, type Books } from './process-batch.ts';
+import { inSettleTransaction } from './store/batch-transaction.ts';
+import { faultKindOf } from './store/faults.ts';
+import type { PickedRow } from './store/statements/pick-due-holds.ts';
+
+/** Holds in one turn: as many as commands in a batch, so that a turn takes no longer than a batch does. */
+const maxHoldsPerTurn = 512;
+
+/** More than this many are no accident of single holds: then settling stands still until someone has looked. */
+const maxStuck = 100;
+
+/** How long to leave a ledger alone that is settling just now. */
+const busyWaitMs = 25;
+
+/**
+ * A hold is made at most this long before its batch is committed (see the session's time-outs), so once all holds due
+ * by some time are settled, none that is due before this much earlier can turn up.
+ */
+const lateCommitMs = 30_000;
+
+export interface SettleDueRequest {
+  /** Holds due at or before it; null is now, by the database's clock. */
+  readonly until: Micros | null;
+  /** Look from the oldest hold on, whatever is believed about it. */
+  readonly sweep: boolean;
+  readonly answer: (answer: SettleDueAnswer) => void;
+}
+
+export type SettleDueAnswer =
+  | { readonly type: 'settled'; readonly settled: number; readonly more: boolean; readonly waitMs: number }
+  /** Asked too early, by the database's clock. */
+  | { readonly type: 'too-early'; readonly notBefore: Micros; readonly waitMs: number }
+  | { readonly type: 'failed'; readonly code: 'unavailable' };
+
+interface SettleDueOptions {
+  readonly books: Books;
+  readonly lane: Lane;
+  readonly logger: Logger;
+}
+
+/** Settles what is due, a bounded turn at a time. Requests that come together share a turn: they ask the same. */
+export class SettleDue implements Turns {
+  readonly #options: SettleDueOptions;
+  #requests: SettleDueRequest[] = [];
+  /** No pending hold is due before this. A hint, forgotten at each sweep. */
+  #oldestPending: Micros | null = null;
+  #limit = maxHoldsPerTurn;
+  /** Holds that could not be settled; each sweep tries them again. */
+  #stuck: HoldId[] = [];
+  #picked: readonly PickedRow[] = [];
+
+  constructor(options: SettleDueOptions) {
+    this.#options = options;
+    options.lane.add(this);
+  }
+
+  request(request: SettleDueRequest): void {
+    this.#requests.push(request);
+    this.#options.lane.wake();
+  }
+
+  hasWork(): boolean {
+    return this.#requests.length > 0;
+  }
+
+  async takeTurn(): Promise<void> {
+    const requests = this.#requests;
+    this.#requests = [];
+    if (requests.some((request) => request.sweep)) {
+      this.#oldestPending = null;
+      this.#stuck = [];
+    }
+    try {
+      const turn = await this.#settle(latestOf(requests));
+      for (const { until, answer } of requests) {
+        const waitMs = until === null ? 0 : Math.ceil((until - turn.now) / 1000);
+        if (until !== null && until > turn.now) answer({ type: 'too-early', notBefore: until, waitMs });
+        else answer({ type: 'settled', settled: turn.settled, more: turn.more, waitMs: turn.waitMs });
+      }
+    } catch (error) {
+      for (const { answer } of requests) answer(this.#failed(error));
+    }
+  }
+
+  async #settle(
+    until: Micros | null,
+  ): Promise<{ now: Micros; settled: number; more: boolean; waitMs: number }> {
+    const { books } = this.#options;
+    const due = { from: this.#oldestPending, until, limit: this.#limit, except: this.#stuck };
+    this.#picked = [];
+    return inSettleTransaction(books.connection, due, async (pick, load) => {
+      const { claimed, now, holds } = pick;
+      if (!claimed) return { now, settled: 0, more: true, waitMs: busyWaitMs };
+      this.#picked = holds;
+      let settled = 0;
+      if (holds.length > 0) {
+        const commands = settleCommands(holds);
+        const outcomes = await decideAndSave(commands, await load(commands), books);
+        settled = outcomes.filter((outcome) => outcome.type === 'applied').length;
+      }
+      const more = holds.length === due.limit;
+      this.#oldestPending = oldestAfter(holds, more, until, now);
+      this.#limit = maxHoldsPerTurn;
+      return { now, settled, more, waitMs: 0 };
+    });
+  }
+
+  /**
+   * A turn that fails for want of the database is asked for again. One that fails for any other reason is tried with
+   * fewer holds, down to one; that one is then left out, so that it can't keep the others from being settled.
+   */
+  #failed(error: unknown): SettleDueAnswer {
+    const { logger } = this.#options;
+    if (faultKindOf(error) !== 'statement') {
+      logger.warn({ error: String(error) }, 'a settle turn failed; it will be asked for again');
+      return { type: 'failed', code: 'unavailable' };
+    }
+    const [only] = this.#picked;
+    if (only !== undefined && this.#picked.length === 1 && this.#stuck.length < maxStuck) {
+      this.#stuck = [...this.#stuck, only.id];
+      logger.error(
+        { err: error, holdId: only.id, accountId: only.account_id },
+        'a hold could not be settled',
+      );
+    }
+    this.#limit = Math.max(1, Math.floor(this.#picked.length / 8));
+    return { type: 'settled', settled: 0, more: true, waitMs: busyWaitMs };
+  }
+}
+
+/** The latest time asked for; null, which is now, is later than any that may be asked. */
+function latestOf(requests: readonly SettleDueRequest[]): Micros | null {
+  let latest: Micros | null = 0 as Micros;
+  for (const { until } of requests) {
+    if (until === null) return null;
+    if (until > latest) latest = until;
+  }
+  return latest;
+}
+
+function oldestAfter(holds: readonly PickedRow[], more: boolean, until: Micros | null, now: Micros): Micros {
+  const reached = more ? holds.at(-1)?.due_at : undefined;
+  const asked = until === null || until > now ? now : until;
+  return Math.min(reached ?? asked, addMillis(now, -lateCommitMs)) as Micros;
+}
+
+function settleCommands(holds: readonly PickedRow[]): Command[] {
+  return holds.map((hold) => ({
+    kind: 'settle',
+    id: settleCommandIdFor(hold.id),
+    accountId: hold.account_id,
+    holdId: hold.id,
+    deadline: null,
+    traceparent: null,
+    unattended: false,
+  }));
+}

@@ -1,0 +1,186 @@
+import type { QueryConfig, QueryResult } from 'pg';
+import type { AccountId, HoldId } from '../../../shared/contracts/primitives.ts';
+import { commandKey, type Command } from '../domain/commands.ts';
+import type { BatchChanges, BatchState } from '../domain/execute-batch.ts';
+import type { OutboxMessage } from '../outbox/messages.ts';
+import { CommitUnknownError, faultKindOf } from './faults.ts';
+import type { Micros } from '../domain/time.ts';
+import { claimSettling, type ClaimRow } from './statements/claim-settling.ts';
+import { accountOf, lockAccounts, type AccountRow } from './statements/lock-accounts.ts';
+import { lockAbsentAccounts } from './statements/lock-absent-accounts.ts';
+import { entriesOf, lookUp, refusalsOf, type LookUpRow } from './statements/look-up.ts';
+import { pickDueHolds, type DueRange, type PickedRow } from './statements/pick-due-holds.ts';
+import { holdOf, readHolds, type HoldRow } from './statements/read-holds.ts';
+import { writeChanges, type OutboxRow } from './statements/write-changes.ts';
+import type { WriteConnection } from './write-connection.ts';
+
+const begin: QueryConfig = { name: 'begin', text: 'BEGIN ISOLATION LEVEL READ COMMITTED' };
+const commit: QueryConfig = { name: 'commit', text: 'COMMIT' };
+const rollback: QueryConfig = { name: 'rollback', text: 'ROLLBACK' };
+
+/** A batch's transaction once its accounts are locked and its state is loaded. */
+export interface BatchTransaction {
+  readonly state: BatchState;
+  /**
+   * Writes everything and commits. When it returns, all of it is on disk.
+   *
+   * @returns the messages' ids in the outbox.
+   * @throws CommitUnknownError when the connection was lost after COMMIT was sent; any other error means that nothing
+   *   was written.
+   */
+  save(
+    changes: BatchChanges,
+    messages: readonly OutboxMessage[],
+    sentOutboxIds: readonly bigint[],
+  ): Promise<bigint[]>;
+  /** Ends it without having written anything. */
+  release(): Promise<void>;
+}
+
+/**
+ * Runs `work` in one transaction whose accounts are locked and whose state is loaded. When it fails, nothing is
+ * written, except after a {@link CommitUnknownError}, and the session is fit for the next batch.
+ */
+export async function inBatchTransaction<T>(
+  connection: WriteConnection,
+  commands: readonly Command[],
+  work: (transaction: BatchTransaction) => Promise<T>,
+): Promise<T> {
+  return guarded(connection, async () =>
+    work(openTransaction(connection, await beginBatch(connection, commands))),
+  );
+}
+
+/** Due holds that nobody else is settling, and the database's clock. */
+export interface DuePick {
+  /** False when another ledger is settling just now. */
+  readonly claimed: boolean;
+  readonly now: Micros;
+  readonly holds: readonly PickedRow[];
+}
+
+/**
+ * As {@link inBatchTransaction}, for holds that fell due: picks some first, and `work` then loads the state for the
+ * commands that settle them.
+ */
+export async function inSettleTransaction<T>(
+  connection: WriteConnection,
+  due: DueRange,
+  work: (pick: DuePick, load: (commands: readonly Command[]) => Promise<BatchTransaction>) => Promise<T>,
+): Promise<T> {
+  return guarded(connection, async () => {
+    const [, claim, picked] = await connection.flight([begin, claimSettling(), pickDueHolds(due)]);
+    const claimRow = claim?.rows[0] as ClaimRow | undefined;
+    if (claimRow === undefined) throw new Error('the claim gave no row');
+    const { claimed, now } = claimRow;
+    const holds = claimed ? ((picked?.rows ?? []) as PickedRow[]) : [];
+    let ended = false;
+    const result = await work({ claimed, now, holds }, async (commands) => {
+      ended = true;
+      const state = stateOf(await connection.flight(loadStatements(commands, accountsOf(commands))));
+      return openTransaction(connection, state);
+    });
+    if (!ended) await connection.flight([rollback]);
+    return result;
+  });
+}
+
+async function guarded<T>(connection: WriteConnection, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    await abandon(connection, error);
+    throw error;
+  }
+}
+
+function openTransaction(connection: WriteConnection, state: BatchState): BatchTransaction {
+  return {
+    state,
+    save: async (changes, messages, sentOutboxIds) => {
+      const rows = await save(connection, writeChanges(changes, messages, sentOutboxIds));
+      const ids = new Map(rows.map((row) => [row.message_id, row.id]));
+      return messages.flatMap((message) => ids.get(message.messageId) ?? []);
+    },
+    release: async () => {
+      await connection.flight([rollback]);
+    },
+  };
+}
+
+/** BEGIN, locks and look-ups in one flight: each is a statement of its own, so each sees what the locks waited for. */
+async function beginBatch(connection: WriteConnection, commands: readonly Command[]): Promise<BatchState> {
+  const accountIds = accountsOf(commands);
+  const load = loadStatements(commands, accountIds);
+  const state = stateOf((await connection.flight([begin, ...load])).slice(1));
+
+  const absent = accountIds.filter((id) => !state.accounts.has(id));
+  if (absent.length === 0) return state;
+
+  // Begun again from the start, so that the locks of absent accounts come before every row lock.
+  const answers = await connection.flight([rollback, begin, lockAbsentAccounts(absent), ...load]);
+  return stateOf(answers.slice(3));
+}
+
+function accountsOf(commands: readonly Command[]): AccountId[] {
+  return [...new Set(commands.map((command) => command.accountId))];
+}
+
+function loadStatements(commands: readonly Command[], accountIds: readonly AccountId[]): QueryConfig[] {
+  const named = commands.filter((command) => command.kind === 'settle');
+  return [
+    lockAccounts(accountIds),
+    lookUp(
+      commands.map((command) => command.accountId),
+      commands.map((command) => command.id),
+    ),
+    ...(named.length === 0
+      ? []
+      : [
+          readHolds(
+            named.map((command) => command.accountId),
+            named.map((command) => command.holdId),
+          ),
+        ]),
+  ];
+}
+
+function stateOf([accounts, lookedUp, holds]: readonly QueryResult[]): BatchState {
+  const found = lookedUp?.rows[0] as LookUpRow | undefined;
+  if (accounts === undefined || found === undefined) throw new Error('the look-up gave no row');
+  const accountRows = accounts.rows as AccountRow[];
+  const holdRows = (holds?.rows ?? []) as HoldRow[];
+  return {
+    now: found.now,
+    accounts: new Map(accountRows.map((row) => [row.id, accountOf(row)])),
+    applied: new Map(entriesOf(found).map((entry) => [commandKey(entry.accountId, entry.commandId), entry])),
+    refused: new Map(refusalsOf(found).map((kept) => [commandKey(kept.accountId, kept.commandId), kept])),
+    holds: new Map<HoldId, ReturnType<typeof holdOf>>(holdRows.map((row) => [row.id, holdOf(row)])),
+  };
+}
+
+async function save(connection: WriteConnection, write: QueryConfig): Promise<OutboxRow[]> {
+  try {
+    const [written, committed] = await connection.flight([write, commit]);
+    // A COMMIT of an aborted transaction is answered with ROLLBACK, not with an error.
+    if (written === undefined || committed?.command !== 'COMMIT')
+      throw new Error('COMMIT was answered with a rollback');
+    return written.rows as OutboxRow[];
+  } catch (error) {
+    if (faultKindOf(error) !== 'connection') throw error;
+    throw new CommitUnknownError('the connection was lost while COMMIT was under way', { cause: error });
+  }
+}
+
+/** Leaves a clean session behind, or none. */
+async function abandon(connection: WriteConnection, error: unknown): Promise<void> {
+  if (faultKindOf(error) === 'connection') {
+    connection.discard();
+    return;
+  }
+  try {
+    await connection.flight([rollback]);
+  } catch {
+    connection.discard();
+  }
+}

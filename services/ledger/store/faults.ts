@@ -1,0 +1,42 @@
+import { DatabaseError } from 'pg';
+
+/**
+ * What went wrong with a statement:
+ *
+ * - `connection`: the session is gone; what was under way may or may not have happened.
+ * - `transient`: the server refused it for reasons that pass (a lock wait, a dead-lock, a full disk); nothing happened.
+ * - `statement`: this very statement can't be done, or our own code failed; nothing happened, and trying again won't
+ *   help.
+ */
+export type FaultKind = 'connection' | 'transient' | 'statement';
+
+/** SQLSTATE classes and codes: https://www.postgresql.org/docs/current/errcodes-appendix.html */
+const connectionClasses = new Set(['08', '57']);
+const transientClasses = new Set([
+  '25', // the session was found in a wrong transaction state
+  '40', // serialization failure, dead-lock
+  '53', // disk full, out of memory, too many connections
+  '55', // lock not available, object in use
+]);
+const queryCanceled = '57014';
+
+export function faultKindOf(error: unknown): FaultKind {
+  if (error instanceof ConnectionLostError) return 'connection';
+  if (!(error instanceof DatabaseError)) return 'statement';
+  const code = error.code ?? '';
+  if (code === queryCanceled) return 'transient';
+  if (error.severity === 'FATAL' || error.severity === 'PANIC') return 'connection';
+  const sqlClass = code.slice(0, 2);
+  if (connectionClasses.has(sqlClass)) return 'connection';
+  return transientClasses.has(sqlClass) ? 'transient' : 'statement';
+}
+
+/** The session with the database could not be made, or was lost. */
+export class ConnectionLostError extends Error {
+  override readonly name: string = 'ConnectionLostError';
+}
+
+/** A fault after COMMIT was sent and before its answer came: whether the batch is in the books is not known. */
+export class CommitUnknownError extends ConnectionLostError {
+  override readonly name = 'CommitUnknownError';
+}

@@ -1,0 +1,68 @@
+import { TypeOverrides, types, type ClientConfig } from 'pg';
+import type { Micros } from '../domain/time.ts';
+
+/** Where Postgres is and who asks. */
+export interface DatabaseAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string | undefined;
+  readonly database: string;
+}
+
+/**
+ * What every ledger session asks of the server. An answer goes out after COMMIT only, so COMMIT must mean *on disk*;
+ * and a frozen ledger or a half-cut line must not keep its locks for long.
+ */
+const sessionSettings = {
+  synchronous_commit: 'on',
+  idle_in_transaction_session_timeout: '2s',
+  lock_timeout: '3s',
+  tcp_user_timeout: '5s',
+  // Times are read by position, see parseTimestamp.
+  timezone: 'UTC',
+  datestyle: 'ISO',
+  // Every statement is planned once, also on empty tables, and always reaches its rows by key.
+  plan_cache_mode: 'force_generic_plan',
+  enable_seqscan: 'off',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
+  application_name: 'holdfast-ledger',
+} as const;
+
+/** Longer than any lock wait or commit should take: past it the line counts as dead. */
+const queryTimeoutMs = 8_000;
+const connectTimeoutMs = 3_000;
+
+/** The settings of a connection to the ledger's database, for `pg` and for knex. */
+export function sessionConfig(address: DatabaseAddress): ClientConfig {
+  return {
+    host: address.host,
+    port: address.port,
+    user: address.user,
+    ...(address.password !== undefined && { password: address.password }),
+    database: address.database,
+    options: Object.entries(sessionSettings)
+      .map(([name, value]) => `-c ${name}=${value}`)
+      .join(' '),
+    connectionTimeoutMillis: connectTimeoutMs,
+    query_timeout: queryTimeoutMs,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 2_000,
+    types: typeParsers,
+  };
+}
+
+/** bigint as bigint, times as microseconds, json as its text: what is hashed must not be reformatted. */
+const typeParsers = new TypeOverrides();
+typeParsers.setTypeParser(types.builtins.INT8, BigInt);
+typeParsers.setTypeParser(types.builtins.TIMESTAMPTZ, parseTimestamp);
+typeParsers.setTypeParser(types.builtins.JSON, (text) => text);
+
+/** `2026-01-31 12:00:00.123456+00`, as Postgres writes a timestamptz with DateStyle ISO and TimeZone UTC. */
+export function parseTimestamp(text: string): Micros {
+  const seconds = Date.parse(`${text.slice(0, 10)}T${text.slice(11, 19)}Z`) / 1000;
+  const plus = text.indexOf('+', 19);
+  const fraction = text.slice(20, plus).padEnd(6, '0');
+  return (seconds * 1_000_000 + (plus > 20 ? Number(fraction) : 0)) as Micros;
+}

@@ -1,0 +1,22 @@
+import type { QueryConfig } from 'pg';
+import type { Micros } from '../../domain/time.ts';
+
+export interface ClaimRow {
+  claimed: boolean;
+  now: Micros;
+}
+
+/** Any number will do, as long as nobody else on this database uses it. */
+const settlingLock = 4_014_020_251;
+
+/**
+ * Claims the right to settle until the transaction ends, and reads the clock. One ledger settles at a time: two would
+ * pick the same holds and one of them would do all its work for nothing.
+ */
+export function claimSettling(): QueryConfig {
+  return {
+    name: 'claim-settling',
+    text: 'SELECT pg_try_advisory_xact_lock($1) AS claimed, clock_timestamp() AS now',
+    values: [settlingLock],
+  };
+}

@@ -1,0 +1,114 @@
+import type { QueryConfig } from 'pg';
+import type { EntryKind } from '../../../../shared/contracts/outcomes.ts';
+import type { AccountId, CommandId, HoldId } from '../../../../shared/contracts/primitives.ts';
+import { money } from '../../../../shared/money/money.ts';
+import type { Entry } from '../../domain/entry.ts';
+import type { KeptRefusal, Refusal } from '../../domain/refusals.ts';
+import type { Micros } from '../../domain/time.ts';
+
+/** The one row of the look-up. The lists are null when empty, which they nearly always are. */
+export interface LookUpRow {
+  now: Micros;
+  applied: string | null;
+  refused: string | null;
+}
+
+/**
+ * The database's clock, and what the batch's command ids have led to before.
+ *
+ * This must be a statement of its own, after the one that locks: only a later statement has a snapshot that shows what
+ * the lock's previous owner wrote. Lock and look-up in one statement apply a command twice, because after the wait they
+ * see the fresh account but not the entry that made it fresh.
+ */
+export function lookUp(accountIds: readonly AccountId[], commandIds: readonly CommandId[]): QueryConfig {
+  return {
+    name: 'look-up',
+    text: `
+      SELECT clock_timestamp() AS now,
+        (SELECT json_agg(json_build_array(e.account_id, e.seq, e.command_id, e.kind, e.amount::text, e.balance::text,
+                  e.held::text, e.overdraft_limit::text, e.hold_id, (extract(epoch FROM e.at) * 1000000)::bigint,
+                  encode(e.fingerprint, 'hex'), e.details::text, e.format_version, encode(e.hash, 'hex')))
+           FROM unnest($1::uuid[], $2::uuid[]) AS asked (account_id, command_id)
+           JOIN entries e USING (account_id, command_id)) AS applied,
+        (SELECT json_agg(json_build_array(r.account_id, r.command_id, encode(r.fingerprint, 'hex'), r.detail,
+                  (extract(epoch FROM r.at) * 1000000)::bigint))
+           FROM unnest($1::uuid[], $2::uuid[]) AS asked (account_id, command_id)
+           JOIN refusals r USING (account_id, command_id)) AS refused`,
+    values: [accountIds, commandIds],
+  };
+}
+
+type EntryColumns = [
+  accountId: AccountId,
+  seq: number,
+  commandId: CommandId,
+  kind: EntryKind,
+  amount: string,
+  balance: string,
+  held: string,
+  overdraftLimit: string,
+  holdId: HoldId | null,
+  at: number,
+  fingerprint: string,
+  details: string | null,
+  formatVersion: number,
+  hash: string,
+];
+
+export function entriesOf(row: LookUpRow): Entry[] {
+  if (row.applied === null) return [];
+  return (JSON.parse(row.applied) as EntryColumns[]).map(
+    ([
+      accountId,
+      seq,
+      commandId,
+      kind,
+      amount,
+      balance,
+      held,
+      limit,
+      holdId,
+      at,
+      fingerprint,
+      details,
+      version,
+      hash,
+    ]) => ({
+      accountId,
+      seq,
+      commandId,
+      kind,
+      amount: money(BigInt(amount)),
+      balance: money(BigInt(balance)),
+      held: money(BigInt(held)),
+      overdraftLimit: money(BigInt(limit)),
+      holdId,
+      at: at as Micros,
+      fingerprint: Buffer.from(fingerprint, 'hex'),
+      details,
+      formatVersion: version,
+      hash: Buffer.from(hash, 'hex'),
+    }),
+  );
+}
+
+type RefusalColumns = [
+  accountId: AccountId,
+  commandId: CommandId,
+  fingerprint: string,
+  refusal: Refusal,
+  at: number,
+];
+
+export function refusalsOf(row: LookUpRow): KeptRefusal[] {
+  if (row.refused === null) return [];
+  return (JSON.parse(row.refused) as RefusalColumns[]).map(
+    ([accountId, commandId, fingerprint, refusal, at]) => ({
+      accountId,
+      commandId,
+      fingerprint: Buffer.from(fingerprint, 'hex'),
+      refusal,
+      at: at as Micros,
+    }),
+  );
+}

@@ -1,0 +1,44 @@
+import type { QueryConfig } from 'pg';
+import type { AccountId, HoldId } from '../../../../shared/contracts/primitives.ts';
+import { formatMicros, type Micros } from '../../domain/time.ts';
+
+export interface PickedRow {
+  account_id: AccountId;
+  id: HoldId;
+  due_at: Micros;
+}
+
+export interface DueRange {
+  readonly from: Micros | null;
+  /** Null is now. */
+  readonly until: Micros | null;
+  readonly limit: number;
+  /** Holds to leave out. */
+  readonly except: readonly HoldId[];
+}
+
+/**
+ * Picks the oldest holds that are due, without locking: locking a hold before its account would turn round the order
+ * in which everybody else locks.
+ *
+ * `from` is the oldest due time that can still be pending. Without it the index scan would walk, turn after turn, over
+ * the entries of holds that are settled but not yet vacuumed away.
+ */
+export function pickDueHolds({ from, until, limit, except }: DueRange): QueryConfig {
+  return {
+    name: 'pick-due-holds',
+    text: `
+      SELECT account_id, id, due_at FROM holds
+      WHERE status = 'pending'
+        AND due_at >= coalesce($1::timestamptz, '-infinity')
+        AND due_at <= least($2::timestamptz, clock_timestamp())
+        AND id <> ALL ($4::uuid[])
+      ORDER BY due_at LIMIT $3`,
+    values: [
+      from === null ? null : formatMicros(from),
+      until === null ? null : formatMicros(until),
+      limit,
+      except,
+    ],
+  };
+}

@@ -1,0 +1,46 @@
+import type { QueryConfig } from 'pg';
+import type { DueAction, HoldStatus } from '../../../../shared/contracts/outcomes.ts';
+import type { AccountId, CommandId, HoldId } from '../../../../shared/contracts/primitives.ts';
+import { money } from '../../../../shared/money/money.ts';
+import type { Hold } from '../../domain/hold.ts';
+import type { Micros } from '../../domain/time.ts';
+
+export interface HoldRow {
+  account_id: AccountId;
+  id: HoldId;
+  amount: bigint;
+  remaining: bigint;
+  status: HoldStatus;
+  due_at: Micros;
+  on_due: DueAction;
+  command_id: CommandId;
+  traceparent: string | null;
+  version: number;
+}
+
+/** Reads holds whose accounts are locked: what they are now stays so until the batch ends. */
+export function readHolds(accountIds: readonly AccountId[], holdIds: readonly HoldId[]): QueryConfig {
+  return {
+    name: 'read-holds',
+    text: `
+      SELECT h.account_id, h.id, h.amount, h.remaining, h.status, h.due_at, h.on_due, h.command_id, h.traceparent,
+             h.version
+      FROM unnest($1::uuid[], $2::uuid[]) AS asked (account_id, id) JOIN holds h USING (account_id, id)`,
+    values: [accountIds, holdIds],
+  };
+}
+
+export function holdOf(row: HoldRow): Hold {
+  return {
+    id: row.id,
+    accountId: row.account_id,
+    amount: money(row.amount),
+    remaining: money(row.remaining),
+    status: row.status,
+    dueAt: row.due_at,
+    onDue: row.on_due,
+    commandId: row.command_id,
+    traceparent: row.traceparent,
+    version: row.version,
+  };
+}
