@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { loadEnvFile } from '../config/load-env-file.ts';
 import { SettingsError, type Environment } from '../config/parse-settings.ts';
 import { createLogger, type Logger } from '../telemetry/logger.ts';
+import { startTelemetry } from '../telemetry/start-telemetry.ts';
 import { Closers } from './closers.ts';
 
 /** The supervisor and `docker stop` give a service 10 s; the rest is for the telemetry's last words and the exit. */
@@ -26,7 +27,8 @@ export interface Service<Settings> {
 }
 
 /**
- * Runs a service as this process: reads its settings (environment and `.env`), calls `start`, and stops it in order on
+ * Runs a service as this process: reads its settings (environment and `.env`), starts
+ * telemetry, calls `start`, and stops it in order on
  * SIGTERM or SIGINT. Faults that nobody caught are logged and end the process. Exit codes: `EXIT_CODE`.
  */
 export async function runService<Settings extends { logLevel: string }>(options: {
@@ -48,10 +50,13 @@ export async function runService<Settings extends { logLevel: string }>(options:
     logger = createLogger(options.name, settings.logLevel);
     const closers = new Closers(logger);
     stopping = stopOnSignals(logger, closers);
+    const instanceId = randomUUID();
+    const telemetry = await startTelemetry({ service: options.name, instanceId, logger, env: process.env });
+    closers.add('telemetry', telemetry.shutdown);
     await options.start({
       settings,
       logger,
-      instanceId: randomUUID(),
+      instanceId,
       stopping,
       onStop: (what, close) => closers.add(what, close),
     });

@@ -34,6 +34,7 @@ function describe(error: unknown, depth: number): unknown {
   return described;
 }
 
-function withoutSecrets(text: string): string {
+/** A text without the credentials of URLs in it. */
+export function withoutSecrets(text: string): string {
   return text.replace(/\/\/[^\s/@]*@/g, '//***@');
 }

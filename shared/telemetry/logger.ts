@@ -1,5 +1,5 @@
 import { context, trace } from '@opentelemetry/api';
-import { pino, stdTimeFunctions, type DestinationStream, type Logger } from 'pino';
+import { destination, pino, stdTimeFunctions, type DestinationStream, type Logger } from 'pino';
 import { describeError } from './describe-error.ts';
 
 export type { Logger } from 'pino';
@@ -8,7 +8,7 @@ export type { Logger } from 'pino';
  * A logger that writes JSON lines to standard output: `service`, an ISO time, and the trace and span ids when it is
  * called inside a span. Errors go under `err`. Amounts and account names belong at level debug or below.
  */
-export function createLogger(service: string, level: string, destination?: DestinationStream): Logger {
+export function createLogger(service: string, level: string, output?: DestinationStream): Logger {
   const options = {
     level,
     base: { service, pid: process.pid },
@@ -17,7 +17,8 @@ export function createLogger(service: string, level: string, destination?: Desti
     serializers: { err: describeError },
     mixin: traceIds,
   };
-  return destination === undefined ? pino(options) : pino(options, destination);
+  // Synchronous, so that a process never ends before its last line, which says why, is out.
+  return pino(options, output ?? destination({ sync: true }));
 }
 
 const NO_SPAN = {};

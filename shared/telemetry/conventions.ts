@@ -1,0 +1,67 @@
+/** The words of our spans and metrics. OpenTelemetry's semantic conventions wherever they have one, else `holdfast.`. */
+
+/** Span names. Those about a message are an operation and a subject, so that they group well. */
+export const SPAN = {
+  httpServer: (method: string, route: string) => `${method} ${route}`,
+  send: (subject: string) => `send ${subject}`,
+  process: (subject: string) => `process ${subject}`,
+  /** One transaction for all commands that were gathered. */
+  batch: 'batch',
+  settleHold: 'settle hold',
+  /** A database operation and what it is about, such as `SELECT accounts` or `COMMIT`. */
+  database: (summary: string) => summary,
+} as const;
+
+/** Attribute names, of spans and of metrics. */
+export const ATTRIBUTE = {
+  // https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/
+  messagingSystem: 'messaging.system',
+  messagingDestinationName: 'messaging.destination.name',
+  messagingOperationName: 'messaging.operation.name',
+  messagingOperationType: 'messaging.operation.type',
+  messagingMessageId: 'messaging.message.id',
+  messagingBatchMessageCount: 'messaging.batch.message_count',
+  // https://opentelemetry.io/docs/specs/semconv/database/database-spans/
+  dbSystemName: 'db.system.name',
+  dbNamespace: 'db.namespace',
+  dbOperationName: 'db.operation.name',
+  dbQuerySummary: 'db.query.summary',
+  // https://opentelemetry.io/docs/specs/semconv/http/http-spans/
+  httpRequestMethod: 'http.request.method',
+  httpRoute: 'http.route',
+  httpResponseStatusCode: 'http.response.status_code',
+  urlPath: 'url.path',
+  urlScheme: 'url.scheme',
+  errorType: 'error.type',
+  // Ours.
+  commandId: 'holdfast.command.id',
+  commandKind: 'holdfast.command.kind',
+  holdId: 'holdfast.hold.id',
+  batchSize: 'holdfast.batch.size',
+  /** `applied`, `replayed`, or the code of the refusal or fault. */
+  outcome: 'holdfast.outcome',
+  refusalCode: 'holdfast.refusal.code',
+} as const;
+
+/** Attribute values that the conventions fix. */
+export const MESSAGING_SYSTEM = 'nats';
+export const DB_SYSTEM = 'postgresql';
+
+/** The attributes of a span about one message or request on `subject`. */
+export function messagingAttributes(subject: string, operation: 'send' | 'process') {
+  return {
+    [ATTRIBUTE.messagingSystem]: MESSAGING_SYSTEM,
+    [ATTRIBUTE.messagingDestinationName]: subject,
+    [ATTRIBUTE.messagingOperationName]: operation,
+    [ATTRIBUTE.messagingOperationType]: operation,
+  };
+}
+
+/** The attributes of a span about one database operation, such as `SELECT` with the summary `SELECT accounts`. */
+export function databaseAttributes(operation: string, summary: string) {
+  return {
+    [ATTRIBUTE.dbSystemName]: DB_SYSTEM,
+    [ATTRIBUTE.dbOperationName]: operation,
+    [ATTRIBUTE.dbQuerySummary]: summary,
+  };
+}

@@ -1,0 +1,93 @@
+import { diag, DiagLogLevel } from '@opentelemetry/api';
+import type { NodeSDK } from '@opentelemetry/sdk-node';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Environment } from '../config/parse-settings.ts';
+import { readVersion } from '../config/read-version.ts';
+import type { Logger } from './logger.ts';
+import { setTracing } from './tracing.ts';
+
+/** The last spans get this long to be sent when a service stops; a collector that hangs must not hold it up. */
+const FLUSH_LIMIT_MS = 2_000;
+
+/** OpenTelemetry reports every failed export, one each few seconds. */
+const REPEAT_WARNING_MS = 60_000;
+
+export interface Telemetry {
+  enabled: boolean;
+  /** Sends what is left, for at most 2 s. Never throws. */
+  shutdown: () => Promise<void>;
+}
+
+/**
+ * Starts sending traces and metrics by OTLP when the environment names an endpoint (`OTEL_EXPORTER_OTLP_ENDPOINT`, or
+ * one for traces or for metrics alone), unless `OTEL_SDK_DISABLED=true`. All standard `OTEL_*` variables hold; the SDK
+ * takes them from the environment of the process. Otherwise no module of the SDK is even loaded.
+ * A collector that can't be reached is no error.
+ */
+export async function startTelemetry(options: {
+  /** gateway, ledger or settler. */
+  service: string;
+  instanceId: string;
+  logger: Logger;
+  env: Environment;
+}): Promise<Telemetry> {
+  const { env, logger } = options;
+  const hasEndpoint = (signal: 'TRACES' | 'METRICS') =>
+    isSet(env, 'OTEL_EXPORTER_OTLP_ENDPOINT') || isSet(env, `OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`);
+  const traces = hasEndpoint('TRACES');
+  const metrics = hasEndpoint('METRICS');
+  const disabled = env['OTEL_SDK_DISABLED']?.trim().toLowerCase() === 'true';
+  if (disabled || (!traces && !metrics)) return { enabled: false, shutdown: () => Promise.resolve() };
+
+  diag.setLogger(quietDiagnostics(logger), { logLevel: DiagLogLevel.WARN });
+  const { NodeSDK: Sdk, resources } = await import('@opentelemetry/sdk-node');
+  const sdk = new Sdk({
+    // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win over these.
+    resource: resources.defaultResource().merge(
+      resources.resourceFromAttributes({
+        'service.name': `holdfast-${options.service}`,
+        'service.instance.id': options.instanceId,
+        'service.version': readVersion(),
+      }),
+    ),
+    // An empty list is "none"; without a list the SDK takes the exporter that the environment names.
+    ...(traces ? {} : { spanProcessors: [] }),
+    ...(metrics ? {} : { metricReaders: [] }),
+    // Logs go to standard output.
+    logRecordProcessors: [],
+  });
+  sdk.start();
+  setTracing(traces);
+  logger.info({ traces, metrics }, 'telemetry is on');
+  return { enabled: true, shutdown: () => shutDown(sdk, logger) };
+}
+
+async function shutDown(sdk: NodeSDK, logger: Logger): Promise<void> {
+  setTracing(false);
+  const flush = sdk.shutdown().then(
+    () => 'done',
+    () => 'failed',
+  );
+  const end = await Promise.race([flush, delay(FLUSH_LIMIT_MS, 'late', { ref: false })]);
+  if (end !== 'done') logger.debug('the last spans and metrics were not sent');
+}
+
+/** What OpenTelemetry says about itself is at most a warning of ours, now and then: the service works on without it. */
+function quietDiagnostics(logger: Logger) {
+  let warnedAtMs = -Infinity;
+  const warn = (...parts: unknown[]) => {
+    const often = performance.now() - warnedAtMs < REPEAT_WARNING_MS;
+    if (!often) warnedAtMs = performance.now();
+    logger[often ? 'debug' : 'warn'](
+      { detail: parts.map(String).join(' ').slice(0, 500) },
+      'OpenTelemetry reports a problem; the service works on without it',
+    );
+  };
+  const debug = (...parts: unknown[]) =>
+    logger.debug({ detail: parts.map(String).join(' ') }, 'OpenTelemetry');
+  return { error: warn, warn, info: debug, debug, verbose: debug };
+}
+
+function isSet(env: Environment, name: string): boolean {
+  return (env[name] ?? '').trim() !== '';
+}

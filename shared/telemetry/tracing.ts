@@ -1,0 +1,152 @@
+import {
+  context,
+  propagation,
+  ROOT_CONTEXT,
+  SpanStatusCode,
+  trace,
+  TraceFlags,
+  type Context,
+  type Link,
+  type Span,
+  type SpanContext,
+  type SpanOptions,
+} from '@opentelemetry/api';
+import { isNativeError } from 'node:util/types';
+import { ATTRIBUTE } from './conventions.ts';
+import { withoutSecrets } from './describe-error.ts';
+
+export { SpanKind } from '@opentelemetry/api';
+export type { Link, Span, SpanOptions } from '@opentelemetry/api';
+
+/*
+ * How the services make spans. A trace travels as a W3C `traceparent` text: in HTTP headers, inside each command, in the
+ * row of a hold. Nobody makes a span for work that isn't sampled: ask `isTracing()` or `isSampled(traceparent)` first,
+ * keep `Span | undefined`, and nothing is allocated while traces are off.
+ */
+
+const TRACER_NAME = 'holdfast';
+const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})$/;
+
+let tracing = false;
+
+/** For `startTelemetry`: says that spans go somewhere. */
+export function setTracing(on: boolean): void {
+  tracing = on;
+}
+
+/** Whether spans go somewhere at all. */
+export function isTracing(): boolean {
+  return tracing;
+}
+
+/** Whether a span should be made for what carries this traceparent: it is sampled, and spans go somewhere. */
+export function isSampled(traceparent: string | null | undefined): traceparent is string {
+  if (!tracing || typeof traceparent !== 'string') return false;
+  const parsed = parseTraceparent(traceparent);
+  return parsed !== undefined && (parsed.traceFlags & TraceFlags.SAMPLED) !== 0;
+}
+
+/** Reads a W3C traceparent, version 00; undefined when it isn't exactly one. */
+export function parseTraceparent(text: string): SpanContext | undefined {
+  const match = TRACEPARENT.exec(text);
+  if (match === null) return undefined;
+  const [, traceId = '', spanId = '', flags = ''] = match;
+  return { traceId, spanId, traceFlags: Number.parseInt(flags, 16), isRemote: true };
+}
+
+/** Writes a W3C traceparent. */
+export function formatTraceparent({ traceId, spanId, traceFlags }: SpanContext): string {
+  return `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`;
+}
+
+/** The traceparent to send along from this span; undefined when it isn't sampled. */
+export function traceparentOf(span: Span | undefined): string | undefined {
+  if (span === undefined) return undefined;
+  const spanContext = span.spanContext();
+  return (spanContext.traceFlags & TraceFlags.SAMPLED) === 0 ? undefined : formatTraceparent(spanContext);
+}
+
+/** A span below `parent`; without one, below the active span; without that, the first of a new trace. */
+export function startSpan(name: string, options?: SpanOptions, parent?: Span): Span {
+  return start(name, options, parent === undefined ? context.active() : trace.setSpan(ROOT_CONTEXT, parent));
+}
+
+/** A span below the one, perhaps of another process or of minutes ago, that `traceparent` names. */
+export function startSpanFrom(traceparent: string, name: string, options?: SpanOptions): Span {
+  const spanContext = parseTraceparent(traceparent);
+  const parent = spanContext === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, spanContext);
+  return start(name, options, parent);
+}
+
+/** A span below the one that HTTP headers name (`traceparent`, `tracestate`), else the first of a new trace. */
+export function startSpanFromHeaders(
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+  name: string,
+  options?: SpanOptions,
+): Span {
+  return start(name, options, propagation.extract(ROOT_CONTEXT, headers));
+}
+
+/**
+ * One span for work that many sampled spans wait for, linked to each. It is a child of the first: so it is sampled
+ * whatever the sampler's ratio, and the trace of a lone command shows its transaction. Undefined when there are none.
+ */
+export function startSharedSpan(
+  name: string,
+  waiting: readonly Span[],
+  options?: SpanOptions,
+): Span | undefined {
+  const [first] = waiting;
+  if (first === undefined) return undefined;
+  return startSpan(name, { ...options, links: waiting.map(linkTo) }, first);
+}
+
+/** Runs `work` with `span` as the active one: log lines carry its ids, and `startSpan` goes below it. */
+export function withActiveSpan<Result>(span: Span, work: () => Result): Result {
+  return context.with(trace.setSpan(context.active(), span), work);
+}
+
+/** Runs `work` inside a span below `parent`, ended with it; without a parent just runs it. */
+export async function inChildSpan<Result>(
+  parent: Span | undefined,
+  name: string,
+  options: SpanOptions,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  if (parent === undefined) return work();
+  const span = startSpan(name, options, parent);
+  try {
+    return await work();
+  } catch (error) {
+    recordFault(span, error);
+    throw error;
+  } finally {
+    span.end();
+  }
+}
+
+export function linkTo(span: Span): Link {
+  return { context: span.spanContext() };
+}
+
+/** A refusal is an answer, not a fault: the span gets its code, and no error status. */
+export function recordRefusal(span: Span, code: string): void {
+  span.setAttribute(ATTRIBUTE.refusalCode, code);
+}
+
+/** Something broke: the span gets an error status. */
+export function recordFault(span: Span, error: unknown): void {
+  const message = isNativeError(error) ? error.message : String(error);
+  span.setStatus({ code: SpanStatusCode.ERROR, message: withoutSecrets(message) });
+  span.setAttribute(ATTRIBUTE.errorType, errorType(error));
+}
+
+function errorType(error: unknown): string {
+  if (!isNativeError(error)) return '_OTHER';
+  // The code of Node or Postgres, such as ECONNREFUSED or 40P01, says more than the class.
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
+}
+
+function start(name: string, options: SpanOptions | undefined, parent: Context): Span {
+  return trace.getTracer(TRACER_NAME).startSpan(name, options, parent);
+}
