@@ -1,0 +1,84 @@
+import { describe, expect, test } from '@jest/globals';
+import { setTimeout as delay } from 'node:timers/promises';
+import { runTypeScript } from '../../test/run-typescript.ts';
+
+const start = (env: Record<string, string>) => runTypeScript('test/fixtures/service.ts', env);
+
+describe('a service', () => {
+  test.each(['SIGTERM', 'SIGINT'] as const)('stops in order on %s', async (signal) => {
+    const service = start({});
+    await service.untilPrinted('ready holdfast-example 1');
+    service.child.kill(signal);
+    expect(await service.ended).toBe(0);
+    expect(service.stdout()).toMatch(/stopping[^]*second closing, stopping: true\nfirst closed\n[^]*stopped/);
+  });
+
+  test('takes the same Ctrl-C twice, as npm sends it, for one', async () => {
+    const service = start({});
+    await service.untilPrinted('ready');
+    service.child.kill('SIGINT');
+    service.child.kill('SIGINT');
+    expect(await service.ended).toBe(0);
+  });
+
+  test('ends at once on a second signal', async () => {
+    const service = start({ FIXTURE: 'hang while stopping' });
+    await service.untilPrinted('ready');
+    service.child.kill('SIGTERM');
+    await service.untilPrinted('second closing');
+    const again = setInterval(() => service.child.kill('SIGTERM'), 100);
+    const ended = await Promise.race([service.ended, delay(5000, 'still running', { ref: false })]);
+    clearInterval(again);
+    expect(ended).toBe(130);
+  });
+
+  test('ends in time when something does not stop, and names it', async () => {
+    const service = start({ FIXTURE: 'hang while stopping' });
+    await service.untilPrinted('ready');
+    const askedMs = performance.now();
+    service.child.kill('SIGTERM');
+    expect(await service.ended).toBe(1);
+    expect(performance.now() - askedMs).toBeLessThan(10_000);
+    expect(service.stdout()).toContain('stopping the second took too long');
+  });
+
+  test('can be stopped while it still waits to start', async () => {
+    const service = start({ FIXTURE: 'wait' });
+    await service.untilPrinted('ready');
+    service.child.kill('SIGTERM');
+    expect(await service.ended).toBe(0);
+    expect(service.stdout()).not.toContain('fatal');
+  });
+
+  test.each([
+    ['fail to start', 'no such luck'],
+    ['reject', 'forgotten'],
+    ['throw', 'thrown'],
+  ])('ends with a log line when it would %s', async (fixture, message) => {
+    const service = start({ FIXTURE: fixture });
+    expect(await service.ended).toBe(1);
+    const last = JSON.parse(service.stdout().trim().split('\n').at(-1) ?? '') as unknown;
+    expect(last).toMatchObject({ level: 'fatal', service: 'example', err: { message } });
+    expect(service.stderr()).toBe('');
+  });
+
+  test('says plainly which settings are wrong, and that starting again will not help', async () => {
+    const service = start({ COUNT: '9', LOG_LEVEL: 'loud' });
+    expect(await service.ended).toBe(78);
+    expect(service.stdout()).toBe('');
+    expect(service.stderr()).toBe(
+      [
+        "holdfast example can't run with these settings:",
+        '  LOG_LEVEL is "loud", but it should be one of fatal, error, warn, info, debug, trace, silent',
+        '  COUNT is "9", but it should be a whole number from 1 to 5',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  test('says so also of a setting that turns out wrong later', async () => {
+    const service = start({ FIXTURE: 'port taken' });
+    expect(await service.ended).toBe(78);
+    expect(service.stderr()).toContain('PORT is 80, but another process already listens there');
+  });
+});
