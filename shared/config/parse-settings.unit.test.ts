@@ -58,9 +58,7 @@ describe('fields', () => {
   });
 
   test('all that is wrong is named at once, one per line', () => {
-    const message = messageOf(() =>
-      parseSettings(schema, { COUNT: '9', PERIOD: '-1', SWITCH: 'x' }),
-    );
+    const message = messageOf(() => parseSettings(schema, { COUNT: '9', PERIOD: '-1', SWITCH: 'x' }));
     expect(message.split('\n')).toEqual([
       'COUNT is "9", but it should be a whole number from 1 to 5',
       'PERIOD is "-1", but it should be a number of minutes above 0 and at most 60 (an hour), such as 10 or 0.5',
