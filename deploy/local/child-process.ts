@@ -47,15 +47,22 @@ const LAST_OUTPUT_MS = 1_000;
  * Leaves a watcher behind and becomes the command, which so keeps its pid and its exit status for us. File descriptor
  * 3 is a pipe into which we never write: it ends when the command has ended (we close it) or when we have, however
  * that came about. The watcher sits in the command's process group, and while it does the group's number can't be
- * given to anyone else: it never signals a stranger. Forked twice, it is no child of the command.
+ * given to anyone else: it never signals a stranger. Forked twice, it is no child of the command. Where nobody reaps
+ * orphans (a container without an init), a zombie counts as ended.
  */
 const GUARDED = `
 signal=$1 tenths=$(($2 * 10)); shift 2
+runs() {
+  kill -s 0 "$$" || return 1
+  [ -r "/proc/$$/stat" ] || return 0
+  read -r pid name state rest <"/proc/$$/stat"
+  [ "$state" != Z ]
+}
 ( (
   trap '' HUP INT QUIT TERM
   read -r nothing <&3
   kill -s "$signal" "$$"
-  while [ "$tenths" -gt 0 ] && kill -s 0 "$$"; do sleep 0.1; tenths=$((tenths - 1)); done
+  while [ "$tenths" -gt 0 ] && runs; do sleep 0.1; tenths=$((tenths - 1)); done
   kill -s KILL -- "-$$"
 ) </dev/null >/dev/null 2>&1 & )
 exec 3<&-

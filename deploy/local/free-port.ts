@@ -1,25 +1,28 @@
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
-/** Asks the system for a TCP port that is free on `host` now; someone else may take it before we do. */
+/**
+ * Below what Linux (32768) and macOS (49152) hand out to outgoing connections: from there, a client that keeps trying
+ * a server which is being restarted can be given the server's own port, connect to itself and keep the port taken.
+ */
+const FIRST_PORT = 20_000;
+const LAST_PORT = 31_999;
+const TRIES = 100;
+
+/** A TCP port that is free on `host` now; someone else may take it before we do. */
 export async function freePort(host = '127.0.0.1'): Promise<number> {
-  const port = await tryListen(0, host);
-  if (port === undefined) throw new Error(`no free TCP port on ${host}`);
-  return port;
+  for (let i = 0; i < TRIES; i += 1) {
+    const port = randomInt(FIRST_PORT, LAST_PORT + 1);
+    if (await isPortFree(port, host)) return port;
+  }
+  throw new Error(`no free TCP port found on ${host} between ${FIRST_PORT} and ${LAST_PORT}`);
 }
 
 /** Whether one could listen on this port of `host` now. */
-export async function isPortFree(port: number, host = '127.0.0.1'): Promise<boolean> {
-  return (await tryListen(port, host)) !== undefined;
-}
-
-function tryListen(port: number, host: string): Promise<number | undefined> {
+export function isPortFree(port: number, host = '127.0.0.1'): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', () => resolve(undefined));
-    server.listen({ port, host, exclusive: true }, () => {
-      const address = server.address();
-      const got = typeof address === 'object' && address !== null ? address.port : undefined;
-      server.close(() => resolve(got));
-    });
+    server.once('error', () => resolve(false));
+    server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(true)));
   });
 }

@@ -1,11 +1,18 @@
-import type { ChildHandle } from './child-process.ts';
+import { mkdir, realpath, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { startChild, type ChildHandle } from './child-process.ts';
+import { stopLeftoverServer } from './leftover-server.ts';
+import { natsConfig } from './nats-config.ts';
+import { serverFailure, type FailureReason } from './server-failure.ts';
+import { chooseServerPort } from './server-ports.ts';
 
 export interface NatsServerOptions {
-  /** The folder of all local data; JetStream's is in its `nats`. */
+  /** The folder of all local data, absolute; JetStream's is in its `nats`. No other supervisor may be using it. */
   readonly dataDir: string;
   /** The nats-server executable, as `findNatsServer` gave it. */
   readonly binary: string;
-  /** Listen here; a free port when not given. */
+  /** Listen here; when not given, on the port of the last start or a free one. */
   readonly port?: number;
   /** Every line that nats-server itself writes. */
   readonly onLine?: (line: string) => void;
@@ -20,7 +27,87 @@ export interface NatsServer {
   readonly process: ChildHandle;
 }
 
-/** Starts nats-server with JetStream on the data folder; resolves when it accepts connections and JetStream is up. */
-export function startNatsServer(_options: NatsServerOptions): Promise<NatsServer> {
-  return Promise.reject(new Error('being written'));
+const HOST = '127.0.0.1';
+/** What it writes once it listens; asking the port could reach another server that took it. */
+const READY_LINE = 'Server is ready';
+const TELL_EVERY_MS = 5_000;
+/** It reads its streams before it listens; 4 GB of them take well under a minute. */
+const READY_MS = 120_000;
+const LEFTOVER_MS = 10_000;
+const KEPT_LINES = 15;
+
+const REASONS: readonly FailureReason[] = [
+  {
+    pattern: /insufficient storage|could not create storage directory/iu,
+    explanation: 'JetStream can not write to its folder: make room, or choose another DATA_DIR',
+  },
+];
+
+/**
+ * Starts nats-server with JetStream on the data folder; resolves when it accepts connections, which it does after
+ * JetStream is up. Rejects with what is wrong and how to mend it.
+ */
+export async function startNatsServer(options: NatsServerOptions): Promise<NatsServer> {
+  const { dataDir, report } = options;
+  const folder = join(dataDir, 'nats');
+  const pidFile = join(folder, 'nats-server.pid');
+  const configFile = join(folder, 'nats-server.conf');
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await stopLeftoverServer({
+      folder: await realpath(folder),
+      executable: 'nats-server',
+      pidFile,
+      signals: ['SIGTERM'],
+      patienceMs: LEFTOVER_MS,
+      ...(report && { report }),
+    });
+  } catch (error) {
+    throw serverFailure('nats-server', [messageOf(error)], REASONS);
+  }
+  const port = options.port ?? (await chooseServerPort(dataDir, 'nats'));
+  try {
+    const config = natsConfig({ host: HOST, port, storeDir: folder, pidFile });
+    await writeFile(`${configFile}.new`, config, { mode: 0o600 });
+    await rename(`${configFile}.new`, configFile);
+  } catch (error) {
+    throw serverFailure('nats-server', [messageOf(error)], REASONS);
+  }
+
+  const lastLines: string[] = [];
+  let sayReady: (() => void) | undefined;
+  const ready = new Promise<void>((resolve) => {
+    sayReady = resolve;
+  });
+  const child = await startChild({
+    name: 'nats-server',
+    command: options.binary,
+    args: ['--config', configFile],
+    cwd: folder,
+    onLine: (line) => {
+      lastLines.push(line);
+      if (lastLines.length > KEPT_LINES) lastLines.shift();
+      if (line.includes(READY_LINE)) sayReady?.();
+      options.onLine?.(line);
+    },
+  });
+  const tell = setInterval(
+    () => report?.(`waiting for nats-server: ${lastLines.at(-1) ?? ''}`),
+    TELL_EVERY_MS,
+  );
+  const outcome = await Promise.race([
+    ready.then(() => 'ready' as const),
+    child.exited.then(() => 'ended' as const),
+    delay(READY_MS, 'late' as const, { ref: false }),
+  ]);
+  clearInterval(tell);
+  if (outcome !== 'ready') {
+    child.kill();
+    throw serverFailure('nats-server', lastLines, REASONS);
+  }
+  return { host: HOST, port, url: `nats://${HOST}:${port}`, process: child };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

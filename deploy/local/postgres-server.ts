@@ -1,27 +1,295 @@
-import type { ChildHandle } from './child-process.ts';
+import { randomBytes } from 'node:crypto';
+import { chown, mkdir, open, readFile, realpath, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Client } from 'pg';
+import { startChild, type ChildHandle } from './child-process.ts';
+import { stopLeftoverServer } from './leftover-server.ts';
+import { findPostgresBinaries } from './postgres-binaries.ts';
+import { postgresAccessRules, postgresConfig } from './postgres-config.ts';
+import { findPostgresPlace, type PostgresPlace, type PostgresPlaceOptions } from './postgres-user.ts';
+import { runCommand } from './run-command.ts';
+import { serverFailure, type FailureReason } from './server-failure.ts';
+import { chooseServerPort } from './server-ports.ts';
 
 export interface PostgresOptions {
-  /** The folder of all local data; the cluster is in its `postgres`. */
+  /** The folder of all local data, absolute; the cluster is in its `postgres`. No other supervisor may be using it. */
   readonly dataDir: string;
-  /** Listen here; a free port when not given. */
+  /** Listen here; when not given, on the port of the last start or a free one. */
   readonly port?: number;
   /** Every line that Postgres itself writes. */
   readonly onLine?: (line: string) => void;
   /** What we are doing, for people to read. */
   readonly report?: (line: string) => void;
+  /** How to run as root; tests try each way. */
+  readonly asRoot?: Pick<PostgresPlaceOptions, 'outsideDir' | 'namespaces'>;
 }
 
-export interface PostgresServer {
+interface Connection {
   readonly host: string;
   readonly port: number;
+  /** A superuser. */
   readonly user: string;
   readonly password: string;
+}
+
+export interface PostgresServer extends Connection {
   readonly process: ChildHandle;
   /** Creates the database unless it is there. */
   createDatabase(name: string): Promise<void>;
 }
 
-/** Starts PostgreSQL on the data folder's cluster, made first when missing; resolves when it accepts connections. */
-export function startPostgres(_options: PostgresOptions): Promise<PostgresServer> {
-  return Promise.reject(new Error('being written'));
+const HOST = '127.0.0.1';
+const USER = 'holdfast';
+const INITDB_MS = 120_000;
+const READY_POLL_MS = 50;
+const LAST_WORDS_MS = 1_000;
+const TELL_AFTER_MS = 5_000;
+const CONNECT_MS = 5_000;
+/** Recovery after a crash reads at most some WAL files of 1 GB: longer than this something is wrong. */
+const READY_MS = 300_000;
+/** A fast shutdown writes a checkpoint. */
+const LEFTOVER_MS = 10_000;
+const KEPT_LINES = 15;
+
+const REASONS: readonly FailureReason[] = [
+  {
+    pattern: /database files are incompatible|initialized by PostgreSQL version/u,
+    explanation:
+      'its data was made by another version of PostgreSQL: start with that version, or choose another DATA_DIR',
+  },
+  {
+    pattern: /lock file .* already exists|pre-existing shared memory block/u,
+    explanation: 'another PostgreSQL is working on the same folder: stop it first',
+  },
+  {
+    pattern: /error while loading shared libraries|not found.*required by/iu,
+    explanation: 'its programs do not fit this system: set DB_HOST to a PostgreSQL of your own',
+  },
+];
+
+/**
+ * Starts PostgreSQL on the data folder's cluster, made first when missing; resolves when it accepts connections.
+ * After a crash it recovers by itself. Rejects with what is wrong and how to mend it.
+ */
+export async function startPostgres(options: PostgresOptions): Promise<PostgresServer> {
+  const { dataDir, report } = options;
+  await mkdir(dataDir, { recursive: true });
+  const native = await findPostgresBinaries();
+  const place = await findPostgresPlace({ dataDir, native, ...options.asRoot, ...(report && { report }) });
+  const password = await readOrMakePassword(place);
+  const cluster = join(place.folder, 'cluster');
+  await makeCluster(place, cluster, report);
+  await stopLeftoverServer({
+    folder: await realpath(cluster),
+    executable: 'postgres',
+    pidFile: join(cluster, 'postmaster.pid'),
+    signals: ['SIGINT', 'SIGQUIT'],
+    patienceMs: LEFTOVER_MS,
+    ...(report && { report }),
+  });
+  // Nobody works on the cluster. The number in it may be another program's by now, which would stop Postgres.
+  await rm(join(cluster, 'postmaster.pid'), { force: true });
+
+  const port = options.port ?? (await chooseServerPort(dataDir, 'postgres'));
+  await writeOwned(place, join(cluster, 'postgresql.conf'), postgresConfig(HOST, port));
+  await writeOwned(place, join(cluster, 'pg_hba.conf'), postgresAccessRules(HOST));
+
+  const lastLines: string[] = [];
+  const [command, args] = commandOf(place, 'postgres', ['-D', cluster]);
+  const child = await startChild({
+    name: 'postgres',
+    command,
+    args,
+    // The cluster's own folder, whoever may not read the one we stand in.
+    cwd: cluster,
+    stopSignal: 'SIGINT',
+    ...(place.user && { user: place.user }),
+    onLine: (line) => {
+      lastLines.push(line);
+      if (lastLines.length > KEPT_LINES) lastLines.shift();
+      options.onLine?.(line);
+    },
+  });
+  const connection = { host: HOST, port, user: USER, password };
+  try {
+    await untilReady(child, connection, lastLines, report);
+  } catch (error) {
+    child.kill();
+    throw error;
+  }
+  return { ...connection, process: child, createDatabase: (name) => createDatabase(connection, name) };
+}
+
+function commandOf(
+  place: PostgresPlace,
+  program: string,
+  args: readonly string[],
+): [string, readonly string[]] {
+  const [command = '', ...rest] = [...place.prefix, join(place.native, 'bin', program), ...args];
+  return [command, rest];
+}
+
+async function readOrMakePassword(place: PostgresPlace): Promise<string> {
+  const file = join(place.folder, 'password');
+  try {
+    return (await readFile(file, 'utf8')).trim();
+  } catch (error) {
+    if (!isCode(error, 'ENOENT')) throw unreadable(place.folder, error);
+  }
+  if (await readVersion(join(place.folder, 'cluster'))) {
+    throw new Error(
+      `${file} is missing, without which the data beside it can't be opened: put it back, or choose another DATA_DIR`,
+    );
+  }
+  const password = randomBytes(24).toString('base64url');
+  await writeOwned(place, file, `${password}\n`);
+  return password;
+}
+
+/** Makes the cluster under another name first: a start that is killed in the middle leaves no half of one. */
+async function makeCluster(
+  place: PostgresPlace,
+  cluster: string,
+  report?: (line: string) => void,
+): Promise<void> {
+  const version = await readVersion(cluster);
+  const [command, args] = commandOf(place, 'postgres', ['--version']);
+  const run = { timeoutMs: INITDB_MS, cwd: place.folder, ...(place.user && { user: place.user }) };
+  const { code, lines } = await runCommand(command, args, run);
+  const ours = /PostgreSQL\) (\d+)/u.exec(lines.join('\n'))?.[1];
+  if (code !== 0 || ours === undefined) throw serverFailure('PostgreSQL', lines, REASONS);
+  if (version !== undefined) {
+    if (version === ours) return;
+    throw new Error(
+      `the data in ${cluster} was made by PostgreSQL ${version}, and this is ${ours}: ` +
+        'dump it with the old version and load it into the new one, or choose another DATA_DIR',
+    );
+  }
+  report?.(`making a PostgreSQL ${ours} cluster in ${cluster}`);
+  const draft = `${cluster}.new`;
+  await rm(draft, { recursive: true, force: true });
+  const [initdb, initdbArgs] = commandOf(place, 'initdb', [
+    `--pgdata=${draft}`,
+    `--username=${USER}`,
+    `--pwfile=${join(place.folder, 'password')}`,
+    '--auth=scram-sha-256',
+    '--encoding=UTF8',
+    // Text sorts by code point, the same on every machine and after every upgrade of its libraries.
+    '--locale-provider=builtin',
+    '--builtin-locale=C.UTF-8',
+    '--locale=C',
+    '--no-instructions',
+  ]);
+  const made = await runCommand(initdb, initdbArgs, run);
+  if (made.code !== 0) {
+    await rm(draft, { recursive: true, force: true });
+    throw serverFailure('initdb', made.lines.slice(-KEPT_LINES), REASONS);
+  }
+  await rename(draft, cluster);
+  await syncFolder(place.folder);
+}
+
+async function readVersion(cluster: string): Promise<string | undefined> {
+  try {
+    return (await readFile(join(cluster, 'PG_VERSION'), 'utf8')).trim();
+  } catch (error) {
+    if (isCode(error, 'ENOENT')) return undefined;
+    throw unreadable(cluster, error);
+  }
+}
+
+async function untilReady(
+  child: ChildHandle,
+  connection: Connection,
+  lastLines: readonly string[],
+  report?: (line: string) => void,
+): Promise<void> {
+  const ended = child.exited.then(() => true);
+  const start = Date.now();
+  let told = start;
+  for (;;) {
+    const problem = await tryToConnect(connection);
+    if (problem === undefined) return;
+    // Refused is too early, 57P03 is starting up or recovering; anything else won't mend itself.
+    const passes = isCode(problem, 'ECONNREFUSED') || isCode(problem, '57P03');
+    // It may have been another server that answered, and ours is about to find its port taken.
+    if (await Promise.race([delay(passes ? READY_POLL_MS : LAST_WORDS_MS, false), ended])) {
+      throw serverFailure('PostgreSQL', lastLines, REASONS);
+    }
+    if (!passes) throw new Error(`PostgreSQL runs but can't be used: ${problem.message}`, { cause: problem });
+    const now = Date.now();
+    if (now - start > READY_MS) throw serverFailure('PostgreSQL', [...lastLines, problem.message], REASONS);
+    if (now - told > TELL_AFTER_MS) {
+      told = now;
+      report?.(`waiting for PostgreSQL: ${lastLines.at(-1) ?? problem.message}`);
+    }
+  }
+}
+
+async function tryToConnect(connection: Connection): Promise<Error | undefined> {
+  try {
+    await withClient(connection, (client) => client.query('SELECT 1'));
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+async function createDatabase(connection: Connection, name: string): Promise<void> {
+  await withClient(connection, async (client) => {
+    const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [name]);
+    if (rowCount === 0) await client.query(`CREATE DATABASE ${client.escapeIdentifier(name)}`);
+  });
+}
+
+/** On the database that every cluster has. */
+async function withClient<T>(connection: Connection, work: (client: Client) => Promise<T>): Promise<T> {
+  const client = new Client({ ...connection, database: 'postgres', connectionTimeoutMillis: CONNECT_MS });
+  // A connection that is cut while nobody waits for it shows at the next query.
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    return await work(client);
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+/** Writes a file whole or not at all, readable by Postgres's user alone. */
+async function writeOwned(place: PostgresPlace, path: string, text: string): Promise<void> {
+  try {
+    const file = await open(`${path}.new`, 'w', 0o600);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    if (place.user) await chown(`${path}.new`, place.user.uid, place.user.gid);
+    await rename(`${path}.new`, path);
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+function unreadable(path: string, error: unknown): Error {
+  return serverFailure(
+    'PostgreSQL',
+    [`${path}: ${error instanceof Error ? error.message : String(error)}`],
+    REASONS,
+  );
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
 }

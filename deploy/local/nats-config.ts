@@ -1,0 +1,40 @@
+export interface NatsConfigOptions {
+  readonly host: string;
+  readonly port: number;
+  /** JetStream's folder. */
+  readonly storeDir: string;
+  readonly pidFile: string;
+}
+
+/** The whole nats-server.conf, written anew at every start: sections, each with its reasons. */
+export function natsConfig(options: NatsConfigOptions): string {
+  return [network(options), jetStream(options)].join('\n');
+}
+
+function network({ host, port, pidFile }: NatsConfigOptions): string {
+  return `# Written by npm start, every time.
+
+server_name: holdfast
+# For this machine alone.
+listen: ${quoted(`${host}:${port}`)}
+pid_file: ${quoted(pidFile)}
+# nats-server's own default, twice what the contracts allow for one payload of commands.
+max_payload: 1MB
+`;
+}
+
+function jetStream({ storeDir }: NatsConfigOptions): string {
+  return `jetstream {
+  store_dir: ${quoted(storeDir)}
+  # An acknowledged message is on disk: the default, every two minutes, loses them when the power fails.
+  sync_interval: always
+  # Streams here live in files; these bounds only keep a runaway one from taking the machine.
+  max_memory_store: 64MB
+  max_file_store: 4GB
+}
+`;
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text);
+}

@@ -1,0 +1,46 @@
+/** The whole postgresql.conf of a cluster of ours, written anew at every start. */
+export function postgresConfig(host: string, port: number): string {
+  return `# Written by npm start, every time. Settings of your own: ALTER SYSTEM SET …, kept in postgresql.auto.conf.
+
+# For this machine alone.
+listen_addresses = '${host}'
+port = ${port}
+# No socket file: its path may be longer than the 107 bytes a system allows.
+unix_socket_directories = ''
+# Three ledgers with their pools, migrations and a few people looking in.
+max_connections = 100
+
+# What was answered is on disk: the service's promise rests on these three.
+fsync = on
+synchronous_commit = on
+full_page_writes = on
+# Less to write and sync after a checkpoint, for a little processor time.
+wal_compression = on
+
+# Accounts, holds and the journal's end fit; the operating system caches the rest.
+shared_buffers = 128MB
+# From the operating system's ordinary memory: reserving huge pages needs an administrator.
+huge_pages = off
+# Short statements only: compiling them costs more than it brings.
+jit = off
+
+# Lines go to the supervisor, which shows them: no file that grows.
+logging_collector = off
+log_destination = stderr
+log_line_prefix = ''
+# Every five minutes a checkpoint is nothing to tell.
+log_checkpoints = off
+# The same words and times everywhere.
+lc_messages = 'C'
+timezone = 'UTC'
+log_timezone = 'UTC'
+`;
+}
+
+/** The whole pg_hba.conf: people and services of this machine, with the password. */
+export function postgresAccessRules(host: string): string {
+  return `# Written by npm start, every time.
+# type  database  user  address  method
+host    all       all   ${host}/32  scram-sha-256
+`;
+}
