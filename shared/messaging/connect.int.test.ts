@@ -1,49 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { createServer, connect as openSocket, type Server, type Socket } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { TcpLine } from '../../test/tcp-line.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { connectNats, type NatsLink } from './connect.ts';
 
 const natsUrl = process.env['TEST_NATS_URL'] ?? 'nats://127.0.0.1:4222';
-
-/** A line to NATS that can be cut, or go silent. */
-class Line {
-  readonly #server: Server;
-  readonly #ends = new Set<Socket>();
-  port = 0;
-  silent = false;
-
-  constructor() {
-    const { hostname, port } = new URL(natsUrl);
-    this.#server = createServer((near) => {
-      const far = openSocket(Number(port), hostname);
-      for (const [from, to] of [
-        [near, far],
-        [far, near],
-      ] as const) {
-        this.#ends.add(from);
-        from.on('error', () => {});
-        from.on('close', () => to.destroy());
-        from.on('data', (bytes) => {
-          if (this.silent) from.pause();
-          else to.write(bytes);
-        });
-      }
-    });
-  }
-
-  async open(): Promise<void> {
-    await new Promise<void>((resolve) => this.#server.listen(this.port, '127.0.0.1', resolve));
-    this.port = (this.#server.address() as AddressInfo).port;
-  }
-
-  async cut(): Promise<void> {
-    for (const end of this.#ends) end.destroy();
-    this.#ends.clear();
-    await new Promise((resolve) => this.#server.close(resolve));
-  }
-}
 
 async function until(condition: () => boolean, limitMs: number): Promise<number> {
   const startMs = performance.now();
@@ -55,7 +16,7 @@ async function until(condition: () => boolean, limitMs: number): Promise<number>
 }
 
 describe('the connection to NATS', () => {
-  let line: Line;
+  let line: TcpLine;
   let link: NatsLink | undefined;
   let lines: string[];
   const logger = createLogger('test', 'info', { write: (text) => lines.push(text) });
@@ -66,7 +27,7 @@ describe('the connection to NATS', () => {
 
   beforeEach(async () => {
     lines = [];
-    line = new Line();
+    line = new TcpLine(natsUrl);
     await line.open();
   });
   afterEach(async () => {

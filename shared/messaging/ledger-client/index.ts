@@ -1,0 +1,6 @@
+export {
+  createLedgerClient,
+  type CommandToSend,
+  type LedgerClient,
+  type SendOptions,
+} from './ledger-client.ts';

@@ -1,0 +1,201 @@
+import type { CommandInput } from '../../contracts/commands.ts';
+import type { CommandId } from '../../contracts/primitives.ts';
+import { answerSchemas, type QueryAnswer, type QueryInput } from '../../contracts/queries.ts';
+import { outcomeSchemas, type CommandOutcome, type ErrorView } from '../../contracts/outcomes.ts';
+import { commandSubject, querySubject, type CommandKind, type QueryKind } from '../../contracts/subjects.ts';
+import { ATTRIBUTE, messagingAttributes, SPAN } from '../../telemetry/conventions.ts';
+import type { Logger } from '../../telemetry/logger.ts';
+import type { Metrics } from '../../telemetry/metrics.ts';
+import { isTracing, SpanKind, startSpan, traceparentOf, type Span } from '../../telemetry/tracing.ts';
+import type { NatsLink } from '../connect.ts';
+import { LedgerWatch, PING_DEADLINE_MS } from './ledger-watch.ts';
+import { RequestLine, type Verdict } from './request-line.ts';
+
+/** Milliseconds a caller waits when it says nothing else. */
+const DEFAULT_DEADLINE_MS = 5_000;
+
+/** Requests waiting for an answer. At 1 kB each that is 16 MB, and at 10,000/s more than a second's worth. */
+const MAX_IN_FLIGHT = 16_384;
+
+const full: ErrorView = {
+  code: 'overloaded',
+  detail: `${MAX_IN_FLIGHT} requests are waiting for the ledger already`,
+};
+const closing: ErrorView = { code: 'unavailable', detail: 'this service is stopping' };
+const timeUnknown: ErrorView = {
+  code: 'unavailable',
+  detail: `the ledger does not answer on ${querySubject('ping')}`,
+};
+
+/** A command as a caller gives it; deadline and trace context are the client's business. */
+export type CommandToSend<K extends CommandKind> = Omit<CommandInput<K>, 'deadline' | 'traceparent'>;
+
+export interface SendOptions {
+  /** Milliseconds until there is an answer, one way or the other; 5,000 by default. */
+  deadlineMs?: number;
+  /** The span to go below, instead of the active one. */
+  parentSpan?: Span | undefined;
+}
+
+/** The way to the ledger for every other service. */
+export interface LedgerClient {
+  /**
+   * Sends a command and answers its outcome; never rejects. Within the deadline it tries again with the same id where
+   * that can help. Without an outcome at the deadline, the error is `unavailable` or `overloaded` when the command has
+   * certainly changed nothing, and `outcome_unknown` when it may have: the same id again tells.
+   */
+  send<K extends CommandKind>(
+    kind: K,
+    command: CommandToSend<K>,
+    options?: SendOptions,
+  ): Promise<CommandOutcome<K>>;
+  /** Asks a question, tried again within the deadline; never rejects. */
+  ask<K extends QueryKind>(kind: K, query: QueryInput<K>, options?: SendOptions): Promise<QueryAnswer<K>>;
+  /** What is missing for a command to be served, from memory, in words for people; empty when nothing is. */
+  missing(): string[];
+  /** Takes nothing new, and resolves when all that was sent has its answer. */
+  close(): Promise<void>;
+}
+
+/** A client over a NATS connection that others may use too; `close` leaves the connection open. */
+export function createLedgerClient(options: {
+  link: Pick<NatsLink, 'connection' | 'isConnected'>;
+  logger: Logger;
+  metrics: Pick<Metrics, 'natsRequestDuration'>;
+}): LedgerClient {
+  const { link } = options;
+  const line = new RequestLine(options);
+  const watch = new LedgerWatch(
+    () => askNow('ping', {}, PING_DEADLINE_MS),
+    () => link.isConnected(),
+  );
+  let closed = false;
+
+  function send<K extends CommandKind>(
+    kind: K,
+    command: CommandToSend<K>,
+    { deadlineMs = DEFAULT_DEADLINE_MS, parentSpan }: SendOptions = {},
+  ): Promise<CommandOutcome<K>> {
+    const commandId = command.id.toLowerCase() as CommandId;
+    const fail = (error: ErrorView) => ({ ok: false, commandId, error }) as CommandOutcome<K>;
+    const noRoom = refusedHere();
+    if (noRoom !== undefined) return Promise.resolve(fail(noRoom));
+
+    const subject = commandSubject(kind);
+    const span = isTracing() ? startSendSpan(subject, kind, commandId, parentSpan) : undefined;
+    const traceparent = traceparentOf(span);
+    const outcome = line.request<CommandOutcome<K>>({
+      subject,
+      deadlineMs,
+      // Written anew for each attempt: the estimate of the ledger's time may have become better.
+      write: (remainingMs) => {
+        const ledgerMs = watch.ledgerTimeAt(performance.now());
+        if (ledgerMs === undefined) return timeUnknown;
+        const deadline = Math.floor(ledgerMs + remainingMs);
+        return JSON.stringify({ ...command, deadline, traceparent });
+      },
+      read: (reply) => readOutcome(kind, commandId, reply),
+      fail,
+    });
+    return span === undefined ? outcome : outcome.then((known) => endSpan(span, known));
+  }
+
+  function ask<K extends QueryKind>(
+    kind: K,
+    query: QueryInput<K>,
+    { deadlineMs = DEFAULT_DEADLINE_MS }: SendOptions = {},
+  ): Promise<QueryAnswer<K>> {
+    const noRoom = refusedHere();
+    if (noRoom !== undefined) return Promise.resolve(failedAnswer(noRoom));
+    return askNow(kind, query, deadlineMs);
+  }
+
+  function askNow<K extends QueryKind>(
+    kind: K,
+    query: QueryInput<K>,
+    deadlineMs: number,
+  ): Promise<QueryAnswer<K>> {
+    const json = JSON.stringify(query);
+    return line.request<QueryAnswer<K>>({
+      subject: querySubject(kind),
+      deadlineMs,
+      write: () => json,
+      read: (reply) => readAnswer(kind, reply),
+      // A question changes nothing: that nobody answered is all there is to know.
+      fail: (error) => failedAnswer(error.code === 'outcome_unknown' ? noAnswer : error),
+    });
+  }
+
+  function refusedHere(): ErrorView | undefined {
+    if (closed) return closing;
+    return line.inFlight >= MAX_IN_FLIGHT ? full : undefined;
+  }
+
+  return {
+    send,
+    ask,
+    missing: () => (closed ? ['this service is stopping'] : watch.missing()),
+    close: async () => {
+      closed = true;
+      watch.stop();
+      await line.close();
+    },
+  };
+}
+
+const noAnswer: ErrorView = { code: 'unavailable', detail: 'no answer in time' };
+
+function failedAnswer<K extends QueryKind>(error: ErrorView): QueryAnswer<K> {
+  return { ok: false, error } as QueryAnswer<K>;
+}
+
+function readOutcome<K extends CommandKind>(
+  kind: K,
+  commandId: CommandId,
+  reply: unknown,
+): Verdict<CommandOutcome<K>> {
+  const parsed = outcomeSchemas[kind].safeParse(reply);
+  if (!parsed.success) return { is: 'malformed' };
+  const outcome = parsed.data as CommandOutcome<K>;
+  // The order of a reply says which outcome is whose; one mistake there would tell a caller of another's money.
+  if (outcome.commandId !== undefined && outcome.commandId !== commandId) return { is: 'malformed' };
+  if (outcome.ok) return { is: 'decided', answer: outcome };
+  const { error } = outcome;
+  if (isNotNow(error)) return { is: 'not-now', error };
+  if (error.code === 'internal') return { is: 'failed', error };
+  if (error.code === 'outcome_unknown') return { is: 'unclear' };
+  return { is: 'decided', answer: { ...outcome, commandId } };
+}
+
+function readAnswer<K extends QueryKind>(kind: K, reply: unknown): Verdict<QueryAnswer<K>> {
+  const parsed = answerSchemas[kind].safeParse(reply);
+  if (!parsed.success) return { is: 'malformed' };
+  const answer = parsed.data as QueryAnswer<K>;
+  if (answer.ok) return { is: 'decided', answer };
+  return isNotNow(answer.error) ? { is: 'not-now', error: answer.error } : { is: 'decided', answer };
+}
+
+/** Both say that this attempt changed nothing. */
+function isNotNow(error: ErrorView): boolean {
+  return error.code === 'overloaded' || error.code === 'unavailable';
+}
+
+function startSendSpan(subject: string, kind: CommandKind, commandId: CommandId, parent?: Span): Span {
+  const attributes = {
+    ...messagingAttributes(subject, 'send'),
+    [ATTRIBUTE.commandId]: commandId,
+    [ATTRIBUTE.commandKind]: kind,
+  };
+  return startSpan(SPAN.send(subject), { kind: SpanKind.CLIENT, attributes }, parent);
+}
+
+function endSpan<K extends CommandKind>(span: Span, outcome: CommandOutcome<K>): CommandOutcome<K> {
+  span.setAttribute(ATTRIBUTE.outcome, outcomeWord(outcome));
+  span.end();
+  return outcome;
+}
+
+function outcomeWord(outcome: CommandOutcome<CommandKind>): string {
+  if (!outcome.ok) return outcome.error.code;
+  return 'replayed' in outcome && outcome.replayed ? 'replayed' : 'applied';
+}

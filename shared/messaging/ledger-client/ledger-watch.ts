@@ -1,0 +1,67 @@
+import { querySubject } from '../../contracts/subjects.ts';
+import type { QueryAnswer } from '../../contracts/queries.ts';
+import { LedgerClock } from './ledger-clock.ts';
+
+/** How often the ledger is asked whether it could serve, and for its time. */
+const PING_EVERY_MS = 1_000;
+
+/** Until the first answer commands wait, so it is asked more often. */
+const FIRST_PINGS_EVERY_MS = 100;
+
+/** A ping without an answer for this long is lost; shorter than the period, so that at most one is under way. */
+export const PING_DEADLINE_MS = 900;
+
+/** An answer counts this long: one ping may be lost, two may not. */
+const ANSWER_COUNTS_MS = 2_500;
+
+/** Asks the ledger once a second whether a command could be served, and keeps its answer and its time. */
+export class LedgerWatch {
+  readonly #ping: () => Promise<QueryAnswer<'ping'>>;
+  readonly #isConnected: () => boolean;
+  readonly #clock = new LedgerClock();
+  #timer: NodeJS.Timeout | undefined;
+  #answeredAtMs = -Infinity;
+  #problem = 'no answer yet';
+  #stopped = false;
+
+  constructor(ping: () => Promise<QueryAnswer<'ping'>>, isConnected: () => boolean) {
+    this.#ping = ping;
+    this.#isConnected = isConnected;
+    void this.#turn();
+  }
+
+  /** The ledger's time at a `performance.now()`, in ms since 1970; undefined until it has told it. */
+  ledgerTimeAt(ownMs: number): number | undefined {
+    return this.#clock.at(ownMs);
+  }
+
+  /** What is missing for a command to be served, in words for people; empty when nothing is. */
+  missing(): string[] {
+    if (!this.#isConnected()) return ['nats: not connected'];
+    if (performance.now() - this.#answeredAtMs <= ANSWER_COUNTS_MS) return [];
+    return [`ledger: ${this.#problem} on ${querySubject('ping')}`];
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  /** Never rejects: the answer is a value, whatever happened. */
+  async #turn(): Promise<void> {
+    const askedAtMs = performance.now();
+    const answer = await this.#ping();
+    const heardAtMs = performance.now();
+    if (answer.ok) {
+      this.#clock.observe({ askedAtMs, heardAtMs, ledgerNowMs: answer.now });
+      this.#answeredAtMs = heardAtMs;
+      this.#problem = 'no answer';
+    } else {
+      this.#problem = answer.error.detail;
+    }
+    if (this.#stopped) return;
+    const known = this.#clock.at(heardAtMs) !== undefined;
+    const pauseMs = (known ? PING_EVERY_MS : FIRST_PINGS_EVERY_MS) - (heardAtMs - askedAtMs);
+    this.#timer = setTimeout(() => void this.#turn(), Math.max(pauseMs, 0));
+  }
+}

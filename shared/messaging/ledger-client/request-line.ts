@@ -1,0 +1,325 @@
+import { createInbox, type Msg, type Subscription } from '@nats-io/nats-core';
+import { maxCommandsPerMessage, maxMessageBytes } from '../../contracts/limits.ts';
+import type { ErrorView } from '../../contracts/outcomes.ts';
+import { messagingAttributes } from '../../telemetry/conventions.ts';
+import type { Logger } from '../../telemetry/logger.ts';
+import type { Metrics } from '../../telemetry/metrics.ts';
+import type { NatsLink } from '../connect.ts';
+import { Attempts } from './attempts.ts';
+import { fits, splitPayloads, type MessageBounds, type Parcel } from './split-payloads.ts';
+
+/** How long one attempt waits for its reply. A ledger's batch takes milliseconds; a lost reply should not cost 5 s. */
+const ATTEMPT_MS = 1_500;
+
+/** A further attempt needs this long to have a chance; a hopeless one would only turn "not applied" into "unknown". */
+const LEAST_ATTEMPT_MS = 100;
+
+/** One timer looks after all requests: a timer per request costs more than the request. */
+const SWEEP_EVERY_MS = 25;
+
+/** Pauses before trying again after "not now", doubling from the first to the longest, each shortened at random. */
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 400;
+
+/** The line coming back is noticed within this. */
+const RECONNECT_POLL_MS = 50;
+
+/** What a reply says about a request. */
+export type Verdict<Answer> =
+  /** The last word. */
+  | { is: 'decided'; answer: Answer }
+  /** A fault of the ledger's: the end, but it says nothing about other attempts. */
+  | { is: 'failed'; error: ErrorView }
+  /** This attempt changed nothing, and another may fare better. */
+  | { is: 'not-now'; error: ErrorView }
+  /** What became of this attempt is not known. */
+  | { is: 'unclear' }
+  /** Not a reply of ours: as good as none. */
+  | { is: 'malformed' };
+
+/** One request, and how to write, read and end it. */
+export interface Request<Answer> {
+  subject: string;
+  /** Milliseconds from now until it is answered, one way or the other. */
+  deadlineMs: number;
+  /** Its JSON for an attempt made now with so much time left; an error when it can't be sent yet. */
+  write: (remainingMs: number) => string | ErrorView;
+  read: (reply: unknown) => Verdict<Answer>;
+  /** The answer when there is no outcome. */
+  fail: (error: ErrorView) => Answer;
+}
+
+interface Flight {
+  readonly subject: string;
+  readonly deadlineAtMs: number;
+  readonly attempts: Attempts;
+  readonly write: (remainingMs: number) => string | ErrorView;
+  /** Takes a reply; answers whether that ended the request, or how the attempt ended. */
+  readonly take: (reply: unknown) => 'ended' | 'not-now' | 'unclear' | 'malformed';
+  readonly end: (error: ErrorView) => void;
+  /** The message whose reply it waits for; none while it waits for its turn. */
+  message: Message | undefined;
+  /** It is in the queue of its subject. */
+  queued: boolean;
+  tries: number;
+  retryAtMs: number;
+}
+
+interface Message {
+  readonly subject: string;
+  readonly sentAtMs: number;
+  readonly flights: readonly Flight[];
+  readonly isArray: boolean;
+  readonly attemptEndsAtMs: number;
+  /** Until here a late reply is still of use to someone. */
+  readonly keepUntilMs: number;
+}
+
+const notConnected: ErrorView = { code: 'unavailable', detail: 'not connected to NATS' };
+const nobodyListens: ErrorView = { code: 'unavailable', detail: 'no ledger is listening' };
+
+/**
+ * Requests over NATS, one message per event-loop turn and subject, each tried again until its deadline.
+ *
+ * It has one inbox subscription of its own: measured, `connection.request` costs 15 to 19 µs more per request.
+ */
+export class RequestLine {
+  readonly #link: Pick<NatsLink, 'connection' | 'isConnected'>;
+  readonly #logger: Logger;
+  readonly #duration: Metrics['natsRequestDuration'];
+  readonly #inbox: string;
+  readonly #subscription: Subscription;
+  readonly #flights = new Set<Flight>();
+  readonly #messages = new Map<string, Message>();
+  #queue = new Map<string, Flight[]>();
+  #flushing = false;
+  #sweeper: NodeJS.Timeout | undefined;
+  #tokens = 0;
+  #whenIdle: (() => void) | undefined;
+
+  constructor(options: {
+    link: Pick<NatsLink, 'connection' | 'isConnected'>;
+    logger: Logger;
+    metrics: Pick<Metrics, 'natsRequestDuration'>;
+  }) {
+    const { link } = options;
+    this.#link = link;
+    this.#logger = options.logger;
+    this.#duration = options.metrics.natsRequestDuration;
+    this.#inbox = createInbox();
+    this.#subscription = link.connection.subscribe(`${this.#inbox}.*`, {
+      callback: (error, message) => {
+        if (error === null) this.#receive(message);
+        else this.#logger.error({ err: error }, 'NATS refuses the inbox: no reply can come');
+      },
+    });
+  }
+
+  /** Requests that are not answered yet. */
+  get inFlight(): number {
+    return this.#flights.size;
+  }
+
+  request<Answer>(request: Request<Answer>): Promise<Answer> {
+    return new Promise((resolve) => {
+      const attempts = new Attempts(notConnected);
+      const flight: Flight = {
+        subject: request.subject,
+        deadlineAtMs: performance.now() + request.deadlineMs,
+        attempts,
+        write: request.write,
+        take: (reply) => {
+          const verdict = request.read(reply);
+          switch (verdict.is) {
+            case 'decided':
+              resolve(verdict.answer);
+              return 'ended';
+            case 'failed':
+              resolve(request.fail(attempts.failed(verdict.error)));
+              return 'ended';
+            case 'not-now':
+              attempts.changedNothing(verdict.error);
+              return 'not-now';
+            case 'unclear':
+            case 'malformed':
+              return verdict.is;
+          }
+        },
+        end: (error) => resolve(request.fail(error)),
+        message: undefined,
+        queued: false,
+        tries: 0,
+        retryAtMs: 0,
+      };
+      this.#flights.add(flight);
+      this.#enqueue(flight);
+      this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP_EVERY_MS);
+    });
+  }
+
+  /** Resolves when every request has its answer, which their deadlines bound, and the inbox is gone. */
+  async close(): Promise<void> {
+    if (this.#flights.size > 0) await new Promise<void>((resolve) => (this.#whenIdle = resolve));
+    clearInterval(this.#sweeper);
+    if (!this.#link.connection.isClosed()) this.#subscription.unsubscribe();
+  }
+
+  #enqueue(flight: Flight): void {
+    flight.queued = true;
+    const waiting = this.#queue.get(flight.subject);
+    if (waiting === undefined) this.#queue.set(flight.subject, [flight]);
+    else waiting.push(flight);
+    if (this.#flushing) return;
+    this.#flushing = true;
+    // After all of this turn's input was read: what arrived together leaves together. A microtask would run between
+    // two sockets' input, and each message would carry one request.
+    setImmediate(() => this.#flush());
+  }
+
+  #flush(): void {
+    const queue = this.#queue;
+    this.#queue = new Map();
+    this.#flushing = false;
+    const nowMs = performance.now();
+    for (const [subject, flights] of queue) {
+      for (const flight of flights) flight.queued = false;
+      // The client would keep what it can't send, and send it later: nothing is published to a line that is down.
+      if (this.#link.isConnected()) this.#publish(subject, flights, nowMs);
+      else for (const flight of flights) this.#holdBack(flight, notConnected, nowMs);
+    }
+  }
+
+  #publish(subject: string, flights: readonly Flight[], nowMs: number): void {
+    const bounds = this.#bounds();
+    const ready: { of: Flight; json: string }[] = [];
+    for (const flight of flights) {
+      const json = flight.write(flight.deadlineAtMs - nowMs);
+      if (typeof json !== 'string') this.#holdBack(flight, json, nowMs);
+      else if (fits(json, bounds)) ready.push({ of: flight, json });
+      else this.#end(flight, { code: 'payload_too_large', detail: `larger than ${bounds.maxBytes} bytes` });
+    }
+    for (const parcel of splitPayloads(ready, bounds)) this.#send(subject, parcel, nowMs);
+  }
+
+  /** The contract's bounds, or the server's if it takes less. */
+  #bounds(): MessageBounds {
+    const maxBytes = Math.min(maxMessageBytes, this.#link.connection.info?.max_payload ?? maxMessageBytes);
+    return { maxElements: maxCommandsPerMessage, maxBytes };
+  }
+
+  #send(subject: string, parcel: Parcel<Flight>, nowMs: number): void {
+    this.#tokens += 1;
+    const token = this.#tokens.toString(36);
+    try {
+      this.#link.connection.publish(subject, parcel.payload, { reply: `${this.#inbox}.${token}` });
+    } catch (error) {
+      // It throws before it takes the message: closed or draining.
+      this.#logger.warn({ err: error, subject }, 'could not publish');
+      for (const flight of parcel.elements) this.#holdBack(flight, notConnected, nowMs);
+      return;
+    }
+    const message: Message = {
+      subject,
+      sentAtMs: nowMs,
+      flights: parcel.elements,
+      isArray: parcel.isArray,
+      attemptEndsAtMs: nowMs + ATTEMPT_MS,
+      keepUntilMs: parcel.elements.reduce((latest, flight) => Math.max(latest, flight.deadlineAtMs), 0),
+    };
+    this.#messages.set(token, message);
+    for (const flight of parcel.elements) {
+      flight.message = message;
+      flight.tries += 1;
+      flight.attempts.published();
+    }
+  }
+
+  #holdBack(flight: Flight, reason: ErrorView, nowMs: number): void {
+    flight.attempts.heldBack(reason);
+    flight.retryAtMs = nowMs + RECONNECT_POLL_MS;
+  }
+
+  #receive(received: Msg): void {
+    const token = received.subject.slice(this.#inbox.length + 1);
+    const message = this.#messages.get(token);
+    if (message === undefined) return;
+    this.#messages.delete(token);
+    if (received.data.length === 0 && received.headers?.code === 503) {
+      for (const flight of message.flights) {
+        if (!this.#flights.has(flight)) continue;
+        flight.attempts.changedNothing(nobodyListens);
+        this.#tryAgain(flight, message);
+      }
+      return;
+    }
+    this.#duration.record(
+      (performance.now() - message.sentAtMs) / 1_000,
+      messagingAttributes(message.subject, 'send'),
+    );
+    const replies = readReplies(received, message);
+    let malformed = replies === undefined;
+    for (const [index, flight] of message.flights.entries()) {
+      if (!this.#flights.has(flight)) continue;
+      const end = replies === undefined ? 'malformed' : flight.take(replies[index]);
+      malformed ||= end === 'malformed';
+      if (end === 'ended') this.#forget(flight);
+      else this.#tryAgain(flight, message);
+    }
+    if (malformed) {
+      this.#logger.error({ subject: message.subject }, 'a reply is not of the known form');
+    }
+  }
+
+  /** After an attempt that ended without an outcome; of an earlier one, that is no news. */
+  #tryAgain(flight: Flight, ended: Message): void {
+    if (flight.message !== ended) return;
+    flight.message = undefined;
+    const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (flight.tries - 1), LONGEST_PAUSE_MS);
+    flight.retryAtMs = performance.now() + pauseMs * (0.5 + Math.random() / 2);
+  }
+
+  #sweep(): void {
+    const nowMs = performance.now();
+    const connected = this.#link.isConnected();
+    for (const flight of this.#flights) {
+      const leftMs = flight.deadlineAtMs - nowMs;
+      if (leftMs <= 0) {
+        this.#end(flight, flight.attempts.atDeadline());
+      } else if (flight.message !== undefined) {
+        // A reply to a line that went down is lost; waiting for it would be waiting for nothing.
+        if (nowMs >= flight.message.attemptEndsAtMs || !connected) flight.message = undefined;
+      } else if (!flight.queued && nowMs >= flight.retryAtMs && leftMs >= LEAST_ATTEMPT_MS) {
+        this.#enqueue(flight);
+      }
+    }
+    for (const [token, message] of this.#messages) {
+      if (nowMs >= message.keepUntilMs) this.#messages.delete(token);
+    }
+    if (this.#flights.size === 0) {
+      clearInterval(this.#sweeper);
+      this.#sweeper = undefined;
+    }
+  }
+
+  #end(flight: Flight, error: ErrorView): void {
+    flight.end(error);
+    this.#forget(flight);
+  }
+
+  #forget(flight: Flight): void {
+    this.#flights.delete(flight);
+    if (this.#flights.size === 0) this.#whenIdle?.();
+  }
+}
+
+/** The reply's elements in the order of the request's; undefined when the reply has another form than its request. */
+function readReplies(received: Msg, message: Message): unknown[] | undefined {
+  let reply: unknown;
+  try {
+    reply = JSON.parse(received.string());
+  } catch {
+    return undefined;
+  }
+  if (!message.isArray) return Array.isArray(reply) ? undefined : [reply];
+  return Array.isArray(reply) && reply.length === message.flights.length ? reply : undefined;
+}
