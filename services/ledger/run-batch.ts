@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { Span } from '../../shared/telemetry/tracing.ts';
 import type { Command } from './domain/commands.ts';
 import type { Outcome } from './domain/execute-batch.ts';
 import { CommitUnknownError, faultKindOf } from './store/faults.ts';
@@ -14,6 +15,8 @@ export interface WaitingCommand {
   readonly command: Command;
   /** By `performance.now()`; after this the caller has given up, so there is no point in trying on. */
   readonly patientUntil: number;
+  /** When it is sampled. */
+  readonly span?: Span | undefined;
 }
 
 const retryDelaysMs = [20, 50, 100, 200, 400] as const;

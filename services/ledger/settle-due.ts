@@ -42,6 +42,8 @@ interface SettleDueOptions {
   readonly books: Books;
   readonly lane: Lane;
   readonly logger: Logger;
+  /** Wraps the settling of the picked holds. */
+  readonly observe: <T>(holds: readonly PickedRow[], now: Micros, work: () => Promise<T>) => Promise<T>;
 }
 
 /** Settles what is due, a bounded turn at a time. Requests that come together share a turn: they ask the same. */
@@ -91,7 +93,7 @@ export class SettleDue implements Turns {
   async #settle(
     until: Micros | null,
   ): Promise<{ now: Micros; settled: number; more: boolean; waitMs: number }> {
-    const { books } = this.#options;
+    const { books, observe } = this.#options;
     const due = { from: this.#oldestPending, until, limit: this.#limit, except: this.#stuck };
     this.#picked = [];
     return inSettleTransaction(books.connection, due, async (pick, load) => {
@@ -101,7 +103,9 @@ export class SettleDue implements Turns {
       let settled = 0;
       if (holds.length > 0) {
         const commands = settleCommands(holds);
-        const outcomes = await decideAndSave(commands, await load(commands), books);
+        const outcomes = await observe(holds, now, async () =>
+          decideAndSave(commands, await load(commands), books),
+        );
         settled = outcomes.filter((outcome) => outcome.type === 'applied').length;
       }
       const more = holds.length === due.limit;

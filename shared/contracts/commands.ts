@@ -72,7 +72,9 @@ export const settleDueCommandSchema = z.strictObject({
   id: commandIdSchema,
   deadline: envelope.deadline,
   traceparent: envelope.traceparent,
-  until: timeSchema.describe('Holds due at or before this time are settled.'),
+  until: timeSchema
+    .optional()
+    .describe('Holds due at or before this time are settled; left out, it is now by the ledger’s clock.'),
   sweep: z
     .boolean()
     .default(false)

@@ -101,6 +101,7 @@ export const settledOutcomeSchema = z.object({
   commandId: commandIdSchema,
   settled: z.int().describe('Holds settled by this turn.'),
   more: z.boolean().describe('More is due: send it again.'),
+  waitMs: z.int().describe('Milliseconds to wait before asking again; 0 is at once.'),
   notBefore: timeSchema
     .optional()
     .describe('`until` has not come yet by the ledger’s clock: ask again then.'),

@@ -1,6 +1,7 @@
 import type { JetStreamClient } from '@nats-io/jetstream';
 import type { Logger } from 'pino';
 import { eventSubject, holdDueSubject } from '../../../shared/contracts/subjects.ts';
+import type { Metrics } from '../../../shared/telemetry/metrics.ts';
 import type { Command } from '../domain/commands.ts';
 import type { BatchResult } from '../domain/execute-batch.ts';
 import type { Micros } from '../domain/time.ts';
@@ -27,6 +28,7 @@ interface OutboxOptions {
   readonly jetstream: JetStreamClient;
   readonly table: OutboxTable;
   readonly logger: Logger;
+  readonly metrics: Metrics;
 }
 
 /**
@@ -158,6 +160,7 @@ export class Outbox {
     try {
       const { count, left } = await table.left(maxRows + 1, relayBatch);
       this.#rows = count;
+      this.#options.metrics.outboxDepth.record(count);
       let sent = 0;
       for (const { id, message } of left) {
         if (this.#inFlight.has(id) || this.#acknowledged.includes(id)) continue;

@@ -7,7 +7,7 @@ export interface DatabaseAddress {
   readonly port: number;
   readonly user: string;
   readonly password: string | undefined;
-  readonly database: string;
+  readonly name: string;
 }
 
 /**
@@ -27,27 +27,35 @@ const sessionSettings = {
   enable_seqscan: 'off',
   enable_hashjoin: 'off',
   enable_mergejoin: 'off',
-  application_name: 'holdfast-ledger',
 } as const;
 
 /** Longer than any lock wait or commit should take: past it the line counts as dead. */
 const queryTimeoutMs = 8_000;
 const connectTimeoutMs = 3_000;
 
-/** The settings of a connection to the ledger's database, for `pg` and for knex. */
-export function sessionConfig(address: DatabaseAddress): ClientConfig {
+/** A session that migrates: no bounds, since building an index may take its time. */
+export function migrationConfig(address: DatabaseAddress): ClientConfig {
   return {
     host: address.host,
     port: address.port,
     user: address.user,
     ...(address.password !== undefined && { password: address.password }),
-    database: address.database,
+    database: address.name,
+    application_name: 'holdfast-migrate',
+    connectionTimeoutMillis: connectTimeoutMs,
+    keepAlive: true,
+  };
+}
+
+/** A session that serves commands or queries, for `pg` and for knex. */
+export function sessionConfig(address: DatabaseAddress): ClientConfig {
+  return {
+    ...migrationConfig(address),
+    application_name: 'holdfast-ledger',
     options: Object.entries(sessionSettings)
       .map(([name, value]) => `-c ${name}=${value}`)
       .join(' '),
-    connectionTimeoutMillis: connectTimeoutMs,
     query_timeout: queryTimeoutMs,
-    keepAlive: true,
     keepAliveInitialDelayMillis: 2_000,
     types: typeParsers,
   };

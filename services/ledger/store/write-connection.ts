@@ -3,15 +3,20 @@ import type { Logger } from 'pino';
 import { ConnectionLostError } from './faults.ts';
 import { sessionConfig, type DatabaseAddress } from './session.ts';
 
+/** Told of every statement that is sent; what it returns is called when the answer is there. */
+export type StatementObserver = (statement: QueryConfig) => ((error?: unknown) => void) | undefined;
+
 /** The ledger's one writing session: batches follow one another on it, and it is made anew when it was lost. */
 export class WriteConnection {
   readonly #address: DatabaseAddress;
   readonly #logger: Logger;
+  readonly #observe: StatementObserver;
   #client: Client | undefined;
 
-  constructor(address: DatabaseAddress, logger: Logger) {
+  constructor(address: DatabaseAddress, logger: Logger, observe: StatementObserver = () => undefined) {
     this.#address = address;
     this.#logger = logger;
+    this.#observe = observe;
   }
 
   /**
@@ -22,7 +27,19 @@ export class WriteConnection {
    */
   async flight(statements: readonly QueryConfig[]): Promise<QueryResult[]> {
     const client = this.#client ?? (await this.#connect());
-    const answers = await Promise.allSettled(statements.map((statement) => client.query(statement)));
+    const answers = await Promise.allSettled(
+      statements.map(async (statement) => {
+        const ended = this.#observe(statement);
+        try {
+          const answer = await client.query(statement);
+          ended?.();
+          return answer;
+        } catch (error) {
+          ended?.(error);
+          throw error;
+        }
+      }),
+    );
     return answers.map((answer) => {
       if (answer.status === 'fulfilled') return answer.value;
       throw asFault(answer.reason);

@@ -20,6 +20,9 @@ export interface AccountRow {
   last_entry_at: Micros;
 }
 
+export const accountColumns =
+  'id, name, currency, decimals, balance, held, overdraft_limit, status, metadata, seq, chain_head, last_entry_at';
+
 /**
  * Locks the accounts of a batch and reads them. In id order, so that two batches that share accounts wait for each
  * other instead of dead-locking. After a wait, READ COMMITTED gives the row as the lock's previous owner left it.
@@ -28,8 +31,7 @@ export function lockAccounts(ids: readonly AccountId[]): QueryConfig {
   return {
     name: 'lock-accounts',
     text: `
-      SELECT id, name, currency, decimals, balance, held, overdraft_limit, status, metadata, seq, chain_head,
-             last_entry_at
+      SELECT ${accountColumns}
       FROM accounts WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE`,
     values: [ids],
   };

@@ -6,6 +6,7 @@ export interface PickedRow {
   account_id: AccountId;
   id: HoldId;
   due_at: Micros;
+  traceparent: string | null;
 }
 
 export interface DueRange {
@@ -28,7 +29,7 @@ export function pickDueHolds({ from, until, limit, except }: DueRange): QueryCon
   return {
     name: 'pick-due-holds',
     text: `
-      SELECT account_id, id, due_at FROM holds
+      SELECT account_id, id, due_at, traceparent FROM holds
       WHERE status = 'pending'
         AND due_at >= coalesce($1::timestamptz, '-infinity')
         AND due_at <= least($2::timestamptz, clock_timestamp())

@@ -18,14 +18,16 @@ export interface HoldRow {
   version: number;
 }
 
+export const holdColumns =
+  'account_id, id, amount, remaining, status, due_at, on_due, command_id, traceparent, version';
+
 /** Reads holds whose accounts are locked: what they are now stays so until the batch ends. */
 export function readHolds(accountIds: readonly AccountId[], holdIds: readonly HoldId[]): QueryConfig {
   return {
     name: 'read-holds',
     text: `
-      SELECT h.account_id, h.id, h.amount, h.remaining, h.status, h.due_at, h.on_due, h.command_id, h.traceparent,
-             h.version
-      FROM unnest($1::uuid[], $2::uuid[]) AS asked (account_id, id) JOIN holds h USING (account_id, id)`,
+      SELECT ${holdColumns}
+      FROM unnest($1::uuid[], $2::uuid[]) AS asked (account_id, id) JOIN holds USING (account_id, id)`,
     values: [accountIds, holdIds],
   };
 }

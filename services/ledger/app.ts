@@ -1,0 +1,112 @@
+import { jetstream } from '@nats-io/jetstream';
+import knexFactory, { type Knex } from 'knex';
+import { Pool } from 'pg';
+import type { Logger } from 'pino';
+import type { NatsLink } from '../../shared/messaging/connect.ts';
+import { ensureStreams } from '../../shared/messaging/streams.ts';
+import { createMetrics } from '../../shared/telemetry/metrics.ts';
+import { Lane } from './batching/lane.ts';
+import { MicroBatcher } from './batching/micro-batcher.ts';
+import { serveCommands, type AttendedCommand } from './messaging/commands.ts';
+import { serveQueries } from './messaging/queries.ts';
+import { Outbox } from './outbox/outbox.ts';
+import { processBatch, type Books } from './process-batch.ts';
+import { runBatch } from './run-batch.ts';
+import { SettleDue } from './settle-due.ts';
+import { BookQueries } from './store/book-queries.ts';
+import { migrateWhenReachable } from './store/migrate.ts';
+import { OutboxTable } from './store/outbox-table.ts';
+import { sessionConfig, type DatabaseAddress } from './store/session.ts';
+import { WriteConnection } from './store/write-connection.ts';
+import { commandObserver, observeBatch, observeSettleTurn, observeStatement } from './telemetry.ts';
+
+/** Commands in one transaction. Twice as many would hold the accounts' locks twice as long for little more speed. */
+const maxBatch = 512;
+
+/** Commands that wait: half a second's worth at full speed, so that what is accepted is also answered in time. */
+const maxWaiting = 8_192;
+
+/** Connections for reads beside the one that writes. */
+const readConnections = 4;
+
+export interface Ledger {
+  /** What is missing to serve a command; empty when nothing is. */
+  readonly missing: () => string[];
+  /** Takes nothing new. */
+  readonly stopServing: () => Promise<void>;
+  /** Finishes the work that is there. */
+  readonly finish: () => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+/** Puts the ledger together: database → books → batches and settle turns on one lane → NATS. */
+export async function createLedger(options: {
+  database: DatabaseAddress;
+  link: NatsLink;
+  holdPeriodMs: number;
+  logger: Logger;
+  stopping: AbortSignal;
+}): Promise<Ledger> {
+  const { database, link, holdPeriodMs, logger, stopping } = options;
+  const metrics = createMetrics();
+
+  const migrated = await migrateWhenReachable(database, logger, stopping);
+  if (migrated.length > 0) logger.info({ migrated }, 'the database was migrated');
+  await ensureStreams(link.connection);
+
+  const pool = new Pool({ ...sessionConfig(database), max: readConnections });
+  pool.on('error', (error) =>
+    logger.debug({ error: error.message }, 'an idle connection to Postgres was lost'),
+  );
+  const knex = knexFactory({
+    client: 'pg',
+    connection: sessionConfig(database) as Knex.PgConnectionConfig,
+    pool: { min: 0, max: 2 },
+  });
+  const connection = new WriteConnection(database, logger, observeStatement);
+  const table = new OutboxTable(pool);
+  const outbox = new Outbox({ jetstream: jetstream(link.connection), table, logger, metrics });
+  const books: Books = { connection, outbox, holdPeriodMs };
+
+  const lane = new Lane();
+  const batcher = new MicroBatcher<AttendedCommand>({
+    lane,
+    maxBatch,
+    maxWaiting,
+    process: async (waiting) => {
+      const results = await observeBatch(waiting, metrics, () =>
+        runBatch(waiting, (commands) => processBatch(commands, books), logger),
+      );
+      waiting.forEach(({ answer }, index) => answer(results[index] ?? { type: 'failed', code: 'internal' }));
+    },
+  });
+  const settleDue = new SettleDue({
+    books,
+    lane,
+    logger,
+    observe: (holds, now, work) => observeSettleTurn(holds, now, metrics, work),
+  });
+
+  const queries = serveQueries(link.connection, { queries: new BookQueries(pool, knex), logger });
+  const commands = serveCommands(link.connection, {
+    offer: (command) => !outbox.isOverloaded() && batcher.offer(command),
+    settleDue,
+    observe: commandObserver(metrics),
+    logger,
+  });
+  outbox.start();
+
+  return {
+    missing: () => (link.isConnected() ? [] : ['nats: not connected']),
+    stopServing: async () => {
+      await Promise.all([commands.drain(), queries.drain()]);
+    },
+    finish: async () => {
+      await lane.idle();
+      await outbox.stop();
+    },
+    close: async () => {
+      await Promise.all([pool.end(), knex.destroy(), connection.close()]);
+    },
+  };
+}

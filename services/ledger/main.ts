@@ -1,0 +1,31 @@
+import { startOpsServer } from '../../shared/lifecycle/ops-server.ts';
+import { runService } from '../../shared/lifecycle/run-service.ts';
+import { connectNats } from '../../shared/messaging/connect.ts';
+import { createLedger } from './app.ts';
+import { readLedgerSettings } from './config.ts';
+
+await runService({
+  name: 'ledger',
+  readSettings: readLedgerSettings,
+  start: async ({ settings, logger, stopping, onStop }) => {
+    const link = await connectNats({ urls: settings.natsUrls, name: 'holdfast-ledger', logger, stopping });
+    const ledger = await createLedger({ ...settings, link, logger, stopping });
+    // Closed in reverse order: no new work, what is there is finished, the last answers leave, the rest.
+    onStop('database', ledger.close);
+    onStop('NATS', link.drain);
+    onStop('work', ledger.finish);
+    onStop('subscriptions', ledger.stopServing);
+
+    if (settings.opsPort !== undefined) {
+      const { opsHost: host, opsPort: port } = settings;
+      const ops = await startOpsServer({
+        host,
+        port,
+        portSetting: 'LEDGER_OPS_PORT',
+        missing: ledger.missing,
+      });
+      onStop('health', ops.close);
+    }
+    logger.info('the ledger serves commands');
+  },
+});

@@ -1,0 +1,75 @@
+import type { AppliedOutcome, ErrorView, FailedOutcome } from '../../../shared/contracts/outcomes.ts';
+import type { CommandId } from '../../../shared/contracts/primitives.ts';
+import { formatMoney } from '../../../shared/money/money.ts';
+import { availableOf } from '../domain/account.ts';
+import type { Outcome } from '../domain/execute-batch.ts';
+import { formatMicros, formatSecond } from '../domain/time.ts';
+import type { Failure } from '../run-batch.ts';
+
+/** An outcome as its caller reads it. */
+export function outcomeView(
+  commandId: CommandId,
+  outcome: Outcome | Failure,
+): AppliedOutcome | FailedOutcome {
+  switch (outcome.type) {
+    case 'applied':
+      return appliedView(outcome);
+    case 'refused':
+      return { ok: false, commandId, replayed: outcome.replayed, error: outcome.refusal as ErrorView };
+    case 'expired':
+      return failedView(commandId, {
+        code: 'unavailable',
+        detail: 'The deadline had passed when its turn came.',
+      });
+    case 'failed':
+      return failedView(commandId, { code: outcome.code, detail: failureDetails[outcome.code] });
+  }
+}
+
+export function failedView(commandId: CommandId | undefined, error: ErrorView): FailedOutcome {
+  return { ok: false, ...(commandId !== undefined && { commandId }), error };
+}
+
+const failureDetails = {
+  internal: 'The command could not be carried out; nothing was changed.',
+  unavailable: 'The database can’t be reached just now; nothing was changed.',
+  outcome_unknown:
+    'The database was lost while it answered. Send the command again under the same id to learn its fate.',
+} as const;
+
+function appliedView({ entry, asOf, hold, replayed }: Extract<Outcome, { type: 'applied' }>): AppliedOutcome {
+  const { account, status } = asOf;
+  const { decimals } = account;
+  return {
+    ok: true,
+    commandId: entry.commandId,
+    replayed,
+    account: {
+      id: account.id,
+      name: account.name,
+      status,
+      currency: account.currency,
+      decimals,
+      balance: formatMoney(entry.balance, decimals),
+      held: formatMoney(entry.held, decimals),
+      available: formatMoney(availableOf(entry), decimals),
+      overdraftLimit: formatMoney(entry.overdraftLimit, decimals),
+      version: entry.seq,
+    },
+    entry: {
+      id: `${entry.accountId}:${entry.seq}`,
+      seq: entry.seq,
+      kind: entry.kind,
+      amount: formatMoney(entry.amount, decimals),
+      at: formatMicros(entry.at),
+    },
+    ...(hold !== undefined && {
+      hold: {
+        id: hold.id,
+        amount: formatMoney(hold.amount, decimals),
+        status: hold.status,
+        dueAt: formatSecond(hold.dueAt),
+      },
+    }),
+  };
+}

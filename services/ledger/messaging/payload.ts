@@ -1,0 +1,47 @@
+import { isUtf8 } from 'node:buffer';
+import type { z } from 'zod';
+import { maxCommandsPerMessage, maxMessageBytes } from '../../../shared/contracts/limits.ts';
+import type { ErrorView } from '../../../shared/contracts/outcomes.ts';
+import { fieldErrorsOf } from './field-errors.ts';
+
+/** A payload as it arrived: one element or several, each of them not yet looked at. */
+export interface Payload {
+  readonly elements: readonly unknown[];
+  /** The reply has the shape of the request. */
+  readonly shape: 'single' | 'array';
+}
+
+/** Reads the JSON of a message: one element, or an array of them; or says what is wrong with it as a whole. */
+export function readPayload(data: Uint8Array): Payload | ErrorView {
+  if (data.length > maxMessageBytes) {
+    return invalid(
+      `The payload has ${data.length} bytes; at most ${maxMessageBytes} are taken. Send smaller arrays.`,
+    );
+  }
+  if (!isUtf8(data)) return invalid('The payload must be JSON in UTF-8.');
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('utf8'));
+  } catch {
+    return invalid('The payload must be JSON: one object, or an array of objects.');
+  }
+  if (!Array.isArray(value)) return { elements: [value], shape: 'single' };
+  if (value.length === 0) return invalid('The array is empty: send at least one element.');
+  if (value.length > maxCommandsPerMessage) {
+    return invalid(`The array has ${value.length} elements; at most ${maxCommandsPerMessage} are taken.`);
+  }
+  return { elements: value, shape: 'array' };
+}
+
+/** One element, checked against its schema; or what is wrong with it, field by field. */
+export function readElement<T>(schema: z.ZodType<T>, element: unknown): { value: T } | { error: ErrorView } {
+  const parsed = schema.safeParse(element);
+  if (parsed.success) return { value: parsed.data };
+  const fields = fieldErrorsOf(parsed.error);
+  const named = fields.map(({ field, message }) => `${field} ${message}`).join('; ');
+  return { error: { code: 'invalid_request', detail: `Not valid: ${named}.`, fields } };
+}
+
+function invalid(detail: string): ErrorView {
+  return { code: 'invalid_request', detail };
+}

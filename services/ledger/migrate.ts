@@ -1,0 +1,17 @@
+import { EXIT_CODE, runService } from '../../shared/lifecycle/run-service.ts';
+import { readLedgerSettings } from './config.ts';
+import { migrateWhenReachable } from './store/migrate.ts';
+
+/** `npm run migrate`: what every ledger does when it starts, alone. */
+await runService({
+  name: 'migrate',
+  readSettings: readLedgerSettings,
+  start: async ({ settings, logger, stopping }) => {
+    const names = await migrateWhenReachable(settings.database, logger, stopping);
+    logger.info(
+      { migrated: names },
+      names.length === 0 ? 'the database is up to date' : 'the database was migrated',
+    );
+    process.exit(EXIT_CODE.stopped);
+  },
+});

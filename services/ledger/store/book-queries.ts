@@ -1,0 +1,94 @@
+import type { Knex } from 'knex';
+import type { Pool } from 'pg';
+import type { AccountId, HoldId } from '../../../shared/contracts/primitives.ts';
+import type { QueryPayload } from '../../../shared/contracts/queries.ts';
+import type { Account } from '../domain/account.ts';
+import type { Hold } from '../domain/hold.ts';
+import type { Micros } from '../domain/time.ts';
+import { accountColumns, accountOf, type AccountRow } from './statements/lock-accounts.ts';
+import { holdColumns, holdOf, type HoldRow } from './statements/read-holds.ts';
+import { entryColumnNames, entryOf, type EntryRow } from './statements/entry-row.ts';
+import type { Entry } from '../domain/entry.ts';
+
+/** Reads of what is committed, beside the batches: they lock nothing and wait for nobody. */
+export class BookQueries {
+  readonly #pool: Pool;
+  readonly #knex: Knex;
+
+  /** The pool serves what is asked all the time with prepared statements, knex the lists. */
+  constructor(pool: Pool, knex: Knex) {
+    this.#pool = pool;
+    this.#knex = knex;
+  }
+
+  /** The database's clock; rejects when the database can't be asked. */
+  async now(): Promise<Micros> {
+    const { rows } = await this.#pool.query<{ now: Micros }>({
+      name: 'now',
+      text: 'SELECT clock_timestamp() AS now',
+    });
+    if (rows[0] === undefined) throw new Error('the clock gave no row');
+    return rows[0].now;
+  }
+
+  /** Those of the accounts that there are. */
+  async accounts(ids: readonly AccountId[]): Promise<Map<AccountId, Account>> {
+    const { rows } = await this.#pool.query<AccountRow>({
+      name: 'read-accounts',
+      text: `SELECT ${accountColumns} FROM accounts WHERE id = ANY ($1::uuid[])`,
+      values: [ids],
+    });
+    return new Map(rows.map((row) => [row.id, accountOf(row)]));
+  }
+
+  /** A page of accounts in id order. */
+  async listAccounts({
+    after,
+    status,
+    limit,
+    allowedAccounts,
+  }: QueryPayload<'accounts'>): Promise<Account[]> {
+    const rows = await this.#knex<AccountRow>('accounts')
+      .select(this.#knex.raw(accountColumns))
+      .modify((query) => {
+        if (after !== undefined) void query.where('id', '>', after);
+        if (status !== undefined) void query.where('status', status);
+        if (allowedAccounts !== undefined) void query.whereIn('id', allowedAccounts);
+      })
+      .orderBy('id')
+      .limit(limit);
+    return (rows as unknown as AccountRow[]).map(accountOf);
+  }
+
+  async hold(accountId: AccountId, id: HoldId): Promise<Hold | undefined> {
+    const rows = await this.#knex<HoldRow>('holds')
+      .select(this.#knex.raw(holdColumns))
+      .where({ account_id: accountId, id });
+    return (rows as unknown as HoldRow[]).map(holdOf)[0];
+  }
+
+  /** A page of an account's holds in id order. */
+  async listHolds({ accountId, after, status, limit }: QueryPayload<'holds'>): Promise<Hold[]> {
+    const rows = await this.#knex<HoldRow>('holds')
+      .select(this.#knex.raw(holdColumns))
+      .where('account_id', accountId)
+      .modify((query) => {
+        if (after !== undefined) void query.where('id', '>', after);
+        if (status !== undefined) void query.where('status', status);
+      })
+      .orderBy('id')
+      .limit(limit);
+    return (rows as unknown as HoldRow[]).map(holdOf);
+  }
+
+  /** A page of an account's journal in seq order. */
+  async listEntries({ accountId, afterSeq, limit }: QueryPayload<'entries'>): Promise<Entry[]> {
+    const rows = await this.#knex<EntryRow>('entries')
+      .select(this.#knex.raw(entryColumnNames))
+      .where('account_id', accountId)
+      .where('seq', '>', afterSeq)
+      .orderBy('seq')
+      .limit(limit);
+    return (rows as unknown as EntryRow[]).map(entryOf);
+  }
+}

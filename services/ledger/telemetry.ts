@@ -1,0 +1,184 @@
+import { trace } from '@opentelemetry/api';
+import type { QueryConfig } from 'pg';
+import type { CommandId } from '../../shared/contracts/primitives.ts';
+import { commandSubject, type CommandKind } from '../../shared/contracts/subjects.ts';
+import {
+  ATTRIBUTE,
+  databaseAttributes,
+  messagingAttributes,
+  SPAN,
+} from '../../shared/telemetry/conventions.ts';
+import type { Metrics } from '../../shared/telemetry/metrics.ts';
+import {
+  isSampled,
+  linkTo,
+  recordFault,
+  recordRefusal,
+  SpanKind,
+  startSharedSpan,
+  startSpan,
+  startSpanFrom,
+  traceparentOf,
+  withActiveSpan,
+  isTracing,
+  type Span,
+} from '../../shared/telemetry/tracing.ts';
+import type { Outcome } from './domain/execute-batch.ts';
+import type { Micros } from './domain/time.ts';
+import type { Failure, WaitingCommand } from './run-batch.ts';
+import type { SettleDueAnswer } from './settle-due.ts';
+import type { PickedRow } from './store/statements/pick-due-holds.ts';
+
+/*
+ * What the ledger tells about itself, in one place: the code that does the work is wrapped from outside, in app.ts.
+ */
+
+type Ending = Outcome | Failure | SettleDueAnswer | { readonly type: 'overloaded' };
+
+/** A command that is being watched. */
+export interface Observation {
+  /** The trace context to keep with a hold that the command makes; null when it is not sampled. */
+  readonly traceparent: string | null;
+  readonly span: Span | undefined;
+  readonly end: (ending: Ending) => void;
+}
+
+export type CommandObserver = (
+  kind: CommandKind,
+  id: CommandId,
+  traceparent: string | undefined,
+) => Observation;
+
+/** Counts commands by kind and outcome, and gives each sampled one a span. */
+export function commandObserver(metrics: Metrics): CommandObserver {
+  return (kind, id, traceparent) => {
+    const span = isSampled(traceparent) ? startProcessSpan(kind, id, traceparent) : undefined;
+    return {
+      span,
+      // Without a span of our own the caller's context is kept, for whoever traces the settling.
+      traceparent: traceparentOf(span) ?? (isSampledText(traceparent) ? traceparent : null),
+      end: (ending) => {
+        const outcome = outcomeName(ending);
+        metrics.commands.add(1, { [ATTRIBUTE.commandKind]: kind, [ATTRIBUTE.outcome]: outcome });
+        if (span === undefined) return;
+        span.setAttribute(ATTRIBUTE.outcome, outcome);
+        if (ending.type === 'refused') recordRefusal(span, ending.refusal.code);
+        if (ending.type === 'failed') recordFault(span, new Error(ending.code));
+        span.end();
+      },
+    };
+  };
+}
+
+function startProcessSpan(kind: CommandKind, id: CommandId, traceparent: string): Span {
+  const subject = commandSubject(kind);
+  return startSpanFrom(traceparent, SPAN.process(subject), {
+    kind: SpanKind.CONSUMER,
+    attributes: {
+      ...messagingAttributes(subject, 'process'),
+      [ATTRIBUTE.commandId]: id,
+      [ATTRIBUTE.commandKind]: kind,
+    },
+  });
+}
+
+/** The sampled flag of a traceparent that was checked at the door. */
+function isSampledText(traceparent: string | undefined): traceparent is string {
+  return traceparent !== undefined && (Number.parseInt(traceparent.slice(-2), 16) & 1) === 1;
+}
+
+function outcomeName(ending: Ending): string {
+  switch (ending.type) {
+    case 'applied':
+      return ending.replayed ? 'replayed' : 'applied';
+    case 'refused':
+      return ending.refusal.code;
+    case 'failed':
+      return ending.code;
+    case 'settled':
+      return 'applied';
+    case 'expired':
+    case 'overloaded':
+    case 'too-early':
+      return ending.type;
+  }
+}
+
+/** Runs one batch under a span that is linked to its sampled commands; without any there is no span. */
+export async function observeBatch<T>(
+  waiting: readonly WaitingCommand[],
+  metrics: Metrics,
+  work: () => Promise<T>,
+): Promise<T> {
+  metrics.batchSize.record(waiting.length);
+  const sampled = isTracing() ? waiting.flatMap(({ span }) => span ?? []) : [];
+  return timed(metrics, () => inSharedSpan(sampled, waiting.length, work));
+}
+
+/** Runs one settle turn: each sampled hold gets a span in the trace of the command that made it. */
+export async function observeSettleTurn<T>(
+  holds: readonly PickedRow[],
+  now: Micros,
+  metrics: Metrics,
+  work: () => Promise<T>,
+): Promise<T> {
+  const settling = isTracing() ? holds.flatMap((hold) => startSettleSpan(hold) ?? []) : [];
+  try {
+    const result = await timed(metrics, () => inSharedSpan(settling, holds.length, work));
+    for (const hold of holds) metrics.settleLag.record(Math.max(0, now - hold.due_at) / 1_000_000);
+    return result;
+  } catch (error) {
+    for (const span of settling) recordFault(span, error);
+    throw error;
+  } finally {
+    for (const span of settling) span.end();
+  }
+}
+
+function startSettleSpan(hold: PickedRow): Span | undefined {
+  if (!isSampled(hold.traceparent)) return undefined;
+  return startSpanFrom(hold.traceparent, SPAN.settleHold, {
+    kind: SpanKind.INTERNAL,
+    attributes: { [ATTRIBUTE.holdId]: hold.id },
+  });
+}
+
+async function inSharedSpan<T>(sampled: readonly Span[], size: number, work: () => Promise<T>): Promise<T> {
+  const span = startSharedSpan(SPAN.batch, sampled, { attributes: { [ATTRIBUTE.batchSize]: size } });
+  if (span === undefined) return work();
+  for (const each of sampled) each.addLink(linkTo(span));
+  try {
+    return await withActiveSpan(span, work);
+  } catch (error) {
+    recordFault(span, error);
+    throw error;
+  } finally {
+    span.end();
+  }
+}
+
+async function timed<T>(metrics: Metrics, work: () => Promise<T>): Promise<T> {
+  const began = performance.now();
+  try {
+    return await work();
+  } finally {
+    metrics.transactionDuration.record((performance.now() - began) / 1000);
+  }
+}
+
+/** A span for one statement, below the batch that is under way; undefined when nothing of it is sampled. */
+export function observeStatement({
+  name = 'statement',
+  text,
+}: QueryConfig): ((error?: unknown) => void) | undefined {
+  const batch = isTracing() ? trace.getActiveSpan() : undefined;
+  if (batch === undefined) return undefined;
+  const operation = /\w+/.exec(text)?.[0] ?? name;
+  const summary = operation.toLowerCase() === name ? operation : `${operation} ${name}`;
+  const attributes = databaseAttributes(operation, summary);
+  const span = startSpan(SPAN.database(summary), { kind: SpanKind.CLIENT, attributes }, batch);
+  return (error) => {
+    if (error !== undefined) recordFault(span, error);
+    span.end();
+  };
+}

@@ -1,0 +1,80 @@
+import {
+  DiscardPolicy,
+  jetstreamManager,
+  RetentionPolicy,
+  StorageType,
+  type StreamConfig,
+} from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/nats-core';
+import { nanos } from '@nats-io/nats-core';
+import {
+  asyncCommandSubjectPrefix,
+  commandsStream,
+  eventsStream,
+  eventSubject,
+  holdDueSubject,
+  holdsStream,
+} from '../contracts/subjects.ts';
+
+type StreamSettings = Pick<
+  StreamConfig,
+  'name' | 'subjects' | 'retention' | 'discard' | 'max_msgs' | 'max_bytes' | 'max_age'
+>;
+
+const dayMs = 24 * 60 * 60 * 1000;
+const megabyte = 1024 * 1024;
+
+/** A message sent twice within this time is kept once. Long enough for a service that was frozen or restarted. */
+const duplicateWindowMs = 2 * 60 * 1000;
+
+const streams: readonly StreamSettings[] = [
+  {
+    name: holdsStream,
+    subjects: [holdDueSubject],
+    retention: RetentionPolicy.Workqueue,
+    // Full: the ledger keeps its messages in the outbox and tries again. About one message a second is normal.
+    discard: DiscardPolicy.New,
+    max_msgs: 1_000_000,
+    max_bytes: 512 * megabyte,
+    max_age: 0,
+  },
+  {
+    name: eventsStream,
+    subjects: [eventSubject],
+    retention: RetentionPolicy.Limits,
+    // The journal is the truth; the stream is news, and forgets the oldest.
+    discard: DiscardPolicy.Old,
+    max_msgs: -1,
+    max_bytes: 1024 * megabyte,
+    max_age: nanos(7 * dayMs),
+  },
+  {
+    name: commandsStream,
+    subjects: [`${asyncCommandSubjectPrefix}*`],
+    retention: RetentionPolicy.Workqueue,
+    // Full: the publisher gets an error instead of an ack, so nothing was accepted.
+    discard: DiscardPolicy.New,
+    max_msgs: -1,
+    max_bytes: 256 * megabyte,
+    max_age: 0,
+  },
+];
+
+/**
+ * Makes the streams that are not there yet, and leaves those that are as they are: an operator may have given them more
+ * room or more replicas. Safe to call from several services at once.
+ */
+export async function ensureStreams(nats: NatsConnection): Promise<void> {
+  const manager = await jetstreamManager(nats);
+  for (const settings of streams) {
+    try {
+      await manager.streams.info(settings.name);
+    } catch {
+      await manager.streams.add({
+        ...settings,
+        storage: StorageType.File,
+        duplicate_window: nanos(duplicateWindowMs),
+      });
+    }
+  }
+}
