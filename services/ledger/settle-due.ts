@@ -77,6 +77,7 @@ export class SettleDue implements Turns {
     if (requests.some((request) => request.sweep)) {
       this.#oldestPending = null;
       this.#stuck = [];
+      await this.#options.books.outbox.announceComing();
     }
     try {
       const turn = await this.#settle(latestOf(requests));

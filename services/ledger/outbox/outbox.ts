@@ -79,8 +79,18 @@ export class Outbox {
     this.#forget(deleted);
     messages.forEach((message, index) => {
       const id = ids[index];
-      if (id !== undefined && this.#inFlight.size < maxInFlight) void this.#publish(id, message);
+      if (id !== undefined) this.#startPublishing(id, message);
     });
+  }
+
+  /** The once-a-minute turn: announces the due seconds that come into the next hour. */
+  async announceComing(): Promise<void> {
+    try {
+      for (const { id, message } of await this.#options.table.announceComing())
+        this.#startPublishing(id, message);
+    } catch (error) {
+      this.#options.logger.warn({ err: error }, 'coming due seconds were not announced; the next turn will');
+    }
   }
 
   /** Too much waits for the broker to take on more. */
@@ -106,6 +116,10 @@ export class Outbox {
     while (this.#inFlight.size > 0) await new Promise((resolve) => setTimeout(resolve, 10));
     clearTimeout(this.#idleTimer);
     await this.#deleteAcknowledged();
+  }
+
+  #startPublishing(id: bigint, message: OutboxMessage): void {
+    if (this.#inFlight.size < maxInFlight) void this.#publish(id, message);
   }
 
   async #publish(id: bigint, message: OutboxMessage): Promise<boolean> {

@@ -4,6 +4,9 @@ import type { OutboxMessage } from '../outbox/messages.ts';
 /** Rows younger than this are most likely still on their way from the ledger that wrote them. */
 const leftAfter = '5 seconds';
 
+/** One minute less than a batch announces by itself, see DueSeconds: so nothing falls between the two. */
+const announcedAhead = '61 minutes';
+
 interface LeftRow {
   id: bigint;
   topic: OutboxMessage['topic'];
@@ -39,6 +42,36 @@ export class OutboxTable {
       values: [limit],
     });
     return { count: Number(counted.rows[0]?.count ?? 0n), left: left.rows.map(leftMessageOf) };
+  }
+
+  /**
+   * Announces the due seconds that come into the next hour, and remembers how far it came. Seconds, not holds: each
+   * second of the range is one look into the index, however many holds are due then.
+   */
+  async announceComing(): Promise<LeftMessage[]> {
+    const { rows } = await this.#pool.query<LeftRow>({
+      name: 'announce-coming',
+      text: `
+        WITH turn AS (
+          SELECT date_trunc('second', greatest(announced_until, clock_timestamp())) AS since,
+                 date_trunc('second', clock_timestamp()) + interval '${announcedAhead}' AS until
+          FROM announcements FOR UPDATE
+        ), moved AS (
+          UPDATE announcements SET announced_until = turn.until FROM turn WHERE turn.until > announced_until
+        )
+        INSERT INTO outbox (topic, message_id, payload)
+        SELECT 'due', 'due:' || second, json_build_object('dueAt', second)::text
+        FROM (
+          SELECT to_char(each, 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS second
+          FROM turn, generate_series(since + interval '1 second', until, interval '1 second') AS each
+          WHERE EXISTS (SELECT FROM holds WHERE status = 'pending' AND due_at = each)
+        ) AS coming
+        RETURNING id, topic, message_id, payload`,
+    });
+    return rows.map(({ id, topic, message_id: messageId, payload }) => ({
+      id,
+      message: { topic, messageId, payload },
+    }));
   }
 
   /** Deletes rows whose messages the broker has. */

@@ -53,6 +53,8 @@ export interface LedgerClient {
   ask<K extends QueryKind>(kind: K, query: QueryInput<K>, options?: SendOptions): Promise<QueryAnswer<K>>;
   /** What is missing for a command to be served, from memory, in words for people; empty when nothing is. */
   missing(): string[];
+  /** The ledger's time now, in ms since 1970; undefined until it has told it. The same for all, whatever our clock. */
+  ledgerNow(): number | undefined;
   /** Takes nothing new, and resolves when all that was sent has its answer. */
   close(): Promise<void>;
 }
@@ -134,6 +136,7 @@ export function createLedgerClient(options: {
   return {
     send,
     ask,
+    ledgerNow: () => watch.ledgerTimeAt(performance.now()),
     missing: () => (closed ? ['this service is stopping'] : watch.missing()),
     close: async () => {
       closed = true;

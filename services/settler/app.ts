@@ -1,0 +1,91 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { holdDueSubject } from '../../shared/contracts/subjects.ts';
+import type { NatsLink } from '../../shared/messaging/connect.ts';
+import type { LedgerClient } from '../../shared/messaging/ledger-client/index.ts';
+import { ATTRIBUTE, messagingAttributes, SPAN } from '../../shared/telemetry/conventions.ts';
+import type { Logger } from '../../shared/telemetry/logger.ts';
+import { isTracing, recordFault, SpanKind, startSpan, type Span } from '../../shared/telemetry/tracing.ts';
+import { DueQueue, type DueMessage } from './due-queue.ts';
+import { consumeDue } from './messaging/due-consumer.ts';
+import { settleDue } from './settle-due.ts';
+
+/** The turn that needs no message, for what a lost message would have announced. */
+const sweepEveryMs = 60_000;
+
+/** Given back to the broker when the service stops in the middle of it: another settler, or the next start, takes it. */
+const giveBackMs = 1_000;
+
+export interface Settler {
+  /** What is missing to settle; empty when nothing is. */
+  readonly missing: () => string[];
+  /** Resolves when the service was asked to stop and all work has ended. */
+  readonly ended: Promise<unknown>;
+}
+
+/** Puts the settler together: due messages → queue → workers → ledger; and the once-a-minute turn. */
+export function createSettler(options: {
+  link: NatsLink;
+  client: LedgerClient;
+  workers: number;
+  logger: Logger;
+  stopping: AbortSignal;
+}): Settler {
+  const { link, client, workers, logger, stopping } = options;
+
+  const queue = new DueQueue({
+    workers,
+    settle: async (messages) => {
+      const span = isTracing() ? startDueSpan(messages) : undefined;
+      try {
+        const onProgress = (): void => messages.forEach((message) => message.working());
+        await settleDue({ client, until: latestOf(messages), stopping, onProgress, parentSpan: span });
+        for (const message of messages) message.ack();
+      } catch (error) {
+        // Only a stop ends settling early.
+        for (const message of messages) message.nak(giveBackMs);
+        if (span !== undefined) recordFault(span, error);
+      } finally {
+        span?.end();
+      }
+    },
+  });
+
+  const ended = Promise.all([
+    consumeDue({
+      link,
+      logger,
+      stopping,
+      now: () => client.ledgerNow(),
+      onDue: (message) => queue.add(message),
+    }),
+    sweepEveryMinute(client, logger, stopping),
+  ]);
+  return { ended, missing: () => client.missing() };
+}
+
+async function sweepEveryMinute(client: LedgerClient, logger: Logger, stopping: AbortSignal): Promise<void> {
+  while (!stopping.aborted) {
+    try {
+      const settled = await settleDue({ client, sweep: true, stopping });
+      if (settled > 0) logger.info({ settled }, 'the once-a-minute turn settled holds');
+      await delay(sweepEveryMs, undefined, { signal: stopping });
+    } catch (error) {
+      if (!stopping.aborted) throw error;
+    }
+  }
+}
+
+/** All are whole seconds in one format, so their order is that of their texts. */
+function latestOf(messages: readonly DueMessage[]): string {
+  return messages.reduce((latest, { dueAt }) => (dueAt > latest ? dueAt : latest), '');
+}
+
+function startDueSpan(messages: readonly DueMessage[]): Span {
+  return startSpan(SPAN.process(holdDueSubject), {
+    kind: SpanKind.CONSUMER,
+    attributes: {
+      ...messagingAttributes(holdDueSubject, 'process'),
+      [ATTRIBUTE.messagingBatchMessageCount]: messages.length,
+    },
+  });
+}

@@ -1,0 +1,45 @@
+/** A message that says "holds fall due at this second", and has come when they have. */
+export interface DueMessage {
+  readonly dueAt: string;
+  /** Done with: the broker forgets it. */
+  readonly ack: () => void;
+  /** Not done with: the broker delivers it again, after so many milliseconds. */
+  readonly nak: (delayMs: number) => void;
+  /** Still at it: the broker shall not give it to another settler. */
+  readonly working: () => void;
+}
+
+interface DueQueueOptions {
+  /** Takes what is waiting when a worker is free: one question to the ledger answers for all of it. */
+  readonly settle: (messages: readonly DueMessage[]) => Promise<void>;
+  /** At most so many `settle` at once. */
+  readonly workers: number;
+}
+
+/** Gathers due messages while the workers are busy; a free one takes all that wait. */
+export class DueQueue {
+  readonly #options: DueQueueOptions;
+  #waiting: DueMessage[] = [];
+  #busy = 0;
+
+  constructor(options: DueQueueOptions) {
+    this.#options = options;
+  }
+
+  add(message: DueMessage): void {
+    this.#waiting.push(message);
+    if (this.#busy < this.#options.workers) void this.#work();
+  }
+
+  async #work(): Promise<void> {
+    this.#busy += 1;
+    // What is delivered in the same turn of the event loop is taken together.
+    await new Promise(setImmediate);
+    while (this.#waiting.length > 0) {
+      const messages = this.#waiting;
+      this.#waiting = [];
+      await this.#options.settle(messages);
+    }
+    this.#busy -= 1;
+  }
+}

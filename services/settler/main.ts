@@ -1,0 +1,34 @@
+import { startOpsServer } from '../../shared/lifecycle/ops-server.ts';
+import { runService } from '../../shared/lifecycle/run-service.ts';
+import { connectNats } from '../../shared/messaging/connect.ts';
+import { createLedgerClient } from '../../shared/messaging/ledger-client/index.ts';
+import { createMetrics } from '../../shared/telemetry/metrics.ts';
+import { createSettler } from './app.ts';
+import { readSettlerSettings } from './config.ts';
+
+await runService({
+  name: 'settler',
+  readSettings: readSettlerSettings,
+  start: async ({ settings, logger, stopping, onStop }) => {
+    const link = await connectNats({ urls: settings.natsUrls, name: 'holdfast-settler', logger, stopping });
+    onStop('NATS', link.drain);
+    const client = createLedgerClient({ link, logger, metrics: createMetrics() });
+    onStop('ledger client', () => client.close());
+    const settler = createSettler({ link, client, workers: settings.workers, logger, stopping });
+    onStop('settling', async () => {
+      await settler.ended;
+    });
+
+    if (settings.opsPort !== undefined) {
+      const { opsHost: host, opsPort: port } = settings;
+      const ops = await startOpsServer({
+        host,
+        port,
+        portSetting: 'SETTLER_OPS_PORT',
+        missing: settler.missing,
+      });
+      onStop('health', ops.close);
+    }
+    logger.info('the settler watches for due holds');
+  },
+});

@@ -1,0 +1,51 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { LedgerClient } from '../../shared/messaging/ledger-client/index.ts';
+import type { Span } from '../../shared/telemetry/tracing.ts';
+
+/** A turn of the ledger takes milliseconds; with a queue before it, seconds. */
+const turnDeadlineMs = 10_000;
+
+/** After an answer that says nothing about when, such as `unavailable`. */
+const tryAgainMs = 250;
+
+interface SettleDueOptions {
+  readonly client: LedgerClient;
+  /** Settle what is due at or before this time, RFC 3339; left out, it is now by the ledger's clock. */
+  readonly until?: string;
+  /** The once-a-minute turn: see the command's schema. */
+  readonly sweep?: boolean;
+  readonly stopping: AbortSignal;
+  /** Called after each turn of the ledger, so that the broker can be told that work is under way. */
+  readonly onProgress?: () => void;
+  readonly parentSpan?: Span | undefined;
+}
+
+/**
+ * Has the ledger settle what is due, one bounded turn after another, until nothing is left. Tries on through faults:
+ * settling is idempotent, and the hold is the truth.
+ *
+ * @returns how many holds were settled.
+ * @throws the reason of `stopping`, when the service is asked to stop before all is settled.
+ */
+export async function settleDue(options: SettleDueOptions): Promise<number> {
+  const { client, until, sweep = false, stopping, onProgress, parentSpan } = options;
+  let settled = 0;
+  let first = true;
+  for (;;) {
+    stopping.throwIfAborted();
+    const outcome = await client.send(
+      'settle-due',
+      // Only the first turn looks from the very beginning; the ledger remembers how far it came.
+      { id: randomUUID(), ...(until !== undefined && { until }), sweep: sweep && first },
+      { deadlineMs: turnDeadlineMs, parentSpan },
+    );
+    onProgress?.();
+    if (outcome.ok) {
+      first = false;
+      settled += outcome.settled;
+      if (!outcome.more && outcome.notBefore === undefined) return settled;
+    }
+    await delay(outcome.ok ? outcome.waitMs : tryAgainMs, undefined, { signal: stopping });
+  }
+}
