@@ -21,10 +21,9 @@ export function createLogger(service: string, level: string, output?: Destinatio
   return pino(options, output ?? destination({ sync: true }));
 }
 
-const NO_SPAN = {};
-
+/** A new object each time: pino writes the line's own fields into it. */
 function traceIds(): object {
   const spanContext = trace.getSpanContext(context.active());
-  if (spanContext === undefined) return NO_SPAN;
+  if (spanContext === undefined) return {};
   return { trace_id: spanContext.traceId, span_id: spanContext.spanId };
 }
