@@ -7,6 +7,7 @@ import { ensureStreams } from '../../shared/messaging/streams.ts';
 import { createMetrics } from '../../shared/telemetry/metrics.ts';
 import { Lane } from './batching/lane.ts';
 import { MicroBatcher } from './batching/micro-batcher.ts';
+import { consumeAsyncCommands } from './messaging/async-commands.ts';
 import { serveCommands, type AttendedCommand } from './messaging/commands.ts';
 import { serveQueries } from './messaging/queries.ts';
 import { Outbox } from './outbox/outbox.ts';
@@ -87,19 +88,22 @@ export async function createLedger(options: {
     observe: (holds, now, work) => observeSettleTurn(holds, now, metrics, work),
   });
 
+  const observe = commandObserver(metrics);
+  const offer = (command: AttendedCommand): boolean => !outbox.isOverloaded() && batcher.offer(command);
   const queries = serveQueries(link.connection, { queries: new BookQueries(pool, knex), logger });
   const commands = serveCommands(link.connection, {
-    offer: (command) => !outbox.isOverloaded() && batcher.offer(command),
+    offer,
     settleDue,
-    observe: commandObserver(metrics),
+    observe,
     logger,
   });
+  const asyncCommands = consumeAsyncCommands({ link, offer, observe, logger, stopping });
   outbox.start();
 
   return {
     missing: () => (link.isConnected() ? [] : ['nats: not connected']),
     stopServing: async () => {
-      await Promise.all([commands.drain(), queries.drain()]);
+      await Promise.all([commands.drain(), queries.drain(), asyncCommands]);
     },
     finish: async () => {
       await lane.idle();

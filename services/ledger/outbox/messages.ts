@@ -48,8 +48,13 @@ export function eventMessages(
 function factOf(command: Command | undefined, outcome: Outcome, now: Micros): Fact | undefined {
   if (command === undefined) return undefined;
   if (outcome.type === 'applied') return outcome.replayed ? undefined : entryFact(outcome);
-  if (outcome.type === 'refused' && command.unattended) return refusalFact(command, outcome, now);
-  return undefined;
+  if (!command.unattended) return undefined;
+  if (outcome.type === 'refused') return refusalFact(command, outcome.refusal, now);
+  return refusalFact(
+    command,
+    { code: 'unavailable', detail: 'The deadline had passed when its turn came.' },
+    now,
+  );
 }
 
 function entryFact({ entry, asOf, hold }: Extract<Outcome, { type: 'applied' }>): EntryFact {
@@ -73,15 +78,15 @@ function entryFact({ entry, asOf, hold }: Extract<Outcome, { type: 'applied' }>)
 
 function refusalFact(
   command: Command,
-  outcome: Extract<Outcome, { type: 'refused' }>,
+  { code, detail }: Pick<RefusalFact, 'code' | 'detail'>,
   now: Micros,
 ): RefusalFact {
   return {
     type: 'refusal',
     accountId: command.accountId,
     commandId: command.id,
-    code: outcome.refusal.code,
-    detail: outcome.refusal.detail,
+    code,
+    detail,
     at: formatMicros(now),
   };
 }

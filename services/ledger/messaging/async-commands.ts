@@ -1,0 +1,175 @@
+import { AckPolicy, jetstream, jetstreamManager, type Consumer, type JsMsg } from '@nats-io/jetstream';
+import { nanos } from '@nats-io/nats-core';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { commandSchemas } from '../../../shared/contracts/commands.ts';
+import type { RefusalFact } from '../../../shared/contracts/events.ts';
+import type { ErrorView } from '../../../shared/contracts/outcomes.ts';
+import { accountIdSchema, commandIdSchema } from '../../../shared/contracts/primitives.ts';
+import {
+  asyncCommandKinds,
+  asyncCommandsConsumer,
+  asyncCommandSubjectPrefix,
+  commandsStream,
+  eventSubject,
+  type AsyncCommandKind,
+} from '../../../shared/contracts/subjects.ts';
+import type { NatsLink } from '../../../shared/messaging/connect.ts';
+import { ensureStreams } from '../../../shared/messaging/streams.ts';
+import type { Outcome } from '../domain/execute-batch.ts';
+import type { Failure } from '../run-batch.ts';
+import type { CommandObserver } from '../telemetry.ts';
+import type { AttendedCommand } from './commands.ts';
+import { readElement, readPayload } from './payload.ts';
+import { commandOf } from './read-command.ts';
+
+/** Longer than a command can take, all retries included. */
+const ackWaitMs = 30_000;
+/** Two batches under way for this consumer: enough to keep the lane busy, little to deliver again after a crash. */
+const maxAckPending = 1_024;
+/** A message that fails is delivered again after so long. */
+const retryMs = 1_000;
+/** After so many deliveries a command that only ever failed is given up, and that is told as a fact. */
+const maxDeliveries = 60;
+/** After the broker was lost, or has lost its streams. */
+const tryAgainMs = 500;
+
+interface AsyncCommandDesk {
+  readonly link: NatsLink;
+  readonly offer: (command: AttendedCommand) => boolean;
+  readonly observe: CommandObserver;
+  readonly logger: Logger;
+  readonly stopping: AbortSignal;
+}
+
+/** What became of one element: told as a fact or in the books, or to be tried again. */
+type Fate = 'done' | 'again';
+
+/**
+ * Takes the commands of `balance.async.*`, whose senders do not wait, through the same batches as all others. A message
+ * is acknowledged once every outcome in it is committed; a refusal is a fact on `balance.event`. Runs until the service
+ * stops, and makes stream and consumer anew when the broker has lost them.
+ */
+export async function consumeAsyncCommands(desk: AsyncCommandDesk): Promise<void> {
+  const { link, logger, stopping } = desk;
+  while (!stopping.aborted) {
+    try {
+      const consumer = await openConsumer(link);
+      const messages = await consumer.consume({
+        max_messages: maxAckPending / 2,
+        abort_on_missing_resource: true,
+      });
+      const stop = (): void => messages.stop();
+      stopping.addEventListener('abort', stop, { once: true });
+      for await (const message of messages) void takeMessage(message, desk);
+      stopping.removeEventListener('abort', stop);
+    } catch (error) {
+      if (stopping.aborted) return;
+      logger.warn({ err: error }, 'can’t take commands from the broker’s stream; trying again');
+    }
+    await delay(tryAgainMs, undefined, { signal: stopping }).catch(() => undefined);
+  }
+}
+
+async function openConsumer(link: NatsLink): Promise<Consumer> {
+  await ensureStreams(link.connection);
+  const manager = await jetstreamManager(link.connection);
+  await manager.consumers.add(commandsStream, {
+    durable_name: asyncCommandsConsumer,
+    ack_policy: AckPolicy.Explicit,
+    ack_wait: nanos(ackWaitMs),
+    max_ack_pending: maxAckPending,
+    max_deliver: -1,
+  });
+  return jetstream(link.connection).consumers.get(commandsStream, asyncCommandsConsumer);
+}
+
+async function takeMessage(message: JsMsg, desk: AsyncCommandDesk): Promise<void> {
+  try {
+    const kind = asyncCommandKinds.find((each) => asyncCommandSubjectPrefix + each === message.subject);
+    const payload = readPayload(message.data);
+    if (kind === undefined || 'code' in payload) {
+      const detail = 'code' in payload ? payload.detail : 'There is no such command.';
+      desk.logger.error(
+        { subject: message.subject, seq: message.seq, detail },
+        'an unreadable command was dropped',
+      );
+      message.term('unreadable');
+      return;
+    }
+    const lastTry = message.info.deliveryCount >= maxDeliveries;
+    const fates = await Promise.all(
+      payload.elements.map((element) => takeElement(kind, element, lastTry, desk)),
+    );
+    if (fates.includes('again')) message.nak(retryMs);
+    else message.ack();
+  } catch (error) {
+    desk.logger.warn({ err: error, seq: message.seq }, 'a command from the stream is tried again');
+    message.nak(retryMs);
+  }
+}
+
+async function takeElement(
+  kind: AsyncCommandKind,
+  element: unknown,
+  lastTry: boolean,
+  desk: AsyncCommandDesk,
+): Promise<Fate> {
+  const read = readElement(commandSchemas[kind], element);
+  if ('error' in read) return tellRefusal(element, read.error, desk);
+  const observation = desk.observe(kind, read.value.id, read.value.traceparent);
+  const given = { kind, payload: read.value } as Parameters<typeof commandOf>[0];
+  const command = commandOf(given, observation.traceparent, true);
+  const outcome = await new Promise<Outcome | Failure | { type: 'overloaded' }>((resolve) => {
+    // Patient for good: the stream keeps the command for as long as it takes.
+    const attended = {
+      command,
+      patientUntil: performance.now() + ackWaitMs / 2,
+      span: observation.span,
+      answer: resolve,
+    };
+    if (!desk.offer(attended)) resolve({ type: 'overloaded' });
+  });
+  observation.end(outcome);
+  switch (outcome.type) {
+    case 'applied':
+    case 'refused':
+    case 'expired':
+      return 'done';
+    case 'overloaded':
+      return 'again';
+    case 'failed':
+      if (!lastTry || outcome.code === 'outcome_unknown') return 'again';
+      return tellRefusal(
+        element,
+        { code: outcome.code, detail: 'It failed at every try and was given up.' },
+        desk,
+      );
+  }
+}
+
+/** Tells a refusal that no batch has seen: the payload itself was wrong, or the command was given up. */
+async function tellRefusal(
+  element: unknown,
+  error: ErrorView,
+  { link, logger }: AsyncCommandDesk,
+): Promise<Fate> {
+  const { id, accountId } =
+    typeof element === 'object' && element !== null ? (element as Record<string, unknown>) : {};
+  const command = commandIdSchema.safeParse(id);
+  const account = accountIdSchema.safeParse(accountId);
+  if (!command.success || !account.success) {
+    logger.error({ detail: error.detail }, 'a command without a readable id or account was dropped');
+    return 'done';
+  }
+  const fact: RefusalFact = {
+    type: 'refusal',
+    accountId: account.data,
+    commandId: command.data,
+    code: error.code,
+    detail: error.detail,
+    at: new Date().toISOString(),
+  };
+  await jetstream(link.connection).publish(eventSubject, JSON.stringify([fact]));
+  return 'done';
+}
