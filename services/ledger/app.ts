@@ -17,6 +17,8 @@ import { SettleDue } from './settle-due.ts';
 import { BookQueries } from './store/book-queries.ts';
 import { migrateWhenReachable } from './store/migrate.ts';
 import { OutboxTable } from './store/outbox-table.ts';
+import { DatabaseWatch } from './store/database-watch.ts';
+import { sweepRefusals } from './store/sweep-refusals.ts';
 import { sessionConfig, type DatabaseAddress } from './store/session.ts';
 import { WriteConnection } from './store/write-connection.ts';
 import { commandObserver, observeBatch, observeSettleTurn, observeStatement } from './telemetry.ts';
@@ -81,16 +83,30 @@ export async function createLedger(options: {
       waiting.forEach(({ answer }, index) => answer(results[index] ?? { type: 'failed', code: 'internal' }));
     },
   });
+  const sweep = async (): Promise<void> => {
+    try {
+      const deleted = await sweepRefusals(pool);
+      if (deleted > 0) logger.info({ deleted }, 'refusals past their time were deleted');
+    } catch (error) {
+      logger.warn({ err: error }, 'old refusals were not deleted; the next turn will');
+    }
+  };
   const settleDue = new SettleDue({
     books,
     lane,
     logger,
+    onSweep: async () => {
+      await outbox.announceComing();
+      void sweep();
+    },
     observe: (holds, now, work) => observeSettleTurn(holds, now, metrics, work),
   });
 
   const observe = commandObserver(metrics);
   const offer = (command: AttendedCommand): boolean => !outbox.isOverloaded() && batcher.offer(command);
-  const queries = serveQueries(link.connection, { queries: new BookQueries(pool, knex), logger });
+  const bookQueries = new BookQueries(pool, knex);
+  const watch = new DatabaseWatch(bookQueries);
+  const queries = serveQueries(link.connection, { queries: bookQueries, logger });
   const commands = serveCommands(link.connection, {
     offer,
     settleDue,
@@ -101,7 +117,7 @@ export async function createLedger(options: {
   outbox.start();
 
   return {
-    missing: () => (link.isConnected() ? [] : ['nats: not connected']),
+    missing: () => [...(link.isConnected() ? [] : ['nats: not connected']), ...watch.missing()],
     stopServing: async () => {
       await Promise.all([commands.drain(), queries.drain(), asyncCommands]);
     },
@@ -110,6 +126,7 @@ export async function createLedger(options: {
       await outbox.stop();
     },
     close: async () => {
+      watch.stop();
       await Promise.all([pool.end(), knex.destroy(), connection.close()]);
     },
   };

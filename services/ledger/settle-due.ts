@@ -42,6 +42,8 @@ interface SettleDueOptions {
   readonly books: Books;
   readonly lane: Lane;
   readonly logger: Logger;
+  /** What else is done once a minute. Must not reject. */
+  readonly onSweep: () => Promise<void>;
   /** Wraps the settling of the picked holds. */
   readonly observe: <T>(holds: readonly PickedRow[], now: Micros, work: () => Promise<T>) => Promise<T>;
 }
@@ -77,7 +79,7 @@ export class SettleDue implements Turns {
     if (requests.some((request) => request.sweep)) {
       this.#oldestPending = null;
       this.#stuck = [];
-      await this.#options.books.outbox.announceComing();
+      await this.#options.onSweep();
     }
     try {
       const turn = await this.#settle(latestOf(requests));
