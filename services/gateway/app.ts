@@ -1,0 +1,76 @@
+import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import type { Logger } from '../../shared/telemetry/logger.ts';
+import type { Metrics } from '../../shared/telemetry/metrics.ts';
+import type { Ledger } from './ledger-when-connected.ts';
+import { addAccessLog } from './plugins/access-log.ts';
+import { closeWhenStopping } from './plugins/close-when-stopping.ts';
+import { addCommandIdentity } from './plugins/command-identity.ts';
+import { addHttpSpans } from './plugins/http-spans.ts';
+import { addNotFound } from './plugins/not-found.ts';
+import { addOpenApi } from './plugins/openapi.ts';
+import { addProblemAnswers, answerBrokenHttp, answerFault } from './plugins/problem-json.ts';
+import { addRequestIds, requestIdOf } from './plugins/request-id.ts';
+import { addValidation } from './plugins/validation.ts';
+import { addAccountRoutes } from './routes/accounts.ts';
+import { addHealthRoutes } from './routes/health.ts';
+
+/** Far more than any request of this API needs. */
+const BODY_LIMIT_BYTES = 64 * 1024;
+
+/** The first line and the headers of a request; Node's default, said here because a limit depends on it. */
+const MAX_HEADER_BYTES = 16 * 1024;
+
+/** A request must have arrived whole within this: a caller that trickles must not keep a connection for ever. */
+const ARRIVAL_LIMIT_MS = 10_000;
+
+/** Longer than proxies keep an idle connection (nginx: 60 s), so that it is theirs to close and no request is lost. */
+const KEEP_ALIVE_MS = 75_000;
+
+/** Composes the gateway; `listen` makes it serve. */
+export async function buildApp(options: {
+  ledger: Ledger;
+  logger: Logger;
+  metrics: Pick<Metrics, 'httpServerDuration'>;
+}): Promise<FastifyInstance> {
+  const { ledger, logger, metrics } = options;
+  const loggerInstance: FastifyBaseLogger = logger;
+  const app: FastifyInstance = fastify({
+    loggerInstance,
+    // One line per request, written by addAccessLog; a child logger for each would be made for nothing.
+    logController: new LogController({ disableRequestLogging: true }),
+    childLoggerFactory: (parent) => parent,
+    genReqId: requestIdOf,
+    requestIdHeader: false,
+    bodyLimit: BODY_LIMIT_BYTES,
+    // A long id is a wrong id, as a short one is; the limit on headers bounds it.
+    routerOptions: { maxParamLength: MAX_HEADER_BYTES },
+    http: { maxHeaderSize: MAX_HEADER_BYTES },
+    requestTimeout: ARRIVAL_LIMIT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    onProtoPoisoning: 'error',
+    onConstructorPoisoning: 'error',
+    // While it stops, what still comes on an open connection is served, and the connection closed.
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    frameworkErrors: (error, request, reply) => {
+      // Before any hook ran.
+      answerFault(error, request, reply.header('x-request-id', request.id));
+    },
+    clientErrorHandler: answerBrokenHttp,
+  });
+  // Bodies are JSON or nothing.
+  app.removeContentTypeParser('text/plain');
+
+  addRequestIds(app);
+  addCommandIdentity(app);
+  addHttpSpans(app);
+  addAccessLog(app, logger, metrics);
+  addValidation(app);
+  addProblemAnswers(app);
+  addNotFound(app);
+  closeWhenStopping(app);
+  await addOpenApi(app);
+  addAccountRoutes(app, ledger);
+  addHealthRoutes(app, ledger);
+  return app;
+}

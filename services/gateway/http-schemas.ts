@@ -1,0 +1,184 @@
+import { z } from 'zod';
+import { errorCatalogue, errorCodes, type ErrorCode } from '../../shared/contracts/error-codes.ts';
+import {
+  accountViewSchema,
+  entryViewSchema,
+  errorViewSchema,
+  holdViewSchema,
+} from '../../shared/contracts/outcomes.ts';
+import { accountIdSchema, amountSchema, commandIdSchema } from '../../shared/contracts/primitives.ts';
+
+/** What the HTTP API takes and answers: types, checks and documentation at once. */
+
+const exampleAccount = {
+  id: '26c940a1-7228-4ea2-a3bc-e6460b172040',
+  name: 'Everyday wallet',
+  status: 'open',
+  balance: '1700.00',
+  held: '300.00',
+  available: '1400.00',
+  version: 3,
+};
+const exampleIdentity = {
+  commandId: '6f1b7c44-0b52-8c53-9b1e-2d9a019a9c3e',
+  idempotencyKey: 'order-4711',
+};
+const exampleEntry = {
+  seq: 4,
+  amount: '33.48',
+  at: '2026-01-31T12:00:00.000Z',
+  id: `${exampleAccount.id}:4`,
+};
+
+/** Of `/api/ping` and `/healthz`. */
+export const aliveSchema = z.object({ status: z.literal('ok') }).meta({ examples: [{ status: 'ok' }] });
+
+export const accountParamsSchema = z.strictObject({ id: accountIdSchema.describe('The account’s id.') });
+
+export const amountBodySchema = z
+  .strictObject({ id: accountIdSchema.describe('The account’s id.'), amount: amountSchema })
+  .meta({ examples: [{ id: exampleAccount.id, amount: '33.48' }] });
+
+/** Documentation only: `idempotency.ts` reads the header. */
+export const commandHeadersSchema = z.object({
+  'Idempotency-Key': z
+    .string()
+    .min(1)
+    .max(255)
+    .regex(/^[\x21-\x7e]+$/)
+    .optional()
+    .describe(
+      'Sending a request again with the same key applies it once and gives the first outcome again. ' +
+        'Without one a key is made up, and answered. 1 to 255 visible ASCII characters.',
+    ),
+});
+
+const accountAnswer = accountViewSchema.pick({
+  id: true,
+  name: true,
+  status: true,
+  balance: true,
+  held: true,
+  available: true,
+  version: true,
+});
+export const accountAnswerSchema = accountAnswer.meta({ id: 'Account', examples: [exampleAccount] });
+
+const addAnswer = accountAnswer.extend({
+  entry: entryViewSchema.describe('What the command wrote into the journal.'),
+  commandId: commandIdSchema,
+  idempotencyKey: z.string().describe('The key that was sent, or one made up.'),
+});
+export const addAnswerSchema = addAnswer.meta({
+  id: 'Added',
+  examples: [
+    {
+      ...exampleAccount,
+      balance: '1733.48',
+      available: '1433.48',
+      version: 4,
+      entry: { ...exampleEntry, kind: 'add' },
+      ...exampleIdentity,
+    },
+  ],
+});
+
+const exampleHold = {
+  id: '019a9c3e-5b1a-7c3e-8f00-2d9a6f1b7c44',
+  amount: '33.48',
+  status: 'pending',
+  dueAt: '2026-01-31T12:10:00.000Z',
+};
+export const subtractAnswerSchema = addAnswer
+  .extend({ hold: holdViewSchema.describe('The hold, which is settled at `dueAt`.') })
+  .meta({
+    id: 'Subtracted',
+    examples: [
+      {
+        ...exampleAccount,
+        held: '333.48',
+        available: '1366.52',
+        version: 4,
+        entry: { ...exampleEntry, kind: 'subtract' },
+        hold: exampleHold,
+        ...exampleIdentity,
+      },
+    ],
+  });
+
+export type AccountParams = z.output<typeof accountParamsSchema>;
+export type AmountBody = z.output<typeof amountBodySchema>;
+export type AccountAnswer = z.output<typeof accountAnswerSchema>;
+export type AddAnswer = z.output<typeof addAnswerSchema>;
+export type SubtractAnswer = z.output<typeof subtractAnswerSchema>;
+
+export const readySchema = z.object({ status: z.literal('ready') }).meta({ examples: [{ status: 'ready' }] });
+export const notReadySchema = z
+  .object({
+    status: z.literal('not ready'),
+    missing: z.array(z.string()).describe('What is missing, in words for people.'),
+  })
+  .meta({
+    examples: [{ status: 'not ready', missing: ['ledger: no answer on balance.query.ping'] }],
+  });
+
+/** RFC 9457. `code` is what a program should look at; `detail` is for people and may change. */
+export const problemSchema = z
+  .object({
+    type: z.string().describe('`urn:holdfast:error:` and the code.'),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    code: z.enum(errorCodes),
+    fields: errorViewSchema.shape.fields,
+    available: errorViewSchema.shape.available,
+    requested: errorViewSchema.shape.requested,
+    commandId: commandIdSchema.optional().describe('When the request was to change something.'),
+    idempotencyKey: z.string().optional().describe('The key that was sent, or one made up.'),
+  })
+  .meta({ id: 'Problem' });
+export type Problem = z.output<typeof problemSchema>;
+
+export function problemType(code: ErrorCode): string {
+  return `urn:holdfast:error:${code}`;
+}
+
+/** The OpenAPI response of an answer. */
+export function jsonResponse(description: string, schema: z.ZodType) {
+  return { description, content: { 'application/json': { schema } } };
+}
+
+/** The OpenAPI responses for the errors that a route can answer: one per status, with an example of each code. */
+export function problemResponses(codes: readonly ErrorCode[]) {
+  const byStatus = new Map<number, ErrorCode[]>();
+  for (const code of codes) {
+    const { status } = errorCatalogue[code];
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+  }
+  return Object.fromEntries(
+    [...byStatus].map(([status, group]) => [
+      status,
+      {
+        description: group.map((code) => `\`${code}\`: ${errorCatalogue[code].title}.`).join(' '),
+        content: {
+          'application/problem+json': {
+            schema: problemSchema,
+            examples: Object.fromEntries(group.map((code) => [code, { value: exampleProblem(code) }])),
+          },
+        },
+      },
+    ]),
+  );
+}
+
+function exampleProblem(code: ErrorCode) {
+  const { status, title } = errorCatalogue[code];
+  const problem = { type: problemType(code), title, status, detail: title, code };
+  if (code === 'invalid_request') {
+    return { ...problem, fields: [{ field: 'amount', message: 'must be a decimal string above zero' }] };
+  }
+  if (code === 'insufficient_funds') {
+    return { ...problem, available: '20.00', requested: '33.48', ...exampleIdentity };
+  }
+  return problem;
+}

@@ -1,0 +1,37 @@
+import { listenProblem } from '../../shared/lifecycle/listen-problem.ts';
+import { runService, type Service } from '../../shared/lifecycle/run-service.ts';
+import { connectNats } from '../../shared/messaging/connect.ts';
+import { createLedgerClient } from '../../shared/messaging/ledger-client/index.ts';
+import { createMetrics } from '../../shared/telemetry/metrics.ts';
+import { startTelemetry } from '../../shared/telemetry/start-telemetry.ts';
+import { buildApp } from './app.ts';
+import { readGatewaySettings, type GatewaySettings } from './config.ts';
+import { ledgerWhenConnected } from './ledger-when-connected.ts';
+
+async function start(service: Service<GatewaySettings>): Promise<void> {
+  const { settings, logger, instanceId, stopping, onStop } = service;
+
+  const telemetry = await startTelemetry({ service: 'gateway', instanceId, logger, env: process.env });
+  onStop('telemetry', telemetry.shutdown);
+  const metrics = createMetrics();
+
+  const connecting = connectNats({ urls: settings.natsUrls, name: 'holdfast-gateway', logger, stopping });
+  onStop('the NATS connection', async () => (await connecting.catch(() => undefined))?.drain());
+
+  const ledger = ledgerWhenConnected(
+    connecting.then((link) => createLedgerClient({ link, logger, metrics })),
+  );
+  onStop('the ledger client', () => ledger.close());
+
+  const app = await buildApp({ ledger, logger, metrics });
+  onStop('the HTTP server', () => app.close());
+  const { host, port } = settings;
+  try {
+    const address = await app.listen({ host, port, listenTextResolver: (url) => `listening on ${url}` });
+    logger.debug({ address }, 'the gateway answers HTTP');
+  } catch (error) {
+    throw listenProblem(error, { host, port, hostSetting: 'HOST', portSetting: 'PORT' });
+  }
+}
+
+await runService({ name: 'gateway', readSettings: readGatewaySettings, start });

@@ -1,0 +1,34 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { ATTRIBUTE } from '../../../shared/telemetry/conventions.ts';
+import type { Metrics } from '../../../shared/telemetry/metrics.ts';
+import type { Logger } from '../../../shared/telemetry/logger.ts';
+
+/** One line and one measurement per answered request: never bodies, names or amounts, nor paths, which hold ids. */
+export function addAccessLog(
+  app: FastifyInstance,
+  logger: Logger,
+  metrics: Pick<Metrics, 'httpServerDuration'>,
+): void {
+  app.addHook('onResponse', (request, reply, done) => {
+    const route = request.is404 ? undefined : request.routeOptions.url;
+    logger.info(lineOf(request, reply, route), 'request');
+    metrics.httpServerDuration.record(reply.elapsedTime / 1_000, {
+      [ATTRIBUTE.httpRequestMethod]: request.method,
+      [ATTRIBUTE.httpRoute]: route,
+      [ATTRIBUTE.httpResponseStatusCode]: reply.statusCode,
+    });
+    done();
+  });
+}
+
+function lineOf(request: FastifyRequest, reply: FastifyReply, route: string | undefined) {
+  const span = request.span?.spanContext();
+  return {
+    method: request.method,
+    route,
+    status: reply.statusCode,
+    ms: Math.round(reply.elapsedTime * 10) / 10,
+    requestId: request.id,
+    ...(span === undefined ? {} : { trace_id: span.traceId, span_id: span.spanId }),
+  };
+}

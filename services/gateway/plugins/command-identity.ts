@@ -1,0 +1,34 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { ANONYMOUS, identifyCommand, type CommandIdentity } from '../idempotency.ts';
+import { InvalidInput } from './validation.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** On routes that change something, once `takeIdempotencyKey` ran. */
+    command: CommandIdentity | undefined;
+  }
+}
+
+export function addCommandIdentity(app: FastifyInstance): void {
+  app.decorateRequest('command', undefined);
+}
+
+/**
+ * The `onRequest` hook of routes that change something: before the body is read, so that every answer to a command,
+ * also a refusal of its body, carries its key and id.
+ */
+export function takeIdempotencyKey(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  done: (error?: Error) => void,
+): void {
+  const command = identifyCommand(ANONYMOUS, request.headers['idempotency-key']);
+  if (command === undefined) {
+    const message = 'must be 1 to 255 visible ASCII characters, sent once';
+    done(new InvalidInput([{ field: 'Idempotency-Key', message }]));
+    return;
+  }
+  request.command = command;
+  reply.header('idempotency-key', command.idempotencyKey);
+  done();
+}

@@ -1,0 +1,91 @@
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import type { FastifyInstance } from 'fastify';
+import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import type { OpenAPIV3_1 } from 'openapi-types';
+import { z } from 'zod';
+import { readVersion } from '../../../shared/config/read-version.ts';
+
+/** `GET /openapi.json`, and a page to try the API on at `/docs`. Must be added before the routes that it describes. */
+export async function addOpenApi(app: FastifyInstance): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Holdfast',
+        description:
+          'User balances with holds. A subtract places a hold, which is settled after a while. ' +
+          'Amounts are decimal strings, never numbers. Errors are `application/problem+json` (RFC 9457).',
+        version: readVersion(),
+        license: { name: 'MIT', identifier: 'MIT' },
+      },
+      tags: [
+        { name: 'accounts', description: 'Balances, and what changes them.' },
+        { name: 'health', description: 'For load balancers and supervisors.' },
+      ],
+    },
+    hideUntagged: true,
+    transform: describeRoute,
+    transformObject: keepReferencedSchemas,
+  });
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: true,
+    theme: { title: 'Holdfast API' },
+    uiConfig: { docExpansion: 'list', tryItOutEnabled: true, defaultModelsExpandDepth: 0 },
+  });
+  app.get('/openapi.json', (_request, reply) => reply.send(app.swagger()));
+}
+
+/** What zod says about its own workings, and a client need not know. */
+const zodToJsonConfig = {
+  override: ({
+    zodSchema,
+    jsonSchema,
+  }: {
+    zodSchema: z.core.$ZodTypes;
+    jsonSchema: z.core.JSONSchema.BaseSchema;
+  }) => {
+    if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+    if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+    // Answers may get more fields; only where unknown ones are refused (strict objects) does the schema say so.
+    if (zodSchema instanceof z.ZodObject && zodSchema.def.catchall === undefined) {
+      delete jsonSchema.additionalProperties;
+    }
+  },
+};
+
+type Transform = ReturnType<typeof createJsonSchemaTransform>;
+type TransformObject = ReturnType<typeof createJsonSchemaTransformObject>;
+
+const toJsonSchema = createJsonSchemaTransform({ zodToJsonConfig });
+
+/** A route's zod schemas as JSON schemas; the examples beside a response's schema come along as they are. */
+const describeRoute: Transform = (route) => {
+  const described = toJsonSchema(route);
+  const responses = (route.schema?.response ?? {}) as Record<string, DescribedResponse>;
+  const transformed = (described.schema?.response ?? {}) as Record<string, DescribedResponse>;
+  for (const [status, response] of Object.entries(responses)) {
+    for (const [type, { examples }] of Object.entries(response.content)) {
+      const media = transformed[status]?.content[type];
+      if (media !== undefined && examples !== undefined) media.examples = examples;
+    }
+  }
+  return described;
+};
+
+interface DescribedResponse {
+  content: Record<string, { schema: unknown; examples?: unknown }>;
+}
+
+const withSchemas = createJsonSchemaTransformObject({ zodToJsonConfig });
+
+/** Every named schema is made twice, for input and for output: the half that nothing refers to is left out. */
+const keepReferencedSchemas: TransformObject = (document) => {
+  const complete = withSchemas(document) as OpenAPIV3_1.Document;
+  const text = JSON.stringify(complete);
+  const schemas = Object.entries(complete.components?.schemas ?? {}).filter(([name]) =>
+    text.includes(`"#/components/schemas/${name}"`),
+  );
+  return { ...complete, components: { ...complete.components, schemas: Object.fromEntries(schemas) } };
+};

@@ -1,0 +1,117 @@
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Socket } from 'node:net';
+import { errorCatalogue, type ErrorCode } from '../../../shared/contracts/error-codes.ts';
+import type { ErrorView, FieldError } from '../../../shared/contracts/outcomes.ts';
+import { problemType, type Problem } from '../http-schemas.ts';
+import type { CommandIdentity } from '../idempotency.ts';
+import { InvalidInput } from './validation.ts';
+
+/** When to come back after a 503, in seconds: long enough to let go of a burst, short enough not to be noticed. */
+const RETRY_AFTER_S = '1';
+
+/** The command's fields as the HTTP API calls them. */
+const HTTP_FIELD: Readonly<Record<string, string>> = { accountId: 'id' };
+
+const BODY_MUST_BE_JSON: FieldError = { field: 'body', message: 'must be a JSON object' };
+
+/** Every error that leaves the gateway does so as `application/problem+json`, from here. */
+export function sendProblem(
+  reply: FastifyReply,
+  error: ErrorView,
+  command: CommandIdentity | undefined,
+): FastifyReply {
+  const problem = problemFrom(error, command);
+  if (problem.status === 503) reply.header('retry-after', RETRY_AFTER_S);
+  return reply.code(problem.status).type('application/problem+json').send(problem);
+}
+
+/** What Fastify itself refuses, and what breaks, in the one form. */
+export function addProblemAnswers(app: FastifyInstance): void {
+  app.setErrorHandler<FastifyError>((error, request, reply) => answerFault(error, request, reply));
+}
+
+/** For `frameworkErrors`: paths that are no paths, before there is a route. */
+export function answerFault(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const callersFault = refusalOf(error);
+  if (callersFault !== undefined) return sendProblem(reply, callersFault, request.command);
+  request.log.error(
+    { err: error, requestId: request.id, route: request.routeOptions.url },
+    'a request failed for a reason that is not the caller’s',
+  );
+  const detail = 'something went wrong here; the request id leads to it in the logs';
+  return sendProblem(reply, { code: 'internal', detail }, request.command);
+}
+
+/** For what is not even HTTP; the connection is of no use afterwards. */
+export function answerBrokenHttp(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const body = JSON.stringify(
+    problemFrom({ code: 'invalid_request', detail: brokenHttpDetail(error.code) }, undefined),
+  );
+  socket.end(
+    'HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/problem+json\r\n' +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}
+
+function problemFrom(error: ErrorView, command: CommandIdentity | undefined): Problem {
+  const { code, detail, fields, available, requested } = error;
+  const { status, title } = errorCatalogue[code];
+  return {
+    type: problemType(code),
+    title,
+    status,
+    detail,
+    code,
+    ...(fields === undefined ? {} : { fields: fields.map(inHttpWords) }),
+    ...(available === undefined ? {} : { available }),
+    ...(requested === undefined ? {} : { requested }),
+    ...command,
+  };
+}
+
+function inHttpWords({ field, message }: FieldError): FieldError {
+  return { field: HTTP_FIELD[field] ?? field, message };
+}
+
+/** The error that a fault of the caller's is; undefined when it isn't the caller's. */
+function refusalOf(error: FastifyError): ErrorView | undefined {
+  if (error instanceof InvalidInput) return invalid(error.fields);
+  switch (error.code) {
+    case 'FST_ERR_CTP_INVALID_JSON_BODY':
+      return invalid([{ field: 'body', message: 'must be valid JSON, with no member named __proto__' }]);
+    case 'FST_ERR_CTP_EMPTY_JSON_BODY':
+    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
+      return invalid([BODY_MUST_BE_JSON]);
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return refusal('payload_too_large', 'the body is larger than 64 KiB');
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+    case 'FST_ERR_CTP_EMPTY_TYPE':
+      return refusal('unsupported_media_type', 'the body must be sent as application/json');
+    case 'FST_ERR_BAD_URL':
+      return refusal('invalid_request', 'the path is not validly percent-encoded');
+    default:
+      break;
+  }
+  const status = error.statusCode ?? 500;
+  return status >= 400 && status < 500 ? refusal('invalid_request', error.message) : undefined;
+}
+
+function refusal(code: ErrorCode, detail: string): ErrorView {
+  return { code, detail };
+}
+
+/** Bad input: the fields, and the same as one sentence. */
+export function invalid(fields: readonly FieldError[]): ErrorView {
+  const detail = fields.map(({ field, message }) => `${field} ${message}`).join('; ');
+  return { code: 'invalid_request', detail, fields: [...fields] };
+}
+
+function brokenHttpDetail(code: string | undefined): string {
+  if (code === 'HPE_HEADER_OVERFLOW') return 'the headers are too large';
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'the request did not arrive in time';
+  return 'this is not a valid HTTP request';
+}

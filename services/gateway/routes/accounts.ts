@@ -1,0 +1,153 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { ErrorCode } from '../../../shared/contracts/error-codes.ts';
+import type { AccountView, AppliedOutcome } from '../../../shared/contracts/outcomes.ts';
+import {
+  accountAnswerSchema,
+  accountParamsSchema,
+  aliveSchema,
+  addAnswerSchema,
+  amountBodySchema,
+  commandHeadersSchema,
+  jsonResponse,
+  problemResponses,
+  subtractAnswerSchema,
+  type AccountAnswer,
+  type AccountParams,
+  type AddAnswer,
+  type AmountBody,
+  type SubtractAnswer,
+} from '../http-schemas.ts';
+import type { Ledger } from '../ledger-when-connected.ts';
+import type { CommandIdentity } from '../idempotency.ts';
+import { takeIdempotencyKey } from '../plugins/command-identity.ts';
+import { sendProblem } from '../plugins/problem-json.ts';
+
+/** Callers are promised an answer within 5 s; what is left is for the way back. */
+const LEDGER_DEADLINE_MS = 4_900;
+
+const queryErrors = [
+  'invalid_request',
+  'account_not_found',
+  'internal',
+  'overloaded',
+  'unavailable',
+] as const satisfies ErrorCode[];
+
+const addErrors = [
+  ...queryErrors,
+  'account_closed',
+  'amount_too_large',
+  'payload_too_large',
+  'unsupported_media_type',
+  'idempotency_conflict',
+  'outcome_unknown',
+] as const satisfies ErrorCode[];
+
+const subtractErrors = [...addErrors, 'insufficient_funds'] as const satisfies ErrorCode[];
+
+/** The routes about accounts. They know HTTP and the contracts; what a balance is, only the ledger knows. */
+export function addAccountRoutes(app: FastifyInstance, ledger: Ledger): void {
+  app.get(
+    '/api/ping',
+    {
+      schema: {
+        operationId: 'ping',
+        summary: 'Does the gateway answer?',
+        tags: ['accounts'],
+        response: { 200: jsonResponse('It does.', aliveSchema) },
+      },
+    },
+    (_request, reply) => reply.send({ status: 'ok' }),
+  );
+
+  app.get<{ Params: AccountParams }>(
+    '/api/status/:id',
+    {
+      schema: {
+        operationId: 'status',
+        summary: 'An account and its balance',
+        tags: ['accounts'],
+        params: accountParamsSchema,
+        response: {
+          200: jsonResponse('The account.', accountAnswerSchema),
+          ...problemResponses(queryErrors),
+        },
+      },
+    },
+    async (request, reply) => {
+      const query = { accountId: request.params.id };
+      const answer = await ledger.ask('account', query, { deadlineMs: LEDGER_DEADLINE_MS });
+      if (!answer.ok) return sendProblem(reply, answer.error, undefined);
+      return reply.send(accountAnswer(answer.account));
+    },
+  );
+
+  app.post<{ Body: AmountBody }>(
+    '/api/add',
+    {
+      onRequest: takeIdempotencyKey,
+      schema: {
+        operationId: 'add',
+        summary: 'Adds an amount to an account’s balance',
+        tags: ['accounts'],
+        headers: commandHeadersSchema,
+        body: amountBodySchema,
+        response: { 200: jsonResponse('Added.', addAnswerSchema), ...problemResponses(addErrors) },
+      },
+    },
+    (request, reply) => change('add', request, request.body, reply),
+  );
+
+  for (const [path, operationId, summary] of [
+    ['/api/substract', 'substract', 'Holds an amount, to be taken from the balance when the hold is settled'],
+    ['/api/subtract', 'subtract', 'The same as /api/substract'],
+  ] as const) {
+    app.post<{ Body: AmountBody }>(
+      path,
+      {
+        onRequest: takeIdempotencyKey,
+        schema: {
+          operationId,
+          summary,
+          tags: ['accounts'],
+          headers: commandHeadersSchema,
+          body: amountBodySchema,
+          response: { 200: jsonResponse('Held.', subtractAnswerSchema), ...problemResponses(subtractErrors) },
+        },
+      },
+      (request, reply) => change('subtract', request, request.body, reply),
+    );
+  }
+
+  async function change(
+    kind: 'add' | 'subtract',
+    request: FastifyRequest,
+    { id, amount }: AmountBody,
+    reply: FastifyReply,
+  ): Promise<FastifyReply> {
+    const { command, span } = request;
+    if (command === undefined) throw new Error(`${kind} came without its idempotency key`);
+    const outcome = await ledger.send(
+      kind,
+      { id: command.commandId, accountId: id, amount },
+      { deadlineMs: LEDGER_DEADLINE_MS, parentSpan: span },
+    );
+    if (outcome.replayed === true) reply.header('idempotency-replayed', 'true');
+    if (!outcome.ok) return sendProblem(reply, outcome.error, command);
+    return reply.send(changeAnswer(outcome, command));
+  }
+}
+
+function accountAnswer(account: AccountView): AccountAnswer {
+  const { id, name, status, balance, held, available, version } = account;
+  return { id, name, status, balance, held, available, version };
+}
+
+function changeAnswer(
+  { account, entry, hold }: AppliedOutcome,
+  { commandId, idempotencyKey }: CommandIdentity,
+): AddAnswer | SubtractAnswer {
+  const answer = { ...accountAnswer(account), entry };
+  const identity = { commandId, idempotencyKey };
+  return hold === undefined ? { ...answer, ...identity } : { ...answer, hold, ...identity };
+}

@@ -1,0 +1,39 @@
+import type { FastifyInstance } from 'fastify';
+import { aliveSchema, jsonResponse, notReadySchema, readySchema } from '../http-schemas.ts';
+import type { Ledger } from '../ledger-when-connected.ts';
+
+export function addHealthRoutes(app: FastifyInstance, ledger: Pick<Ledger, 'missing'>): void {
+  app.get(
+    '/healthz',
+    {
+      schema: {
+        operationId: 'health',
+        summary: 'Is the process alive?',
+        tags: ['health'],
+        response: { 200: jsonResponse('It is.', aliveSchema) },
+      },
+    },
+    (_request, reply) => reply.header('cache-control', 'no-store').send({ status: 'ok' }),
+  );
+
+  app.get(
+    '/readyz',
+    {
+      schema: {
+        operationId: 'ready',
+        summary: 'Could a command be served now?',
+        tags: ['health'],
+        response: {
+          200: jsonResponse('It could.', readySchema),
+          503: jsonResponse('It could not.', notReadySchema),
+        },
+      },
+    },
+    (_request, reply) => {
+      const missing = ledger.missing();
+      reply.header('cache-control', 'no-store');
+      if (missing.length === 0) return reply.send({ status: 'ready' });
+      return reply.code(503).send({ status: 'not ready', missing });
+    },
+  );
+}
