@@ -6,6 +6,14 @@ import type { OpenAPIV3_1 } from 'openapi-types';
 import { z } from 'zod';
 import { readVersion } from '../../../shared/config/read-version.ts';
 
+/**
+ * The page needs nothing from elsewhere. The plugin's own policy would make browsers ask for its files by HTTPS, which
+ * nobody answers where the gateway is reached by plain HTTP on another address than loopback.
+ */
+const DOCS_CSP =
+  "default-src 'self'; base-uri 'self'; frame-ancestors 'self'; object-src 'none'; img-src 'self' data:; " +
+  "script-src 'self'; style-src 'self' 'unsafe-inline'";
+
 /** `GET /openapi.json`, and a page to try the API on at `/docs`. Must be added before the routes that it describes. */
 export async function addOpenApi(app: FastifyInstance): Promise<void> {
   await app.register(swagger, {
@@ -30,9 +38,14 @@ export async function addOpenApi(app: FastifyInstance): Promise<void> {
   });
   await app.register(swaggerUi, {
     routePrefix: '/docs',
-    staticCSP: true,
+    staticCSP: DOCS_CSP,
     theme: { title: 'Holdfast API' },
-    uiConfig: { docExpansion: 'list', tryItOutEnabled: true, defaultModelsExpandDepth: 0 },
+    uiConfig: {
+      layout: 'BaseLayout',
+      docExpansion: 'list',
+      tryItOutEnabled: true,
+      defaultModelsExpandDepth: 0,
+    },
   });
   app.get('/openapi.json', (_request, reply) => reply.send(app.swagger()));
 }

@@ -9,9 +9,6 @@ import { InvalidInput } from './validation.ts';
 /** When to come back after a 503, in seconds: long enough to let go of a burst, short enough not to be noticed. */
 const RETRY_AFTER_S = '1';
 
-/** The command's fields as the HTTP API calls them. */
-const HTTP_FIELD: Readonly<Record<string, string>> = { accountId: 'id' };
-
 const BODY_MUST_BE_JSON: FieldError = { field: 'body', message: 'must be a JSON object' };
 
 /** Every error that leaves the gateway does so as `application/problem+json`, from here. */
@@ -66,15 +63,11 @@ function problemFrom(error: ErrorView, command: CommandIdentity | undefined): Pr
     status,
     detail,
     code,
-    ...(fields === undefined ? {} : { fields: fields.map(inHttpWords) }),
+    ...(fields === undefined ? {} : { fields }),
     ...(available === undefined ? {} : { available }),
     ...(requested === undefined ? {} : { requested }),
     ...command,
   };
-}
-
-function inHttpWords({ field, message }: FieldError): FieldError {
-  return { field: HTTP_FIELD[field] ?? field, message };
 }
 
 /** The error that a fault of the caller's is; undefined when it isn't the caller's. */

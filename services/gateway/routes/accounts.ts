@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ErrorCode } from '../../../shared/contracts/error-codes.ts';
-import type { AccountView, AppliedOutcome } from '../../../shared/contracts/outcomes.ts';
+import type { AccountView, AppliedOutcome, ErrorView } from '../../../shared/contracts/outcomes.ts';
 import {
   accountAnswerSchema,
   accountParamsSchema,
@@ -77,7 +77,7 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger): void {
     async (request, reply) => {
       const query = { accountId: request.params.id };
       const answer = await ledger.ask('account', query, { deadlineMs: LEDGER_DEADLINE_MS });
-      if (!answer.ok) return sendProblem(reply, answer.error, undefined);
+      if (!answer.ok) return sendProblem(reply, inHttpWords(answer.error), undefined);
       return reply.send(accountAnswer(answer.account));
     },
   );
@@ -133,10 +133,19 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger): void {
       { deadlineMs: LEDGER_DEADLINE_MS, parentSpan: span },
     );
     if (outcome.replayed === true) reply.header('idempotency-replayed', 'true');
-    if (!outcome.ok) return sendProblem(reply, outcome.error, command);
+    if (!outcome.ok) return sendProblem(reply, inHttpWords(outcome.error), command);
     return reply.send(changeAnswer(outcome, command));
   }
 }
+
+/** The ledger's error with the fields as the HTTP API calls them. */
+function inHttpWords(error: ErrorView): ErrorView {
+  if (error.fields === undefined) return error;
+  const fields = error.fields.map(({ field, message }) => ({ field: HTTP_FIELD[field] ?? field, message }));
+  return { ...error, fields };
+}
+
+const HTTP_FIELD: Readonly<Record<string, string>> = { accountId: 'id' };
 
 function accountAnswer(account: AccountView): AccountAnswer {
   const { id, name, status, balance, held, available, version } = account;

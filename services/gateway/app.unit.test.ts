@@ -1,0 +1,420 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { FastifyInstance, InjectOptions } from 'fastify';
+import { once } from 'node:events';
+import { connect, type AddressInfo } from 'node:net';
+import { errorCodes, errorCatalogue } from '../../shared/contracts/error-codes.ts';
+import type { AppliedOutcome, ErrorView } from '../../shared/contracts/outcomes.ts';
+import type { AccountId, CommandId, HoldId } from '../../shared/contracts/primitives.ts';
+import { createLogger } from '../../shared/telemetry/logger.ts';
+import { createMetrics } from '../../shared/telemetry/metrics.ts';
+import { buildApp } from './app.ts';
+import { problemSchema } from './http-schemas.ts';
+import { commandIdOf } from './idempotency.ts';
+import type { Ledger } from './ledger-when-connected.ts';
+
+const accountId = '26c940a1-7228-4ea2-a3bc-e6460b172040';
+
+const account = {
+  id: accountId as AccountId,
+  name: 'Everyday wallet',
+  status: 'open',
+  currency: 'XXX',
+  decimals: 2,
+  balance: '1700.00',
+  held: '333.48',
+  available: '1366.52',
+  overdraftLimit: '0.00',
+  version: 4,
+  metadata: { secret: 'of the caller’s own' },
+} as const;
+
+const accountAnswer = {
+  id: accountId,
+  name: 'Everyday wallet',
+  status: 'open',
+  balance: '1700.00',
+  held: '333.48',
+  available: '1366.52',
+  version: 4,
+};
+
+const entry = {
+  id: `${accountId}:4`,
+  seq: 4,
+  kind: 'subtract',
+  amount: '33.48',
+  at: '2026-01-31T12:00:00.000Z',
+} as const;
+
+const hold = {
+  id: '019a9c3e-5b1a-7c3e-8f00-2d9a6f1b7c44' as HoldId,
+  amount: '33.48',
+  status: 'pending',
+  dueAt: '2026-01-31T12:10:00.000Z',
+} as const;
+
+/** A ledger as a value: it notes what it was sent, and answers what the test says. */
+class GivenLedger {
+  readonly sent: { kind: string; command: object }[] = [];
+  missing: string[] = [];
+  refusal: ErrorView | undefined;
+  replayed = false;
+  /** Answers wait for it. */
+  gate = () => Promise.resolve();
+
+  asLedger(): Ledger {
+    const take = async (kind: string, command: object): Promise<ErrorView | undefined> => {
+      this.sent.push({ kind, command });
+      await this.gate();
+      return this.refusal;
+    };
+    return {
+      send: (async (kind: string, command: { id: CommandId }) => {
+        const error = await take(kind, command);
+        const known = { commandId: command.id, replayed: this.replayed };
+        if (error !== undefined) return { ok: false, ...known, error };
+        const withHold = kind === 'subtract' ? { hold } : {};
+        return { ok: true, ...known, account, entry, ...withHold } satisfies AppliedOutcome;
+      }) as unknown as Ledger['send'],
+      ask: (async (kind: string, query: object) => {
+        const error = await take(kind, query);
+        return error === undefined ? { ok: true, account } : { ok: false, error };
+      }) as unknown as Ledger['ask'],
+      missing: () => this.missing,
+    };
+  }
+}
+
+async function listen(app: FastifyInstance): Promise<number> {
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  return (app.server.address() as AddressInfo).port;
+}
+
+describe('the HTTP API', () => {
+  let ledger: GivenLedger;
+  let app: FastifyInstance;
+  let logLines: string[];
+  beforeEach(async () => {
+    ledger = new GivenLedger();
+    logLines = [];
+    const logger = createLogger('gateway', 'info', { write: (line) => logLines.push(line) });
+    app = await buildApp({ ledger: ledger.asLedger(), logger, metrics: createMetrics() });
+  });
+  afterEach(() => app.close());
+
+  const post = (payload: unknown, more: InjectOptions = {}) =>
+    app.inject({ method: 'POST', url: '/api/add', payload: payload as object, ...more });
+  const json = { 'content-type': 'application/json' };
+
+  describe('answers', () => {
+    test('ping', async () => {
+      const answer = await app.inject('/api/ping');
+      expect([answer.statusCode, answer.json()]).toEqual([200, { status: 'ok' }]);
+    });
+
+    test('status, asked in any letter case, with exactly the promised fields', async () => {
+      const answer = await app.inject(`/api/status/${accountId.toUpperCase()}`);
+      expect([answer.statusCode, answer.json()]).toEqual([200, accountAnswer]);
+      expect(ledger.sent).toEqual([{ kind: 'account', command: { accountId } }]);
+    });
+
+    test('HEAD as GET, without a body', async () => {
+      const answer = await app.inject({ method: 'HEAD', url: `/api/status/${accountId}` });
+      expect([answer.statusCode, answer.body]).toEqual([200, '']);
+    });
+
+    test('add, with the entry, the command id and the key', async () => {
+      const answer = await post(
+        { id: accountId.toUpperCase(), amount: '33.48' },
+        { headers: { 'idempotency-key': 'order-4711' } },
+      );
+      const commandId = commandIdOf('anonymous', 'order-4711');
+      expect(answer.json()).toEqual({
+        ...accountAnswer,
+        entry,
+        commandId,
+        idempotencyKey: 'order-4711',
+      });
+      expect(answer.statusCode).toBe(200);
+      expect(answer.headers['idempotency-key']).toBe('order-4711');
+      expect(answer.headers).not.toHaveProperty('idempotency-replayed');
+      expect(ledger.sent).toEqual([{ kind: 'add', command: { id: commandId, accountId, amount: '33.48' } }]);
+    });
+
+    test.each(['/api/substract', '/api/subtract'])('%s, with the hold too', async (url) => {
+      const answer = await post({ id: accountId, amount: '33.48' }, { url });
+      expect(answer.json()).toMatchObject({ ...accountAnswer, entry, hold });
+      expect(ledger.sent).toMatchObject([{ kind: 'subtract' }]);
+    });
+
+    test('a made-up key, with which the command can be sent again', async () => {
+      const first = await post({ id: accountId, amount: '1' });
+      const { idempotencyKey, commandId } = first.json<{ idempotencyKey: string; commandId: string }>();
+      expect(first.headers['idempotency-key']).toBe(idempotencyKey);
+      const again = await post(
+        { id: accountId, amount: '1' },
+        { headers: { 'idempotency-key': idempotencyKey } },
+      );
+      expect(again.json()).toMatchObject({ commandId });
+    });
+
+    test('a repetition says so, a refused one too', async () => {
+      ledger.replayed = true;
+      const applied = await post({ id: accountId, amount: '1' });
+      expect(applied.headers['idempotency-replayed']).toBe('true');
+      ledger.refusal = { code: 'account_closed', detail: 'closed' };
+      const refused = await post({ id: accountId, amount: '1' });
+      expect([refused.statusCode, refused.headers['idempotency-replayed']]).toEqual([409, 'true']);
+    });
+
+    test.each(['1', '1.5', '0.01', '999999999999999.99', '0.00000001'])('the amount %s', async (amount) => {
+      expect((await post({ id: accountId, amount })).statusCode).toBe(200);
+    });
+  });
+
+  describe('refuses, naming the field,', () => {
+    const id = accountId;
+    test.each([
+      ['a number', { id, amount: 33.48 }, 'amount'],
+      ['zero', { id, amount: '0' }, 'amount'],
+      ['zero with decimals', { id, amount: '0.00' }, 'amount'],
+      ['a negative amount', { id, amount: '-1' }, 'amount'],
+      ['a plus sign', { id, amount: '+1' }, 'amount'],
+      ['an exponent', { id, amount: '1e2' }, 'amount'],
+      ['a blank before', { id, amount: ' 1' }, 'amount'],
+      ['a line end after', { id, amount: '1\n' }, 'amount'],
+      ['no digits before the point', { id, amount: '.5' }, 'amount'],
+      ['no digits after the point', { id, amount: '5.' }, 'amount'],
+      ['two points', { id, amount: '1.2.3' }, 'amount'],
+      ['a comma', { id, amount: '1,5' }, 'amount'],
+      ['hexadecimal', { id, amount: '0x10' }, 'amount'],
+      ['a leading zero', { id, amount: '01' }, 'amount'],
+      ['other digits', { id, amount: '١' }, 'amount'],
+      ['16 digits', { id, amount: '1000000000000000' }, 'amount'],
+      ['9 decimals', { id, amount: '0.000000001' }, 'amount'],
+      ['NaN', { id, amount: 'NaN' }, 'amount'],
+      ['an empty amount', { id, amount: '' }, 'amount'],
+      ['null', { id, amount: null }, 'amount'],
+      ['an object', { id, amount: { a: 1 } }, 'amount'],
+      ['no amount', { id }, 'amount'],
+      ['no id', { amount: '1' }, 'id'],
+      ['an id that is no uuid', { id: 'x', amount: '1' }, 'id'],
+      ['an id in braces', { id: `{${id}}`, amount: '1' }, 'id'],
+      ['an unknown field', { id, amount: '1', currency: 'EUR' }, 'currency'],
+      ['the command’s own words', { id, accountId: id, amount: '1' }, 'accountId'],
+    ])('%s', async (_, body, field) => {
+      const answer = await post(body);
+      expect(answer.statusCode).toBe(400);
+      const problem = problemSchema.parse(answer.json());
+      expect(problem).toMatchObject({ code: 'invalid_request', idempotencyKey: expect.any(String) });
+      expect(problem.fields?.map((each) => each.field)).toEqual([field]);
+      expect(problem.detail).toContain(field);
+      expect(ledger.sent).toEqual([]);
+    });
+
+    test('all that is wrong at once', async () => {
+      const { fields } = problemSchema.parse((await post({ id: 1, amount: 1, x: 1, y: 1 })).json());
+      expect(fields?.map(({ field }) => field)).toEqual(['id', 'amount', 'x', 'y']);
+    });
+
+    test('thousands of unknown fields, not all of them named', async () => {
+      const body = Object.fromEntries(Array.from({ length: 5_000 }, (_, index) => [`f${index}`, 1]));
+      const { fields } = problemSchema.parse((await post(body)).json());
+      expect(fields).toHaveLength(20);
+    });
+
+    test.each([
+      ['junk', '{"id":'],
+      ['an empty body', ''],
+      ['an array', '[]'],
+      ['a text', '"x"'],
+      ['null', 'null'],
+      ['a __proto__ member', `{"id":"${accountId}","amount":"1","__proto__":{"x":1}}`],
+      ['a poisoned constructor', `{"id":"${accountId}","amount":"1","constructor":{"prototype":{}}}`],
+    ])('%s', async (_, payload) => {
+      const answer = await post(payload, { headers: json });
+      expect(answer.statusCode).toBe(400);
+      expect(problemSchema.parse(answer.json()).fields).toMatchObject([{ field: 'body' }]);
+    });
+
+    test('a path that is no account id, however long', async () => {
+      for (const wrong of ['x', 'x'.repeat(5_000), '%20']) {
+        const answer = await app.inject(`/api/status/${wrong}`);
+        expect(answer.statusCode).toBe(400);
+        expect(problemSchema.parse(answer.json()).fields).toMatchObject([{ field: 'id' }]);
+      }
+    });
+
+    test.each(['', 'a b', 'x'.repeat(256), ['a', 'a']])('the Idempotency-Key %j', async (key) => {
+      const answer = await post({ id: accountId, amount: '1' }, { headers: { 'idempotency-key': key } });
+      expect(answer.statusCode).toBe(400);
+      const problem = problemSchema.parse(answer.json());
+      expect(problem.fields).toMatchObject([{ field: 'Idempotency-Key' }]);
+      expect(problem).not.toHaveProperty('commandId');
+    });
+
+    test('too many decimals, as the ledger says, in the words of this API', async () => {
+      const fields = [
+        { field: 'amount', message: 'must have at most 2 decimals' },
+        { field: 'accountId', message: 'must be something else' },
+      ];
+      ledger.refusal = { code: 'invalid_request', detail: 'no', fields };
+      const answer = await post({ id: accountId, amount: '1.234' });
+      expect(answer.statusCode).toBe(400);
+      expect(answer.json()).toMatchObject({ fields: [{ field: 'amount' }, { field: 'id' }] });
+    });
+  });
+
+  describe('errors, all in one form:', () => {
+    test.each(errorCodes)('%s', async (code) => {
+      ledger.refusal = { code, detail: 'in words' };
+      const { status, title } = errorCatalogue[code];
+      const answer = await post({ id: accountId, amount: '1' }, { headers: { 'idempotency-key': 'k' } });
+      expect(answer.statusCode).toBe(status);
+      expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/);
+      expect(answer.headers['retry-after']).toBe(status === 503 ? '1' : undefined);
+      expect(answer.json()).toEqual({
+        type: `urn:holdfast:error:${code}`,
+        title,
+        status,
+        detail: 'in words',
+        code,
+        commandId: commandIdOf('anonymous', 'k'),
+        idempotencyKey: 'k',
+      });
+    });
+
+    test('insufficient funds, with what there was and what was asked', async () => {
+      ledger.refusal = { code: 'insufficient_funds', detail: 'no', available: '1.00', requested: '2.00' };
+      const answer = await post({ id: accountId, amount: '2' });
+      expect(answer.json()).toMatchObject({ available: '1.00', requested: '2.00' });
+    });
+
+    test.each([
+      [404, 'not_found', { method: 'GET', url: '/nope' }],
+      [404, 'not_found', { method: 'POST', url: '/nope', payload: 'x'.repeat(100_000) }],
+      [404, 'not_found', { method: 'GET', url: '/api/ping/' }],
+      [405, 'method_not_allowed', { method: 'GET', url: '/api/add?x=1' }],
+      [405, 'method_not_allowed', { method: 'PUT', url: '/api/add', payload: 'junk', headers: json }],
+      [405, 'method_not_allowed', { method: 'DELETE', url: `/api/status/${accountId}` }],
+      [415, 'unsupported_media_type', { method: 'POST', url: '/api/add', payload: 'id=1' }],
+      [
+        415,
+        'unsupported_media_type',
+        { method: 'POST', url: '/api/add', payload: '{}', headers: { 'content-type': 'text/plain' } },
+      ],
+      [413, 'payload_too_large', { method: 'POST', url: '/api/add', payload: { id: 'x'.repeat(64 * 1024) } }],
+      [400, 'invalid_request', { method: 'GET', url: '/api/status/%zz' }],
+    ] satisfies [number, string, InjectOptions][])('%i %s', async (status, code, request) => {
+      const answer = await app.inject(request);
+      expect(answer.statusCode).toBe(status);
+      expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/);
+      expect(answer.headers).toHaveProperty('x-request-id');
+      expect(problemSchema.parse(answer.json())).toMatchObject({ status, code });
+    });
+
+    test('a wrong method is told the right ones; OPTIONS is answered with them', async () => {
+      const wrong = await app.inject({ method: 'DELETE', url: `/api/status/${accountId}` });
+      expect(wrong.headers['allow']).toBe('GET, HEAD, OPTIONS');
+      const asked = await app.inject({ method: 'OPTIONS', url: '/api/substract' });
+      expect([asked.statusCode, asked.headers['allow']]).toEqual([204, 'OPTIONS, POST']);
+    });
+
+    test('a fault of ours tells nothing but the request id, and is logged', async () => {
+      ledger.gate = () => Promise.reject(new Error('the inner workings'));
+      const answer = await post({ id: accountId, amount: '1' }, { headers: { 'x-request-id': 'r-1' } });
+      expect(answer.statusCode).toBe(500);
+      expect(problemSchema.parse(answer.json()).code).toBe('internal');
+      expect(answer.body).not.toContain('inner workings');
+      const line = logLines.find((each) => each.includes('inner workings'));
+      expect(line).toContain('"requestId":"r-1"');
+    });
+  });
+
+  describe('health', () => {
+    test('alive, ready or not', async () => {
+      ledger.missing = ['nats: not connected'];
+      const answer = await app.inject('/healthz');
+      expect([answer.statusCode, answer.json()]).toEqual([200, { status: 'ok' }]);
+    });
+
+    test('ready when nothing is missing', async () => {
+      const answer = await app.inject('/readyz');
+      expect([answer.statusCode, answer.json()]).toEqual([200, { status: 'ready' }]);
+    });
+
+    test('not ready, and why', async () => {
+      ledger.missing = ['nats: not connected'];
+      const answer = await app.inject('/readyz');
+      expect([answer.statusCode, answer.json()]).toEqual([
+        503,
+        { status: 'not ready', missing: ['nats: not connected'] },
+      ]);
+    });
+  });
+
+  describe('request ids', () => {
+    test('a sane one is taken over', async () => {
+      const answer = await app.inject({ url: '/api/ping', headers: { 'x-request-id': 'a-1_b.c:D' } });
+      expect(answer.headers['x-request-id']).toBe('a-1_b.c:D');
+    });
+
+    test.each(['', 'a b', '<script>', 'x'.repeat(129), 'a\tb'])('%j is replaced', async (sent) => {
+      const answer = await app.inject({ url: '/nope', headers: { 'x-request-id': sent } });
+      expect(answer.headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/);
+    });
+  });
+
+  test('one log line per request, without what is in it', async () => {
+    await post({ id: accountId, amount: '33.48' }, { headers: { 'x-request-id': 'r-2' } });
+    await app.inject(`/api/status/${accountId}`);
+    const lines = logLines.map((line) => JSON.parse(line) as object);
+    expect(lines).toMatchObject([
+      {
+        level: 'info',
+        method: 'POST',
+        route: '/api/add',
+        status: 200,
+        ms: expect.any(Number),
+        requestId: 'r-2',
+      },
+      { level: 'info', method: 'GET', route: '/api/status/:id', status: 200 },
+    ]);
+    expect(logLines.join('')).not.toMatch(/33\.48|Everyday|26c940a1/);
+  });
+
+  describe('on a real connection', () => {
+    test.each([
+      ['what is not HTTP', 'HELLO\r\n\r\n'],
+      ['headers that are too large', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`],
+      ['two lengths', 'POST /api/add HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n'],
+    ])('%s is answered in the one form too', async (_, bytes) => {
+      const socket = connect(await listen(app), '127.0.0.1');
+      socket.end(bytes);
+      let received = '';
+      socket.setEncoding('utf8').on('data', (text: string) => (received += text));
+      await once(socket, 'close');
+      expect(received).toMatch(/^HTTP\/1\.1 400 /);
+      const body = received.slice(received.indexOf('\r\n\r\n'));
+      expect(problemSchema.parse(JSON.parse(body))).toMatchObject({ code: 'invalid_request' });
+    });
+
+    test('stopping finishes what is in flight, and ends its connection', async () => {
+      const gate = new AbortController();
+      ledger.gate = () => once(gate.signal, 'abort').then(() => undefined);
+      const origin = `http://127.0.0.1:${await listen(app)}`;
+      const answering = fetch(`${origin}/api/add`, {
+        method: 'POST',
+        headers: json,
+        body: JSON.stringify({ id: accountId, amount: '1' }),
+      });
+      while (ledger.sent.length === 0) await new Promise(setImmediate);
+      const closing = app.close();
+      await expect(fetch(`${origin}/api/ping`)).rejects.toThrow('fetch failed');
+      gate.abort();
+      const answer = await answering;
+      expect([answer.status, answer.headers.get('connection')]).toEqual([200, 'close']);
+      await closing;
+    });
+  });
+});

@@ -1,0 +1,109 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { validate } from '@readme/openapi-parser';
+import type { FastifyInstance } from 'fastify';
+import type { OpenAPIV3_1 } from 'openapi-types';
+import { errorCatalogue, errorCodes } from '../../../shared/contracts/error-codes.ts';
+import { createLogger } from '../../../shared/telemetry/logger.ts';
+import { createMetrics } from '../../../shared/telemetry/metrics.ts';
+import { buildApp } from '../app.ts';
+import {
+  accountAnswerSchema,
+  addAnswerSchema,
+  amountBodySchema,
+  problemSchema,
+  subtractAnswerSchema,
+} from '../http-schemas.ts';
+import type { Ledger } from '../ledger-when-connected.ts';
+
+type Document = OpenAPIV3_1.Document;
+
+const noLedger: Ledger = {
+  send: () => Promise.reject(new Error('not asked')),
+  ask: () => Promise.reject(new Error('not asked')),
+  missing: () => [],
+};
+
+describe('the OpenAPI document', () => {
+  let app: FastifyInstance;
+  let document: Document;
+  beforeAll(async () => {
+    const logger = createLogger('gateway', 'silent');
+    app = await buildApp({ ledger: noLedger, logger, metrics: createMetrics() });
+    document = (await app.inject('/openapi.json')).json<Document>();
+  });
+  afterAll(() => app.close());
+
+  const operations = () =>
+    Object.entries(document.paths ?? {}).flatMap(([path, item]) =>
+      Object.entries(item ?? {}).map(([method, operation]) => ({
+        name: `${method} ${path}`,
+        operation: operation as OpenAPIV3_1.OperationObject,
+      })),
+    );
+
+  test('is valid OpenAPI 3.1', async () => {
+    expect(document.openapi).toBe('3.1.0');
+    // The validator resolves references in place.
+    await expect(validate(structuredClone(document))).resolves.toMatchObject({ valid: true, warnings: [] });
+  });
+
+  test('has the routes of the API, and none of the framework', () => {
+    expect(operations().map(({ name }) => name)).toEqual([
+      'get /api/ping',
+      'get /api/status/{id}',
+      'post /api/add',
+      'post /api/substract',
+      'post /api/subtract',
+      'get /healthz',
+      'get /readyz',
+    ]);
+  });
+
+  test('has every error code', () => {
+    expect(document).toHaveProperty(['components', 'schemas', 'Problem', 'properties', 'code'], {
+      type: 'string',
+      enum: errorCodes,
+    });
+  });
+
+  test('has an example of each error of a route, under its status', () => {
+    const named = operations().flatMap(({ operation }) =>
+      Object.entries(operation.responses ?? {}).flatMap(([status, response]) =>
+        Object.entries(
+          (response as OpenAPIV3_1.ResponseObject).content?.['application/problem+json']?.examples ?? {},
+        ).map(([code, example]) => ({ status, code, value: (example as { value: unknown }).value })),
+      ),
+    );
+    expect(named.length).toBeGreaterThan(30);
+    for (const { status, code, value } of named) {
+      const problem = problemSchema.parse(value);
+      expect([problem.code, problem.status]).toEqual([code, Number(status)]);
+      expect(errorCatalogue[problem.code].status).toBe(problem.status);
+    }
+  });
+
+  test.each([
+    ['body', amountBodySchema],
+    ['account', accountAnswerSchema],
+    ['added', addAnswerSchema],
+    ['subtracted', subtractAnswerSchema],
+  ])('its examples are what they show: %s', (_, schema) => {
+    const examples = (schema.meta() as { examples: unknown[] }).examples;
+    expect(examples).not.toEqual([]);
+    for (const example of examples) expect(schema.strict().parse(example)).toEqual(example);
+  });
+
+  test('the page to try it on is served whole, and asks nothing of others', async () => {
+    const page = await app.inject('/docs/');
+    expect(page.statusCode).toBe(200);
+    const policy = String(page.headers['content-security-policy']);
+    expect(policy).not.toContain('http');
+    expect(policy).not.toContain('upgrade-insecure-requests');
+    const files = [...page.body.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, file]) => file ?? '');
+    expect(files.length).toBeGreaterThan(3);
+    for (const file of files) {
+      const served = await app.inject(new URL(file, 'http://gateway/docs/').pathname);
+      expect([file, served.statusCode]).toEqual([file, 200]);
+    }
+  });
+});
