@@ -19,6 +19,10 @@ export interface LookUpRow {
  * This must be a statement of its own, after the one that locks: only a later statement has a snapshot that shows what
  * the lock's previous owner wrote. Lock and look-up in one statement apply a command twice, because after the wait they
  * see the fresh account but not the entry that made it fresh.
+ *
+ * LATERAL with OFFSET 0 makes the planner look up each asked id by its key. A plain join is planned the other way round
+ * (walk the whole table, compare each row with what is asked) on a table that had a handful of rows when it was last
+ * analysed, and the session keeps that plan while the table grows: at 100,000 rows a look-up then took 10 seconds.
  */
 export function lookUp(accountIds: readonly AccountId[], commandIds: readonly CommandId[]): QueryConfig {
   return {
@@ -28,12 +32,14 @@ export function lookUp(accountIds: readonly AccountId[], commandIds: readonly Co
         (SELECT json_agg(json_build_array(e.account_id, e.seq, e.command_id, e.kind, e.amount::text, e.balance::text,
                   e.held::text, e.overdraft_limit::text, e.hold_id, (extract(epoch FROM e.at) * 1000000)::bigint,
                   encode(e.fingerprint, 'hex'), e.details::text, e.format_version, encode(e.hash, 'hex')))
-           FROM unnest($1::uuid[], $2::uuid[]) AS asked (account_id, command_id)
-           JOIN entries e USING (account_id, command_id)) AS applied,
+           FROM unnest($1::uuid[], $2::uuid[]) AS asked (account_id, command_id), LATERAL (
+             SELECT * FROM entries WHERE (account_id, command_id) = (asked.account_id, asked.command_id) OFFSET 0
+           ) AS e) AS applied,
         (SELECT json_agg(json_build_array(r.account_id, r.command_id, encode(r.fingerprint, 'hex'), r.detail,
                   (extract(epoch FROM r.at) * 1000000)::bigint))
-           FROM unnest($1::uuid[], $2::uuid[]) AS asked (account_id, command_id)
-           JOIN refusals r USING (account_id, command_id)) AS refused`,
+           FROM unnest($1::uuid[], $2::uuid[]) AS asked (account_id, command_id), LATERAL (
+             SELECT * FROM refusals WHERE (account_id, command_id) = (asked.account_id, asked.command_id) OFFSET 0
+           ) AS r) AS refused`,
     values: [accountIds, commandIds],
   };
 }

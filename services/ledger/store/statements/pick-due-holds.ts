@@ -23,7 +23,8 @@ export interface DueRange {
  * in which everybody else locks.
  *
  * `from` is the oldest due time that can still be pending. Without it the index scan would walk, turn after turn, over
- * the entries of holds that are settled but not yet vacuumed away.
+ * the entries of holds that are settled but not yet vacuumed away. The clock is asked in a sub-select, once: a volatile
+ * function can't bound an index scan, and without that bound it walks over every hold that is not due yet.
  */
 export function pickDueHolds({ from, until, limit, except }: DueRange): QueryConfig {
   return {
@@ -32,7 +33,7 @@ export function pickDueHolds({ from, until, limit, except }: DueRange): QueryCon
       SELECT account_id, id, due_at, traceparent FROM holds
       WHERE status = 'pending'
         AND due_at >= coalesce($1::timestamptz, '-infinity')
-        AND due_at <= least($2::timestamptz, clock_timestamp())
+        AND due_at <= (SELECT least($2::timestamptz, clock_timestamp()))
         AND id <> ALL ($4::uuid[])
       ORDER BY due_at LIMIT $3`,
     values: [

@@ -21,13 +21,17 @@ export interface HoldRow {
 export const holdColumns =
   'account_id, id, amount, remaining, status, due_at, on_due, command_id, traceparent, version';
 
-/** Reads holds whose accounts are locked: what they are now stays so until the batch ends. */
+/**
+ * Reads holds whose accounts are locked: what they are now stays so until the batch ends. Each by its key, see `lookUp`.
+ */
 export function readHolds(accountIds: readonly AccountId[], holdIds: readonly HoldId[]): QueryConfig {
   return {
     name: 'read-holds',
     text: `
       SELECT ${holdColumns}
-      FROM unnest($1::uuid[], $2::uuid[]) AS asked (account_id, id) JOIN holds USING (account_id, id)`,
+      FROM unnest($1::uuid[], $2::uuid[]) AS asked (of_account, hold_id), LATERAL (
+        SELECT * FROM holds WHERE (account_id, id) = (asked.of_account, asked.hold_id) OFFSET 0
+      ) AS found`,
     values: [accountIds, holdIds],
   };
 }
