@@ -20,9 +20,7 @@ export class Lane {
 
   /** Called by a source that has got work. */
   wake(): void {
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-    });
+    this.#running ??= this.#run();
   }
 
   /** Resolves when no source has work left. */
@@ -33,10 +31,15 @@ export class Lane {
   async #run(): Promise<void> {
     // What arrives in the same turn of the event loop as the first piece of work shares its batch.
     await new Promise(setImmediate);
-    while (this.#sources.some((source) => source.hasWork())) {
-      for (const source of this.#sources) {
-        if (source.hasWork()) await source.takeTurn();
+    try {
+      while (this.#sources.some((source) => source.hasWork())) {
+        for (const source of this.#sources) {
+          if (source.hasWork()) await source.takeTurn();
+        }
       }
+    } finally {
+      // In the same breath as the last look at the sources: a wake between the two would be lost.
+      this.#running = undefined;
     }
   }
 }
