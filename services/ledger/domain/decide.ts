@@ -117,6 +117,9 @@ function decideSubtract(command: SubtractCommand, { account, now, holdPeriodMs }
   if (account.status === 'closed') return closed(account);
   const amount = readAmount(command.amount, account.decimals, 'amount');
   if (typeof amount !== 'bigint') return amount;
+  const held = money(account.held + amount);
+  // Only an overdraft lets the available balance go beyond what may be held.
+  if (held > maxMinorUnits) return tooLarge('With this amount what is held', account.decimals);
   const available = availableOf(account);
   if (available < amount) {
     const [availableText, requestedText] = [available, amount].map((each) =>
@@ -144,7 +147,7 @@ function decideSubtract(command: SubtractCommand, { account, now, holdPeriodMs }
   };
   return {
     change: {
-      account: { ...account, held: money(account.held + amount) },
+      account: { ...account, held },
       amount,
       // The due time in seconds is all that a repeated command needs to be answered as it was the first time.
       details: `{"dueAt":${dueAt / 1_000_000}}`,
