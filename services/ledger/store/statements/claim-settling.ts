@@ -6,8 +6,11 @@ export interface ClaimRow {
   now: Micros;
 }
 
-/** Any number will do, as long as nobody else on this database uses it. */
-const settlingLock = 4_014_020_251;
+/**
+ * Any pair of numbers will do, as long as nobody else on this database uses it. A pair, because the locks of absent
+ * accounts are single numbers that callers choose.
+ */
+const settlingLock = [1_214_803_204, 1] as const;
 
 /**
  * Claims the right to settle until the transaction ends, and reads the clock. One ledger settles at a time: two would
@@ -16,7 +19,7 @@ const settlingLock = 4_014_020_251;
 export function claimSettling(): QueryConfig {
   return {
     name: 'claim-settling',
-    text: 'SELECT pg_try_advisory_xact_lock($1) AS claimed, clock_timestamp() AS now',
-    values: [settlingLock],
+    text: 'SELECT pg_try_advisory_xact_lock($1::integer, $2::integer) AS claimed, clock_timestamp() AS now',
+    values: [...settlingLock],
   };
 }
