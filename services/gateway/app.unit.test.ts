@@ -368,7 +368,9 @@ describe('the HTTP API', () => {
   test('one log line per request, without what is in it', async () => {
     await post({ id: accountId, amount: '33.48' }, { headers: { 'x-request-id': 'r-2' } });
     await app.inject(`/api/status/${accountId}`);
+    await app.inject('/readyz');
     const lines = logLines.map((line) => JSON.parse(line) as object);
+    expect(lines).toHaveLength(2);
     expect(lines).toMatchObject([
       {
         level: 'info',

@@ -3,6 +3,9 @@ import { ATTRIBUTE } from '../../../shared/telemetry/conventions.ts';
 import type { Metrics } from '../../../shared/telemetry/metrics.ts';
 import type { Logger } from '../../../shared/telemetry/logger.ts';
 
+/** Asked every second by supervisors and load balancers: a line each would bury the others. */
+const PROBES: ReadonlySet<string | undefined> = new Set(['/healthz', '/readyz']);
+
 /** One line and one measurement per answered request: never bodies, names or amounts, nor paths, which hold ids. */
 export function addAccessLog(
   app: FastifyInstance,
@@ -11,7 +14,8 @@ export function addAccessLog(
 ): void {
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.is404 ? undefined : request.routeOptions.url;
-    logger.info(lineOf(request, reply, route), 'request');
+    const level = PROBES.has(route) ? 'debug' : 'info';
+    logger[level](lineOf(request, reply, route), 'request');
     metrics.httpServerDuration.record(reply.elapsedTime / 1_000, {
       [ATTRIBUTE.httpRequestMethod]: request.method,
       [ATTRIBUTE.httpRoute]: route,

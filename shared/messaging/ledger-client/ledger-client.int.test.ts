@@ -9,7 +9,7 @@ import type { AppliedOutcome, FailedOutcome } from '../../contracts/outcomes.ts'
 import { commandSubject, ledgerQueueGroup, querySubject } from '../../contracts/subjects.ts';
 import { createLogger } from '../../telemetry/logger.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
-import { setTracing, startSpan, withActiveSpan } from '../../telemetry/tracing.ts';
+import { setTracing, startSpan } from '../../telemetry/tracing.ts';
 import { connectNats, type NatsLink } from '../connect.ts';
 import { createLedgerClient, type LedgerClient } from './index.ts';
 
@@ -411,7 +411,7 @@ describe('the ledger client', () => {
     await expect(outcome).resolves.toMatchObject({ ok: true });
   });
 
-  test('a sampled command has a span, and carries its traceparent', async () => {
+  test('a command below a sampled span has a span, and carries its traceparent; another has not', async () => {
     await ready();
     const exporter = new tracing.InMemorySpanExporter();
     trace.setGlobalTracerProvider(
@@ -420,7 +420,7 @@ describe('the ledger client', () => {
     setTracing(true);
     try {
       const parentSpan = startSpan('parent');
-      await withActiveSpan(parentSpan, () => client.send('add', add(), { parentSpan }));
+      await client.send('add', add(), { parentSpan });
       const [span] = exporter.getFinishedSpans();
       expect(span?.name).toBe('send balance.command.add');
       expect(span?.parentSpanContext?.spanId).toBe(parentSpan.spanContext().spanId);
@@ -428,6 +428,9 @@ describe('the ledger client', () => {
       expect(ledger.commands[0]?.traceparent).toBe(
         `00-${span?.spanContext().traceId}-${span?.spanContext().spanId}-01`,
       );
+      await client.send('add', add());
+      expect(exporter.getFinishedSpans()).toHaveLength(1);
+      expect(ledger.commands[1]).not.toHaveProperty('traceparent');
     } finally {
       setTracing(false);
       trace.disable();

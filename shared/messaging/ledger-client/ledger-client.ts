@@ -1,3 +1,4 @@
+import { trace } from '@opentelemetry/api';
 import type { CommandInput } from '../../contracts/commands.ts';
 import type { CommandId } from '../../contracts/primitives.ts';
 import { answerSchemas, type QueryAnswer, type QueryInput } from '../../contracts/queries.ts';
@@ -33,7 +34,7 @@ export type CommandToSend<K extends CommandKind> = Omit<CommandInput<K>, 'deadli
 export interface SendOptions {
   /** Milliseconds until there is an answer, one way or the other; 5,000 by default. */
   deadlineMs?: number;
-  /** The span to go below, instead of the active one. */
+  /** The caller’s span, by default the active one: when it is sampled, the command has a span below it. */
   parentSpan?: Span | undefined;
 }
 
@@ -183,7 +184,14 @@ function isNotNow(error: ErrorView): boolean {
   return error.code === 'overloaded' || error.code === 'unavailable';
 }
 
-function startSendSpan(subject: string, kind: CommandKind, commandId: CommandId, parent?: Span): Span {
+/** Undefined without a sampled span above: a command of an unsampled request must not start a trace of its own. */
+function startSendSpan(
+  subject: string,
+  kind: CommandKind,
+  commandId: CommandId,
+  parent: Span | undefined = trace.getActiveSpan(),
+): Span | undefined {
+  if (traceparentOf(parent) === undefined) return undefined;
   const attributes = {
     ...messagingAttributes(subject, 'send'),
     [ATTRIBUTE.commandId]: commandId,
