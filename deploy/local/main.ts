@@ -1,0 +1,64 @@
+import { dirname } from 'node:path';
+import { loadEnvFile } from '../../shared/config/load-env-file.ts';
+import { SettingsError } from '../../shared/config/parse-settings.ts';
+import { EXIT_CODE } from '../../shared/lifecycle/run-service.ts';
+import { readLocalSettings } from './config.ts';
+import { AlreadyRunning } from './data-folder.ts';
+import { createOutput } from './output.ts';
+import { listenForStop } from './stop-request.ts';
+import { Supervisor } from './supervisor.ts';
+
+/**
+ * Runs Holdfast on this machine until it is asked to stop, and ends the process. `startedAtMs` is when the person
+ * pressed Enter.
+ */
+export async function runLocal(startedAtMs: number): Promise<never> {
+  const stop = listenForStop();
+  process.title = 'holdfast';
+  process.on('uncaughtException', (error) => stop.ask(error));
+  process.on('unhandledRejection', (error) => stop.ask(error));
+  // Whoever read our lines is gone, or the terminal is.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => stop.ask());
+
+  let supervisor;
+  try {
+    loadEnvFile(process.env, process.cwd());
+    const settings = readLocalSettings(process.env);
+    const color = process.env['NO_COLOR'] === undefined && process.stdout.isTTY && process.stdout.hasColors();
+    const output = createOutput({ stdout: process.stdout, stderr: process.stderr, color }, settings.logLevel);
+    const root = dirname(dirname(dirname(import.meta.dirname)));
+    supervisor = new Supervisor({ settings, env: process.env, root, output, stop, startedAtMs });
+  } catch (error) {
+    process.exit(explain(error));
+  }
+
+  void stop.askedTwice.then(async () => {
+    process.stderr.write('\nStopping at once.\n');
+    await supervisor.killAll();
+    process.exit(EXIT_CODE.secondSignal);
+  });
+  supervisor.start().catch((error: unknown) => stop.ask(error));
+  const reason = await stop.reason;
+  const exitCode = reason === undefined ? EXIT_CODE.stopped : explain(reason);
+  process.stderr.write('\nStopping …\n');
+  await supervisor.stopAll();
+  process.stderr.write('Stopped.\n');
+  process.exit(exitCode);
+}
+
+/** Says what is wrong, and answers the exit code for it. */
+function explain(error: unknown): number {
+  if (error instanceof SettingsError) {
+    process.stderr.write(`\nHoldfast can't run with these settings:\n${indent(error.message)}\n`);
+    return EXIT_CODE.settings;
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(
+    error instanceof AlreadyRunning ? `\n${message}\n` : `\nHoldfast can't go on:\n${indent(message)}\n`,
+  );
+  return EXIT_CODE.fault;
+}
+
+function indent(text: string): string {
+  return text.replaceAll(/^/gmu, '  ');
+}

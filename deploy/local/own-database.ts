@@ -1,0 +1,88 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Client } from 'pg';
+import type { Logger } from '../../shared/telemetry/logger.ts';
+
+export interface DatabaseSettings {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string | undefined;
+  readonly name: string;
+}
+
+const RETRY_MS = 500;
+const CONNECT_MS = 3_000;
+const TELL_AFTER_MS = 5_000;
+
+/** Postgres's code for a database that does not exist. */
+const INVALID_CATALOG_NAME = '3D000';
+
+/**
+ * Waits until the database on a PostgreSQL of the user's own can be used, and makes it when it is missing. It keeps
+ * trying, and the log says why. Throws when `stopping` is aborted.
+ */
+export async function waitForDatabase(
+  database: DatabaseSettings,
+  { logger, stopping }: { logger: Logger; stopping: AbortSignal },
+): Promise<void> {
+  const where = `PostgreSQL at ${database.host}:${database.port}`;
+  let toldAtMs = -Infinity;
+  for (;;) {
+    const problem = await tryToUse(database);
+    stopping.throwIfAborted();
+    if (problem === undefined) return;
+    if (performance.now() - toldAtMs > TELL_AFTER_MS) {
+      toldAtMs = performance.now();
+      logger.warn(
+        `can't use the database "${database.name}" of ${where} as ${database.user} (${problem}); trying again until ` +
+          'that works. Start or mend it there, or change the settings DB_HOST, DB_PORT, DB_USER, DB_PASSWORD, DB_NAME',
+      );
+    }
+    await delay(RETRY_MS, undefined, { signal: stopping });
+  }
+}
+
+async function tryToUse(database: DatabaseSettings): Promise<string | undefined> {
+  try {
+    await query(database, database.name, () => 'SELECT 1');
+    return undefined;
+  } catch (error) {
+    if (!isCode(error, INVALID_CATALOG_NAME)) return reasonOf(error);
+  }
+  try {
+    await query(
+      database,
+      'postgres',
+      (client) => `CREATE DATABASE ${client.escapeIdentifier(database.name)}`,
+    );
+    return undefined;
+  } catch (error) {
+    return `it does not exist and can't be made: ${reasonOf(error)}`;
+  }
+}
+
+async function query(
+  { host, port, user, password }: DatabaseSettings,
+  database: string,
+  text: (client: Client) => string,
+): Promise<void> {
+  const client = new Client({ host, port, user, password, database, connectionTimeoutMillis: CONNECT_MS });
+  // A connection that is cut while nobody waits for it shows at the next query.
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    await client.query(text(client));
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}
+
+/** A host name with two addresses that both refuse gives an error without words of its own. */
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(reasonOf).join(', ');
+  return error instanceof Error ? error.message : String(error);
+}

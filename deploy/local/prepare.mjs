@@ -1,0 +1,269 @@
+/*
+ * Makes a clone ready to run: the right Node, the packages of package-lock.json, a build of the sources as they are.
+ * Plain JavaScript with nothing but Node's own modules, since nothing else may be there yet.
+ */
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { step } from './show-step.mjs';
+
+/** The clone's folder. */
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url)).replace(/[/\\]$/u, '');
+
+/** A problem that a person can mend; the message says how, and a stack would only hide it. */
+export class PrepareError extends Error {}
+
+const LOCK = join(ROOT, '.preparing');
+const LOCK_POLL_MS = 200;
+const KEPT_LINES = 30;
+const KEPT_CHARACTERS = 20_000;
+const ENDING_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+
+/** Everything from a fresh clone on, as far as it is not done; a line per step. Rejects with a `PrepareError`. */
+export async function prepare() {
+  checkNode();
+  if (findMissingPackages().length === 0 && isBuilt()) {
+    await step('dependencies and build are up to date', async () => undefined);
+    return;
+  }
+  await alone(async (onCommand) => {
+    // Whoever held the lock before us may have done it.
+    if (findMissingPackages().length > 0) await install(onCommand);
+    if (!isBuilt()) await compile(onCommand);
+  });
+}
+
+/** Builds the sources into `dist`, up to date or not. */
+export async function build() {
+  checkNode();
+  await alone(compile);
+}
+
+/** Runs `main` for a command-line entry point: a `PrepareError` is shown in words and ends the process with code 1. */
+export async function runCommandLine(main) {
+  try {
+    process.chdir(ROOT);
+    await main();
+  } catch (error) {
+    if (!(error instanceof PrepareError)) throw error;
+    process.stderr.write(`\nholdfast: ${error.message}\n`);
+    process.exitCode = 1;
+  }
+}
+
+function checkNode() {
+  const { engines } = readJson(join(ROOT, 'package.json'));
+  const wanted = engines.node.replace('>=', '').split('.').map(Number);
+  const found = process.versions.node.split('.').map(Number);
+  const isOlder = found[0] < wanted[0] || (found[0] === wanted[0] && found[1] < wanted[1]);
+  if (!isOlder) return;
+  throw new PrepareError(
+    `Node.js ${wanted.join('.')} or newer is needed, and this is ${process.versions.node}. Get one from https://nodejs.org`,
+  );
+}
+
+/** The folders under `node_modules` whose package is not there, or is not the version that package-lock.json names. */
+function findMissingPackages() {
+  const installed = readJson(join(ROOT, 'node_modules/.package-lock.json'))?.packages ?? {};
+  return listWantedPackages().filter(([path, wanted]) => {
+    const found = installed[path];
+    const isSame = found?.version === wanted.version && found?.integrity === wanted.integrity;
+    return !isSame || !existsSync(join(ROOT, path, 'package.json'));
+  });
+}
+
+function listWantedPackages() {
+  const { packages } = readJson(join(ROOT, 'package-lock.json'));
+  return Object.entries(packages).filter(([path, wanted]) => path !== '' && !mayBeMissing(wanted));
+}
+
+/** Optional packages are for one platform each; only npm knows which libc this one has. */
+function mayBeMissing({ optional, os, cpu, libc }) {
+  if (optional !== true) return false;
+  return !os?.includes(process.platform) || !cpu?.includes(process.arch) || libc !== undefined;
+}
+
+async function install(onCommand) {
+  const wanted = listWantedPackages();
+  const countPresent = () => wanted.filter(([path]) => existsSync(join(ROOT, path, 'package.json'))).length;
+  // What is in NODE_ENV or ~/.npmrc must not leave out the compiler or Postgres.
+  const args = ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--no-progress'];
+  await step(
+    'installing the dependencies (npm ci)',
+    async () => {
+      const { code, lines } = await run([...npmCommand(), ...args], onCommand);
+      if (code === 0) return;
+      throw new PrepareError(
+        `npm ci failed, so there is nothing to run with yet. It said:\n${indent(lines)}\n` +
+          'It needs the npm registry and room on the disk; start again when that is mended.',
+      );
+    },
+    () => `${countPresent()} of ${wanted.length} packages`,
+  );
+}
+
+/** The npm that started us, when one did; it is not on every PATH. */
+function npmCommand() {
+  const path = process.env.npm_execpath;
+  return path !== undefined && /npm-cli\.c?js$/u.test(path) ? [process.execPath, path] : ['npm'];
+}
+
+function isBuilt() {
+  try {
+    return readFileSync(join(ROOT, 'dist/.sources'), 'utf8') === fingerprintSources();
+  } catch {
+    return false;
+  }
+}
+
+/** Compiles into a folder beside `dist` and swaps them: a build that is killed leaves the old one, or none. */
+async function compile(onCommand) {
+  await step('building', async () => {
+    const fresh = join(ROOT, 'dist.new');
+    const old = join(ROOT, 'dist.old');
+    const sources = fingerprintSources();
+    rmSync(fresh, { recursive: true, force: true });
+    const compiler = join(ROOT, 'node_modules/typescript/bin/tsc');
+    const args = ['--project', 'tsconfig.build.json', '--outDir', fresh];
+    const { code, lines } = await run([process.execPath, compiler, ...args], onCommand);
+    if (code !== 0) throw new PrepareError(`the build failed:\n${indent(lines)}`);
+    writeFileSync(join(fresh, '.sources'), sources);
+    rmSync(old, { recursive: true, force: true });
+    if (existsSync(join(ROOT, 'dist'))) renameSync(join(ROOT, 'dist'), old);
+    renameSync(fresh, join(ROOT, 'dist'));
+    rmSync(old, { recursive: true, force: true });
+  });
+}
+
+/** A hash over all that the build is made from, by content: times are worth nothing after a checkout. */
+function fingerprintSources() {
+  const hash = createHash('sha256');
+  const files = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json'];
+  for (const folder of readJson(join(ROOT, 'tsconfig.build.json')).include) {
+    if (!existsSync(join(ROOT, folder))) continue;
+    for (const name of readdirSync(join(ROOT, folder), { recursive: true })) {
+      if (name.endsWith('.ts') && !name.endsWith('.test.ts')) files.push(join(folder, name));
+    }
+  }
+  for (const file of files.toSorted()) {
+    const content = readFileSync(join(ROOT, file));
+    hash.update(`${file}\n${content.length}\n`).update(content);
+  }
+  return hash.digest('hex');
+}
+
+/**
+ * Runs `work` while no other process prepares this folder. The lock is a file with the ids of its owner and of the
+ * command that the owner runs, which may outlive an owner that is killed; it is free when none of them is alive.
+ */
+async function alone(work) {
+  try {
+    if (!tryLock()) {
+      const untilLocked = async () => {
+        while (!tryLock()) await delay(LOCK_POLL_MS);
+      };
+      await step(
+        'waiting for another start that installs or builds here',
+        untilLocked,
+        () => `lock: ${LOCK}`,
+      );
+    }
+    try {
+      await work(nameCommand);
+    } finally {
+      rmSync(LOCK, { force: true });
+    }
+  } catch (error) {
+    if (!['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT'].includes(error.code)) throw error;
+    throw new PrepareError(
+      `${error.message}. Installing and building need a folder that this user can write to, with room on its disk.`,
+    );
+  }
+}
+
+/** The lock is also of the command that we run now. */
+function nameCommand(pid) {
+  writeFileSync(LOCK, `${process.pid}\n${pid}\n`);
+}
+
+function tryLock() {
+  try {
+    writeFileSync(LOCK, `${process.pid}\n`, { flag: 'wx' });
+    return true;
+  } catch (error) {
+    if (error.code !== 'EEXIST') throw error;
+  }
+  if (isFree(LOCK)) {
+    // Between looking and taking, someone else may have put a fresh one there: that goes back.
+    const taken = `${LOCK}.${process.pid}`;
+    renameSync(LOCK, taken);
+    if (isFree(taken)) rmSync(taken);
+    else renameSync(taken, LOCK);
+  }
+  return false;
+}
+
+function isFree(file) {
+  try {
+    const owners = readFileSync(file, 'utf8').split('\n').map(Number).filter(Boolean);
+    if (owners.length > 0) return !owners.some(isAlive);
+    // Its owner has not written it yet, or was killed before it could.
+    return Date.now() - statSync(file).mtimeMs > 5_000;
+  } catch (error) {
+    if (error.code === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+function isAlive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
+}
+
+/** Runs a command to its end and keeps its last lines; a signal that should end us ends it first. */
+async function run([command, ...args], onCommand) {
+  const child = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
+  let interrupted = false;
+  const forward = (signal) => {
+    interrupted = true;
+    child.kill(signal);
+  };
+  for (const signal of ENDING_SIGNALS) process.on(signal, forward);
+  let text = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (chunk) => (text = (text + chunk).slice(-KEPT_CHARACTERS)));
+  }
+  try {
+    const code = await new Promise((resolve, reject) => {
+      child.once('error', (error) => {
+        reject(new PrepareError(`${command} can't be started: ${error.message}`));
+      });
+      child.once('spawn', () => onCommand(child.pid));
+      child.once('close', resolve);
+    });
+    if (interrupted) throw new PrepareError('stopped before it was ready; the next start goes on from here.');
+    return { code, lines: text.trimEnd().split('\n').slice(-KEPT_LINES) };
+  } finally {
+    for (const signal of ENDING_SIGNALS) process.off(signal, forward);
+  }
+}
+
+function indent(lines) {
+  return lines.map((line) => `  ${line}`).join('\n');
+}
+
+function readJson(path) {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    if (error.code === 'ENOENT') return undefined;
+    throw new PrepareError(`${path} can't be read: ${error.message}`);
+  }
+}

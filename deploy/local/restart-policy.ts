@@ -1,0 +1,56 @@
+import type { ExitInfo } from './child-process.ts';
+
+/** What the next restart depends on: how often in a row it did not live long, and how often that was its own doing. */
+export interface ShortLives {
+  readonly count: number;
+  readonly ownDoing: number;
+}
+
+export const NO_SHORT_LIVES: ShortLives = { count: 0, ownDoing: 0 };
+
+export interface RestartPolicy {
+  readonly firstDelayMs: number;
+  readonly longestDelayMs: number;
+  /** After someone killed it there is nothing to wait for, but a killer that goes on must not keep us busy. */
+  readonly longestDelayAfterKillMs: number;
+  /** Living this long is no short life. */
+  readonly longLifeMs: number;
+  /** This many short lives in a row of its own doing, and there is no hope. */
+  readonly tries: number;
+}
+
+/** 0.1 + 0.2 + 0.4 + 0.8 + 1.6 s: the clear end comes after some seconds, the first restarts at once. */
+export const RESTART_POLICY: RestartPolicy = {
+  firstDelayMs: 100,
+  longestDelayMs: 5_000,
+  longestDelayAfterKillMs: 1_000,
+  longLifeMs: 10_000,
+  tries: 6,
+};
+
+/** EX_CONFIG: the program says that its settings are wrong. Starting it again does not change them. */
+const EXIT_SETTINGS = 78;
+
+const KILLED_BY_SOMEONE: ReadonlySet<NodeJS.Signals | null> = new Set([
+  'SIGKILL',
+  'SIGTERM',
+  'SIGINT',
+  'SIGHUP',
+]);
+
+/** After how long to start a program again that has ended, or to give up. */
+export function decideRestart(
+  before: ShortLives,
+  ended: { readonly livedMs: number; readonly exit: ExitInfo },
+  policy: RestartPolicy,
+): { giveUp: true } | { giveUp: false; delayMs: number; shortLives: ShortLives } {
+  const { livedMs, exit } = ended;
+  if (exit.code === EXIT_SETTINGS) return { giveUp: true };
+  const past = livedMs >= policy.longLifeMs ? NO_SHORT_LIVES : before;
+  const wasKilled = KILLED_BY_SOMEONE.has(exit.signal);
+  const shortLives = { count: past.count + 1, ownDoing: wasKilled ? 0 : past.ownDoing + 1 };
+  if (shortLives.ownDoing >= policy.tries) return { giveUp: true };
+  const longest = wasKilled ? policy.longestDelayAfterKillMs : policy.longestDelayMs;
+  const delayMs = Math.min(policy.firstDelayMs * 2 ** (shortLives.count - 1), longest);
+  return { giveUp: false, delayMs, shortLives };
+}

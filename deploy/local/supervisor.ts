@@ -1,0 +1,314 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { SettingsError } from '../../shared/config/parse-settings.ts';
+import { listenProblem } from '../../shared/lifecycle/listen-problem.ts';
+import { startChild, type ChildHandle } from './child-process.ts';
+import type { LocalSettings } from './config.ts';
+import { takeDataFolder, type DataFolder } from './data-folder.ts';
+import { firstSteps, originOf } from './first-steps.ts';
+import { freePort } from './free-port.ts';
+import { KeptProgram } from './kept-program.ts';
+import { wrapLine, wrapNatsLine, wrapPostgresLine } from './log-lines.ts';
+import { natsCacheDirs } from './nats-binary/cache.ts';
+import { findNatsServer } from './nats-binary/find-nats-server.ts';
+import { startNatsServer, type NatsServer } from './nats-server.ts';
+import type { Output } from './output.ts';
+import { waitForDatabase, type DatabaseSettings } from './own-database.ts';
+import { startPostgres, type PostgresServer } from './postgres-server.ts';
+import { isRunning } from './process-identity.ts';
+import { runCommand } from './run-command.ts';
+import type { StopRequest } from './stop-request.ts';
+import { waitUntilReady } from './wait-until-ready.ts';
+
+export interface SupervisorOptions {
+  readonly settings: LocalSettings;
+  /** What the services inherit. */
+  readonly env: NodeJS.ProcessEnv;
+  /** The folder of the clone, absolute. */
+  readonly root: string;
+  readonly output: Output;
+  readonly stop: StopRequest;
+  /** When the person pressed Enter, in milliseconds since 1970. */
+  readonly startedAtMs: number;
+}
+
+type ServiceName = 'gateway' | 'ledger' | 'settler';
+
+/**
+ * In this order, each by so many milliseconds after the stop was asked for: first no new commands, then what settles,
+ * then the ledger with what it has, then the servers they all need. Together below the 10 s that people wait.
+ */
+const STOP_BY_MS: readonly (readonly [name: string, byMs: number])[] = [
+  ['gateway', 4_000],
+  ['settler', 5_500],
+  ['ledger', 7_500],
+  ['nats-server', 8_500],
+  ['postgres', 9_500],
+];
+
+/** Also when those before it took all the time: enough to end when there is nothing to finish. */
+const LEAST_STOP_MS = 200;
+
+/** The services' watchers give them 10 s when their supervisor is gone. */
+const LEFTOVERS_END_MS = 12_000;
+const LEFTOVERS_POLL_MS = 100;
+
+const MIGRATE_MS = 300_000;
+const FIXTURE_MS = 60_000;
+const FIXTURE = 'subscribers';
+
+/** Runs the servers and services of one installation, until it is asked to stop or can't go on. */
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #folder: DataFolder;
+  readonly #programs = new Map<string, KeptProgram>();
+
+  /** Throws `AlreadyRunning`, or a `SettingsError` when the data folder can't be used. */
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    this.#folder = takeDataFolder(options.settings.dataDir);
+  }
+
+  /** Resolves when everything serves; rejects with what prevents that, in words for people. */
+  async start(): Promise<void> {
+    const { settings, output, stop, startedAtMs } = this.#options;
+    await this.#waitForLeftovers();
+    const port = await choosePort(settings.host, settings.port);
+    const origin = originOf(settings.host, port);
+    this.#folder.announce({ httpUrl: origin });
+
+    const [database, natsUrl] = await Promise.all([this.#provideDatabase(), this.#provideNats()]);
+    stop.asked.throwIfAborted();
+    const { host, port: dbPort, user, password = '', name } = database;
+    const env = {
+      ...this.#options.env,
+      DB_HOST: host,
+      DB_PORT: String(dbPort),
+      DB_USER: user,
+      DB_PASSWORD: password,
+      DB_NAME: name,
+      NATS_URL: natsUrl,
+      HOST: settings.host,
+      PORT: String(port),
+    };
+    const addresses = { httpUrl: origin, natsUrl, postgres: { host, port: dbPort, user, database: name } };
+    this.#folder.announce(addresses);
+    await this.#migrate(env);
+
+    const ledger = await this.#keepServiceWithOps('ledger', 'LEDGER_OPS_PORT', settings.ledgerOpsPort, env);
+    const settler = await this.#keepServiceWithOps(
+      'settler',
+      'SETTLER_OPS_PORT',
+      settings.settlerOpsPort,
+      env,
+    );
+    this.#folder.announce({ ...addresses, ledgerOpsUrl: ledger(), settlerOpsUrl: settler() });
+    const waiting = { logger: output.logger, stopping: stop.asked };
+    const isFresh = !existsSync(this.#fixtureMark());
+    if (isFresh) {
+      // Before the gateway: who finds it ready finds the accounts as well.
+      await waitUntilReady('the ledger', ledger, waiting);
+      await this.#installFixture(env);
+    }
+    await this.#keepService('gateway', () => Promise.resolve(env));
+    await waitUntilReady('the gateway', () => origin, waiting);
+
+    const seconds = ((Date.now() - startedAtMs) / 1_000).toFixed(1);
+    output.say(`\nHoldfast is ready on ${origin} after ${seconds} s. Its API: ${origin}/docs`);
+    if (isFresh) output.say(`Try it:\n\n${firstSteps(origin).join('\n')}\n`);
+    output.say('Ctrl-C stops it.\n');
+  }
+
+  /** Stops all in order, within 10 s. */
+  async stopAll(): Promise<void> {
+    const start = performance.now();
+    for (const [name, byMs] of STOP_BY_MS) {
+      const leftMs = byMs - (performance.now() - start);
+      await this.#programs.get(name)?.stop(Math.max(leftMs, LEAST_STOP_MS));
+    }
+    this.#folder.release();
+  }
+
+  /** Kills all at once; resolves when they are gone. */
+  async killAll(): Promise<void> {
+    await Promise.all([...this.#programs.values()].map((program) => program.kill()));
+    this.#folder.release();
+  }
+
+  async #waitForLeftovers(): Promise<void> {
+    const { logger } = this.#options.output;
+    for (const { name, ...identity } of this.#folder.leftovers) {
+      logger.warn(`the ${name} of an earlier start (pid ${identity.pid}) still runs; waiting for its end`);
+      const end = performance.now() + LEFTOVERS_END_MS;
+      while (isRunning(identity) && performance.now() < end) await delay(LEFTOVERS_POLL_MS);
+      if (isRunning(identity)) process.kill(identity.pid, 'SIGKILL');
+    }
+  }
+
+  async #provideDatabase(): Promise<DatabaseSettings> {
+    const { settings, output, stop } = this.#options;
+    if (settings.database !== undefined) {
+      output.logger.info('using the PostgreSQL that DB_HOST names');
+      await waitForDatabase(settings.database, { logger: output.logger, stopping: stop.asked });
+      return settings.database;
+    }
+    const server = await this.#keepServer('postgres', (before: PostgresServer | undefined) =>
+      startPostgres({
+        dataDir: settings.dataDir,
+        onLine: (line) => output.showLine(wrapPostgresLine(line)),
+        report: (line) => output.logger.info(line),
+        ...(before && { port: before.port }),
+      }),
+    );
+    await server.createDatabase(settings.databaseName);
+    const { host, port, user, password } = server;
+    return { host, port, user, password, name: settings.databaseName };
+  }
+
+  async #provideNats(): Promise<string> {
+    const { settings, output, env } = this.#options;
+    if (settings.natsUrl !== undefined) {
+      output.logger.info('using the NATS that NATS_URL names');
+      return settings.natsUrl;
+    }
+    const { dataDir } = settings;
+    const report = (line: string) => output.logger.info(line);
+    const searchPath = env['PATH'] ?? '';
+    const found = await findNatsServer({ cacheDirs: natsCacheDirs(dataDir, env), searchPath, report });
+    report(`using nats-server ${found.version} from ${found.path}`);
+    const server = await this.#keepServer('nats-server', (before: NatsServer | undefined) =>
+      startNatsServer({
+        dataDir,
+        binary: found.path,
+        onLine: (line) => output.showLine(wrapNatsLine(line)),
+        report,
+        ...(before && { port: before.port }),
+      }),
+    );
+    return server.url;
+  }
+
+  /** Keeps a server running; when it is started again, `startServer` gets the one before, to take the same port. */
+  async #keepServer<Server extends { process: ChildHandle }>(
+    name: string,
+    startServer: (before: Server | undefined) => Promise<Server>,
+  ): Promise<Server> {
+    let server: Server | undefined;
+    await this.#keep(name, async () => {
+      server = await startServer(server);
+      return server.process;
+    });
+    if (server === undefined) throw new Error(`${name} was not started`);
+    return server;
+  }
+
+  /** Answers where its `/healthz` and `/readyz` are, which may change when it is started again. */
+  async #keepServiceWithOps(
+    name: ServiceName,
+    setting: string,
+    given: number | undefined,
+    env: NodeJS.ProcessEnv,
+  ): Promise<() => string> {
+    const { opsHost } = this.#options.settings;
+    let origin = '';
+    await this.#keepService(name, async () => {
+      const port = given ?? (await freePort(opsHost));
+      origin = originOf(opsHost, port);
+      return { ...env, [setting]: String(port) };
+    });
+    return () => origin;
+  }
+
+  #keepService(name: ServiceName, makeEnv: () => Promise<NodeJS.ProcessEnv>): Promise<void> {
+    const { root, output } = this.#options;
+    return this.#keep(name, async () => {
+      const child = await startChild({
+        name,
+        command: process.execPath,
+        args: [join(root, 'dist/services', name, 'main.js')],
+        cwd: root,
+        env: await makeEnv(),
+        onLine: (line) => output.showServiceLine(name, line),
+      });
+      this.#folder.announceService(name, child.pid);
+      return child;
+    });
+  }
+
+  #keep(name: string, start: () => Promise<ChildHandle>): Promise<void> {
+    const { output, stop } = this.#options;
+    stop.asked.throwIfAborted();
+    const program = new KeptProgram({
+      name,
+      start,
+      logger: output.logger,
+      onGivenUp: (reason) => stop.ask(new Error(`${reason}. Its lines above say why.`)),
+    });
+    this.#programs.set(name, program);
+    return program.start();
+  }
+
+  async #migrate(env: NodeJS.ProcessEnv): Promise<void> {
+    const result = await this.#runOnce('migrate', ['dist/services/ledger/migrate.js'], env, MIGRATE_MS);
+    if (result !== 0) {
+      throw new Error('the database could not be brought to the newest schema; the lines above say why.');
+    }
+  }
+
+  async #installFixture(env: NodeJS.ProcessEnv): Promise<void> {
+    const args = ['dist/deploy/fixtures/install.js', FIXTURE];
+    const code = await this.#runOnce('install-fixture', args, env, FIXTURE_MS);
+    if (code === 0) {
+      writeFileSync(this.#fixtureMark(), '');
+    } else {
+      this.#options.output.logger.error(
+        `the accounts to try with are not all there; try again: npm run install-fixture -- ${FIXTURE}`,
+      );
+    }
+  }
+
+  #fixtureMark(): string {
+    return join(this.#options.settings.dataDir, 'fixture-installed');
+  }
+
+  async #runOnce(
+    name: string,
+    [script = '', ...args]: readonly string[],
+    env: NodeJS.ProcessEnv,
+    timeoutMs: number,
+  ): Promise<number | undefined> {
+    const { root, output, stop } = this.#options;
+    const { code } = await runCommand(process.execPath, [join(root, script), ...args], {
+      cwd: root,
+      env,
+      timeoutMs,
+      onLine: (line, stream) => {
+        if (line.startsWith('{')) output.showServiceLine(name, line);
+        else output.showLine(wrapLine(name, stream === 'stderr' ? 'error' : 'info', line));
+      },
+    });
+    stop.asked.throwIfAborted();
+    return code;
+  }
+}
+
+/** The gateway's port, looked at before anything is started. Throws a `SettingsError` when it can't be used. */
+async function choosePort(host: string, port: number): Promise<number> {
+  if (port === 0) return freePort(host);
+  const server = createServer();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ host, port, exclusive: true }, () => server.close(() => resolve()));
+    });
+    return port;
+  } catch (error) {
+    const problem = listenProblem(error, { host, port, hostSetting: 'HOST', portSetting: 'PORT' });
+    if (!(problem instanceof SettingsError) || port === 0) throw problem;
+    throw new SettingsError([
+      `${problem.message}, such as: PORT=${port < 65_535 ? port + 1 : 8080} npm start`,
+    ]);
+  }
+}

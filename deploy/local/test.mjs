@@ -1,0 +1,10 @@
+/* `npm test`: makes the clone ready, then runs the tests with the servers they need. Its arguments go to jest. */
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { prepare, ROOT, runCommandLine } from './prepare.mjs';
+
+await runCommandLine(async () => {
+  await prepare();
+  const { runTests } = await import(pathToFileURL(join(ROOT, 'dist/deploy/local/run-tests.js')).href);
+  await runTests(process.argv.slice(2));
+});
