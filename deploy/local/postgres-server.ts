@@ -74,7 +74,9 @@ const REASONS: readonly FailureReason[] = [
  */
 export async function startPostgres(options: PostgresOptions): Promise<PostgresServer> {
   const { dataDir, report } = options;
-  await mkdir(dataDir, { recursive: true });
+  await mkdir(dataDir, { recursive: true }).catch((error: unknown) => {
+    throw unreadable(dataDir, error);
+  });
   const native = await findPostgresBinaries();
   const place = await findPostgresPlace({ dataDir, native, ...options.asRoot, ...(report && { report }) });
   const password = await readOrMakePassword(place);
@@ -184,7 +186,7 @@ async function makeCluster(
   const made = await runCommand(initdb, initdbArgs, run);
   if (made.code !== 0) {
     await rm(draft, { recursive: true, force: true });
-    throw serverFailure('initdb', made.lines.slice(-KEPT_LINES), REASONS);
+    throw serverFailure('PostgreSQL', made.lines.slice(-KEPT_LINES), REASONS);
   }
   await rename(draft, cluster);
   await syncFolder(place.folder);

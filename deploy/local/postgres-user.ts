@@ -7,6 +7,7 @@ import {
   lstat,
   mkdir,
   mkdtemp,
+  realpath,
   rename,
   rm,
   stat,
@@ -149,8 +150,10 @@ async function placeOfUser(
         );
       }
     }
-    if (await succeeds(['sh', '-c', 'cd "$1" && test -w .', 'probe', folder], user)) {
-      return { native: programs, folder, prefix: [], user };
+    // By its real name: the user may not be able to come the way we do.
+    const place = await realpath(folder);
+    if (await succeeds(['sh', '-c', 'cd "$1" && test -w .', 'probe', place], user)) {
+      return { native: programs, folder: place, prefix: [], user };
     }
   } catch (error) {
     throw noWay(error instanceof Error ? error.message : String(error));

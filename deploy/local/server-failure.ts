@@ -6,7 +6,10 @@ export interface FailureReason {
 
 /** Reasons that any server that writes to a folder and listens on a port can have. */
 const COMMON_REASONS: readonly FailureReason[] = [
-  { pattern: /no space left on device|disk quota exceeded/iu, explanation: 'the disk is full: make room' },
+  {
+    pattern: /no space left on device|check free disk space|disk quota exceeded/iu,
+    explanation: 'the disk is full: make room',
+  },
   {
     pattern: /read-only file system/iu,
     explanation: 'the disk is mounted read-only: choose another DATA_DIR',

@@ -1,6 +1,7 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePort, isPortFree } from './free-port.ts';
+import { serverFailure } from './server-failure.ts';
 
 type ServerName = 'postgres' | 'nats';
 type ServerPorts = Partial<Record<ServerName, number>>;
@@ -17,8 +18,12 @@ export async function chooseServerPort(dataDir: string, server: ServerName): Pro
   const taken = new Set(Object.values(ports));
   let port = await freePort();
   while (taken.has(port)) port = await freePort();
-  await writeFile(`${file}.new`, `${JSON.stringify({ ...ports, [server]: port })}\n`);
-  await rename(`${file}.new`, file);
+  try {
+    await writeFile(`${file}.new`, `${JSON.stringify({ ...ports, [server]: port })}\n`);
+    await rename(`${file}.new`, file);
+  } catch (error) {
+    throw serverFailure(server, [error instanceof Error ? error.message : String(error)], []);
+  }
   return port;
 }
 

@@ -6,7 +6,7 @@ import { fetchDebianPackage } from './debian-package.ts';
 import { findOnPath } from './on-path.ts';
 import { readVersion } from './read-version.ts';
 import { ARCHIVE_BASE_URL, ARCHIVE_VERSION, fetchReleaseArchive } from './release-archive.ts';
-import { SourceUnavailable, type SourceContext } from './source.ts';
+import { SourceUnavailable, type FetchFromSource } from './source.ts';
 import { isNewEnough, OLDEST_VERSION, versionWarning } from './version.ts';
 
 export interface FindNatsServerOptions {
@@ -18,7 +18,19 @@ export interface FindNatsServerOptions {
   readonly searchPath: string;
   /** Where the release archives are; the NATS project's own when not given. */
   readonly archiveBaseUrl?: string;
+  /** What to fetch from when there is none on this machine; the archive, then the package, when not given. */
+  readonly sources?: readonly NatsServerSource[];
 }
+
+export interface NatsServerSource {
+  readonly source: 'archive' | 'package';
+  readonly fetchFrom: FetchFromSource;
+}
+
+const SOURCES: readonly NatsServerSource[] = [
+  { source: 'archive', fetchFrom: fetchReleaseArchive },
+  { source: 'package', fetchFrom: fetchDebianPackage },
+];
 
 export interface FoundNatsServer {
   readonly path: string;
@@ -45,16 +57,13 @@ export async function findNatsServer(options: FindNatsServerOptions): Promise<Fo
   }
   const archiveBaseUrl = options.archiveBaseUrl ?? ARCHIVE_BASE_URL;
   const problems: string[] = [];
-  for (const { source, fetchFrom } of [
-    {
-      source: 'archive' as const,
-      fetchFrom: (context: SourceContext) => fetchReleaseArchive(context, archiveBaseUrl),
-    },
-    { source: 'package' as const, fetchFrom: fetchDebianPackage },
-  ]) {
+  for (const { source, fetchFrom } of options.sources ?? SOURCES) {
     const workDir = await mkdtemp(join(tmpdir(), 'holdfast-nats-'));
     try {
-      return { ...(await keepInCache(await fetchFrom({ report, workDir }), cacheDirs)), source };
+      return {
+        ...(await keepInCache(await fetchFrom({ report, workDir, archiveBaseUrl }), cacheDirs)),
+        source,
+      };
     } catch (error) {
       if (!(error instanceof SourceUnavailable)) throw error;
       problems.push(error.message);

@@ -29,12 +29,12 @@ const PROCESSORS: Readonly<Record<string, string>> = {
  * Fetches the release archive for this platform, checks it against the sums of the same release and unpacks it.
  * Resolves with the executable's path in the work folder.
  */
-export async function fetchReleaseArchive(context: SourceContext, baseUrl: string): Promise<string> {
+export async function fetchReleaseArchive(context: SourceContext): Promise<string> {
   const name = archiveName(process.platform, process.arch);
   if (name === undefined) {
     throw new SourceUnavailable(`the NATS project has no archive for ${process.platform} on ${process.arch}`);
   }
-  const release = `${baseUrl}/v${ARCHIVE_VERSION}`;
+  const release = `${context.archiveBaseUrl}/v${ARCHIVE_VERSION}`;
   context.report(`fetching nats-server ${ARCHIVE_VERSION} from ${release}`);
   const expected = sumOf(await downloadText(`${release}/SHA256SUMS`, LIMITS), `${name}.tar.gz`);
   if (expected === undefined)
