@@ -1,0 +1,109 @@
+import { describe, expect, test } from '@jest/globals';
+import { openAccount } from './support/accounts.ts';
+import { call, eventually, spread } from './support/http.ts';
+import { Stack, type StackOptions } from './support/stack.ts';
+
+/** Milliseconds after its due time within which a hold is settled when nothing is down. */
+const promisedLagMs = 1_000;
+
+interface SettleRow {
+  due_at: Date;
+  settled_at: Date;
+}
+
+async function withStack(options: StackOptions, run: (stack: Stack) => Promise<void>): Promise<void> {
+  const stack = await Stack.start(options);
+  try {
+    await run(stack);
+  } finally {
+    await stack.stop();
+  }
+}
+
+/** Waits until nothing is pending, and gives each hold's due and settling time. */
+async function settledHolds(stack: Stack, limitMs: number): Promise<SettleRow[]> {
+  const books = await stack.books();
+  try {
+    await eventually(async () => {
+      const { rowCount } = await books.query(`SELECT FROM holds WHERE status = 'pending' LIMIT 1`);
+      return rowCount === 0 ? true : undefined;
+    }, limitMs);
+    const { rows } = await books.query<SettleRow>(
+      `SELECT h.due_at, e.at AS settled_at FROM holds h
+       JOIN entries e ON e.account_id = h.account_id AND e.hold_id = h.id AND e.kind = 'settle'`,
+    );
+    return rows;
+  } finally {
+    await books.end();
+  }
+}
+
+describe('a hold settles by itself', () => {
+  test('within a second of its time, also with a period under a second', async () => {
+    await withStack({ holdPeriodMinutes: 0.005 }, async (stack) => {
+      const { client } = await stack.ledgerClient();
+      const id = await openAccount(client, '100.00');
+      await spread(50, 8, () => call(stack.url(), '/api/substract', { id, amount: '1.00' }));
+      const holds = await settledHolds(stack, 10_000);
+      expect(holds).toHaveLength(50);
+      for (const { due_at: due, settled_at: settled } of holds) {
+        expect(settled.getTime()).toBeGreaterThanOrEqual(due.getTime());
+        expect(settled.getTime() - due.getTime()).toBeLessThan(promisedLagMs);
+      }
+      const { body } = await call(stack.url(), `/api/status/${id}`);
+      expect(body).toMatchObject({ balance: '50.00', held: '0.00', available: '50.00' });
+      await client.close();
+    });
+  }, 60_000);
+
+  test('once, with three ledgers and three settlers', async () => {
+    await withStack({ holdPeriodMinutes: 0.03, ledgers: 3, settlers: 3 }, async (stack) => {
+      const { client } = await stack.ledgerClient();
+      const ids = await Promise.all(Array.from({ length: 20 }, () => openAccount(client, '100.00')));
+      await spread(2_000, 64, (index) =>
+        call(stack.url(), '/api/substract', { id: ids[index % ids.length], amount: '1.00' }),
+      );
+      expect(await settledHolds(stack, 20_000)).toHaveLength(2_000);
+      for (const id of ids) {
+        const { body } = await call(stack.url(), `/api/status/${id}`);
+        // Opened, added to, a hundred holds, a hundred settlings.
+        expect(body).toMatchObject({ balance: '0.00', held: '0.00', version: 202 });
+      }
+      await client.close();
+    });
+  }, 60_000);
+
+  test('after everything was killed between hold and settling', async () => {
+    await withStack({ holdPeriodMinutes: 0.08 }, async (stack) => {
+      const { client } = await stack.ledgerClient();
+      const id = await openAccount(client, '10.00');
+      await client.close();
+      const { status } = await call(stack.url(), '/api/substract', { id, amount: '4.00' });
+      expect(status).toBe(200);
+      await Promise.all(stack.services.map((service) => service.kill()));
+      stack.nats.process.kill();
+      await stack.nats.process.exited;
+      await stack.restartNats();
+      await Promise.all(stack.services.map((service) => service.start()));
+      const held = await call(stack.url(), `/api/status/${id}`);
+      expect(held.body).toMatchObject({ balance: '10.00', held: '4.00' });
+      expect(await settledHolds(stack, 15_000)).toHaveLength(1);
+      const { body } = await call(stack.url(), `/api/status/${id}`);
+      expect(body).toMatchObject({ balance: '6.00', held: '0.00', available: '6.00' });
+    });
+  }, 60_000);
+
+  test('also on an account that was closed meanwhile', async () => {
+    await withStack({ holdPeriodMinutes: 0.02 }, async (stack) => {
+      const { client } = await stack.ledgerClient();
+      const id = await openAccount(client, '10.00');
+      await call(stack.url(), '/api/substract', { id, amount: '4.00' });
+      const closed = await client.send('close', { id: crypto.randomUUID(), accountId: id });
+      expect(closed.ok).toBe(true);
+      expect(await settledHolds(stack, 10_000)).toHaveLength(1);
+      const { body } = await call(stack.url(), `/api/status/${id}`);
+      expect(body).toMatchObject({ status: 'closed', balance: '6.00', held: '0.00' });
+      await client.close();
+    });
+  }, 60_000);
+});

@@ -1,0 +1,189 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Client } from 'pg';
+import { startChild, type ChildHandle } from '../../deploy/local/child-process.ts';
+import { freePort } from '../../deploy/local/free-port.ts';
+import { findNatsServer } from '../../deploy/local/nats-binary/find-nats-server.ts';
+import { natsCacheDirs } from '../../deploy/local/nats-binary/cache.ts';
+import { startNatsServer, type NatsServer } from '../../deploy/local/nats-server.ts';
+import { connectNats, type NatsLink } from '../../shared/messaging/connect.ts';
+import { createLedgerClient, type LedgerClient } from '../../shared/messaging/ledger-client/index.ts';
+import { createLogger } from '../../shared/telemetry/logger.ts';
+import { createMetrics } from '../../shared/telemetry/metrics.ts';
+import { createTestDatabase, type TestDatabase } from './test-database.ts';
+
+const root = join(import.meta.dirname, '../..');
+const readyWithinMs = 20_000;
+
+export type ServiceName = 'gateway' | 'ledger' | 'settler';
+
+export interface StackOptions {
+  readonly gateways?: number;
+  readonly ledgers?: number;
+  readonly settlers?: number;
+  /** Default ten, so that nothing settles unless the test wants it. */
+  readonly holdPeriodMinutes?: number;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** One process of a service, built code, as it runs anywhere. */
+export class ServiceProcess {
+  readonly service: ServiceName;
+  /** Where it answers /healthz and /readyz; of a gateway, everything. */
+  readonly url: string;
+  readonly lines: string[] = [];
+  readonly #env: NodeJS.ProcessEnv;
+  #child: ChildHandle | undefined;
+
+  constructor(service: ServiceName, port: number, env: NodeJS.ProcessEnv) {
+    this.service = service;
+    this.url = `http://127.0.0.1:${port}`;
+    const portSetting = { gateway: 'PORT', ledger: 'LEDGER_OPS_PORT', settler: 'SETTLER_OPS_PORT' }[service];
+    this.#env = { ...env, [portSetting]: String(port) };
+  }
+
+  get pid(): number {
+    if (this.#child === undefined) throw new Error(`the ${this.service} is not running`);
+    return this.#child.pid;
+  }
+
+  /** Starts it, again after a stop or kill, and waits until it is ready. */
+  async start(): Promise<void> {
+    this.#child = await startChild({
+      name: this.service,
+      command: process.execPath,
+      args: [join(root, `dist/services/${this.service}/main.js`)],
+      cwd: root,
+      env: this.#env,
+      onLine: (line) => this.lines.push(line),
+    });
+    await this.ready();
+  }
+
+  async ready(): Promise<void> {
+    const until = performance.now() + readyWithinMs;
+    let last = 'nothing';
+    while (performance.now() < until) {
+      try {
+        const answer = await fetch(`${this.url}/readyz`);
+        if (answer.ok) return;
+        last = await answer.text();
+      } catch (error) {
+        last = String(error);
+      }
+      await delay(50);
+    }
+    throw new Error(`the ${this.service} is not ready: ${last}\n${this.lines.slice(-20).join('\n')}`);
+  }
+
+  async stop(): Promise<void> {
+    await this.#child?.stop(10_000);
+  }
+
+  /** kill -9. */
+  async kill(): Promise<void> {
+    this.#child?.kill();
+    await this.#child?.exited;
+  }
+}
+
+/** Real services on a broker and a database of their own. */
+export class Stack {
+  readonly gateways: ServiceProcess[] = [];
+  readonly ledgers: ServiceProcess[] = [];
+  readonly settlers: ServiceProcess[] = [];
+  readonly database: TestDatabase;
+  readonly #dataDir: string;
+  readonly #env: NodeJS.ProcessEnv;
+  readonly #links: NatsLink[] = [];
+  nats: NatsServer;
+
+  private constructor(dataDir: string, nats: NatsServer, database: TestDatabase, env: NodeJS.ProcessEnv) {
+    this.#dataDir = dataDir;
+    this.nats = nats;
+    this.database = database;
+    this.#env = env;
+  }
+
+  static async start(options: StackOptions = {}): Promise<Stack> {
+    const { gateways = 1, ledgers = 1, settlers = 1, holdPeriodMinutes = 10 } = options;
+    const dataDir = await mkdtemp(join(tmpdir(), 'holdfast stack '));
+    const [nats, database] = await Promise.all([startNats(dataDir), createTestDatabase()]);
+    const env = {
+      PATH: process.env['PATH'],
+      NODE_ENV: 'test',
+      NATS_URL: nats.url,
+      ...database.env,
+      SUBSTRACT_HOLD_PERIOD: String(holdPeriodMinutes),
+      ...options.env,
+    };
+    const stack = new Stack(dataDir, nats, database, env);
+    await Promise.all([
+      ...Array.from({ length: ledgers }, () => stack.add('ledger')),
+      ...Array.from({ length: settlers }, () => stack.add('settler')),
+      ...Array.from({ length: gateways }, () => stack.add('gateway')),
+    ]);
+    return stack;
+  }
+
+  /** One more of a service, started and ready. */
+  async add(service: ServiceName, env: Readonly<Record<string, string>> = {}): Promise<ServiceProcess> {
+    const added = new ServiceProcess(service, await freePort(), { ...this.#env, ...env });
+    this[`${service}s`].push(added);
+    await added.start();
+    return added;
+  }
+
+  get services(): ServiceProcess[] {
+    return [...this.gateways, ...this.settlers, ...this.ledgers];
+  }
+
+  /** The URL of a gateway. */
+  url(index = 0): string {
+    const gateway = this.gateways[index];
+    if (gateway === undefined) throw new Error(`there is no gateway ${index}`);
+    return gateway.url;
+  }
+
+  /** A client as another service would have it. */
+  async ledgerClient(): Promise<{ client: LedgerClient; link: NatsLink }> {
+    const logger = createLogger('test', 'silent');
+    const link = await connectNats({ urls: [this.nats.url], name: 'test', logger });
+    this.#links.push(link);
+    return { client: createLedgerClient({ link, logger, metrics: createMetrics() }), link };
+  }
+
+  /** A connection to the books. */
+  async books(): Promise<Client> {
+    const client = new Client(this.database.connection);
+    await client.connect();
+    return client;
+  }
+
+  /** Stops the broker; with `start` it goes on with the same data on the same port. */
+  async restartNats(): Promise<void> {
+    await this.nats.process.stop(10_000);
+    this.nats = await startNats(this.#dataDir, this.nats.port);
+  }
+
+  async stop(): Promise<void> {
+    for (const link of this.#links) await link.drain();
+    for (const group of [this.gateways, this.settlers, this.ledgers]) {
+      await Promise.all(group.map((service) => service.stop()));
+    }
+    await this.nats.process.stop(10_000);
+    await this.database.drop();
+    await rm(this.#dataDir, { recursive: true, force: true });
+  }
+}
+
+async function startNats(dataDir: string, port?: number): Promise<NatsServer> {
+  const { path } = await findNatsServer({
+    cacheDirs: natsCacheDirs(dataDir, process.env),
+    report: () => undefined,
+    searchPath: process.env['PATH'] ?? '',
+  });
+  return startNatsServer({ dataDir, binary: path, ...(port !== undefined && { port }) });
+}

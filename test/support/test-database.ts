@@ -1,0 +1,53 @@
+import { randomUUID } from 'node:crypto';
+import { Client, type ClientConfig } from 'pg';
+
+/** A database made for one test file, on the server that `npm test` started (or that `TEST_DB_*` name). */
+export interface TestDatabase {
+  readonly connection: ClientConfig & {
+    host: string;
+    port: number;
+    user: string;
+    password: string;
+    database: string;
+  };
+  /** As services read it. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly drop: () => Promise<void>;
+}
+
+export async function createTestDatabase(): Promise<TestDatabase> {
+  const server = {
+    host: required('TEST_DB_HOST'),
+    port: Number(required('TEST_DB_PORT')),
+    user: required('TEST_DB_USER'),
+    password: process.env['TEST_DB_PASSWORD'] ?? '',
+  };
+  const database = `holdfast_test_${randomUUID().replaceAll('-', '')}`;
+  const maintain = async (sql: string): Promise<void> => {
+    const client = new Client({ ...server, database: 'postgres' });
+    await client.connect();
+    try {
+      await client.query(sql);
+    } finally {
+      await client.end();
+    }
+  };
+  await maintain(`CREATE DATABASE ${database}`);
+  return {
+    connection: { ...server, database },
+    env: {
+      DB_HOST: server.host,
+      DB_PORT: String(server.port),
+      DB_USER: server.user,
+      DB_PASSWORD: server.password,
+      DB_NAME: database,
+    },
+    drop: () => maintain(`DROP DATABASE ${database} WITH (FORCE)`),
+  };
+}
+
+function required(name: string): string {
+  const value = process.env[name];
+  if (value === undefined || value === '') throw new Error(`${name} is not set: run the tests with npm test`);
+  return value;
+}
