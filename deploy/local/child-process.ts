@@ -35,6 +35,8 @@ export interface ChildOptions {
   /** Run as this user instead of ours; only root can. */
   readonly user?: { readonly uid: number; readonly gid: number };
   readonly onLine?: (line: string, stream: OutputStream) => void;
+  /** It writes to our own standard output and error, terminal or not, instead of `onLine`. */
+  readonly inheritOutput?: boolean;
 }
 
 /** Services get 10 s to finish what they have; a server that needs longer recovers at its next start. */
@@ -78,9 +80,10 @@ export async function startChild(options: ChildOptions): Promise<ChildHandle> {
   const stopSignal = options.stopSignal ?? 'SIGTERM';
   const grace = options.orphanGraceSeconds ?? ORPHAN_GRACE_SECONDS;
   const guard = ['-c', GUARDED, 'guarded', stopSignal.replace('SIG', ''), String(grace)];
+  const output = options.inheritOutput === true ? 'inherit' : 'pipe';
   const child = spawn('/bin/sh', [...guard, options.command, ...options.args], {
     detached: true,
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    stdio: ['ignore', output, output, 'pipe'],
     ...(options.cwd !== undefined && { cwd: options.cwd }),
     ...(options.env && { env: options.env }),
     ...options.user,

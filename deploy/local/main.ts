@@ -40,9 +40,10 @@ export async function runLocal(startedAtMs: number): Promise<never> {
   supervisor.start().catch((error: unknown) => stop.ask(error));
   const reason = await stop.reason;
   const exitCode = reason === undefined ? EXIT_CODE.stopped : explain(reason);
-  process.stderr.write('\nStopping …\n');
+  const runs = supervisor.hasStarted();
+  if (runs) process.stderr.write('\nStopping …\n');
   await supervisor.stopAll();
-  process.stderr.write('Stopped.\n');
+  if (runs) process.stderr.write('Stopped.\n');
   process.exit(exitCode);
 }
 

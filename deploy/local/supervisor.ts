@@ -121,6 +121,11 @@ export class Supervisor {
     output.say('Ctrl-C stops it.\n');
   }
 
+  /** Whether there is anything to stop. */
+  hasStarted(): boolean {
+    return this.#programs.size > 0;
+  }
+
   /** Stops all in order, within 10 s. */
   async stopAll(): Promise<void> {
     const start = performance.now();

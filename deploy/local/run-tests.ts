@@ -1,0 +1,117 @@
+import { chmod, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { startChild, type ChildHandle } from './child-process.ts';
+import { natsCacheDirs } from './nats-binary/cache.ts';
+import { findNatsServer } from './nats-binary/find-nats-server.ts';
+import { startNatsServer } from './nats-server.ts';
+import { startPostgres } from './postgres-server.ts';
+import { identifyProcess } from './process-identity.ts';
+import { listenForStop } from './stop-request.ts';
+
+/** With a space, as strangers' folders have. The number is ours, so that a later run knows whose folder it is. */
+const FOLDER_PREFIX = 'holdfast test ';
+const DATABASE = 'holdfast_test';
+const STOP_MS = 5_000;
+const EXIT_INTERRUPTED = 130;
+
+/**
+ * Runs the tests against a real PostgreSQL and nats-server, which live as long as the run, on free ports and in a
+ * temporary folder; ends the process with jest's exit code. All that runs ends with this process, killed or not.
+ */
+export async function runTests(jestArgs: readonly string[]): Promise<never> {
+  const stop = listenForStop();
+  await removeLeftFolders();
+  const folder = await mkdtemp(join(tmpdir(), `${FOLDER_PREFIX}${process.pid} `));
+  const started: Started = { jest: undefined, servers: [] };
+  const exitCode = await Promise.race([
+    runJest(folder, jestArgs, started),
+    stop.reason.then(() => EXIT_INTERRUPTED),
+  ]).catch((error: unknown) => {
+    process.stderr.write(
+      `\nThe tests can't run: ${error instanceof Error ? error.message : String(error)}\n`,
+    );
+    return 1;
+  });
+  started.jest?.kill();
+  await started.jest?.exited;
+  await Promise.all(started.servers.map((server) => server.stop(STOP_MS)));
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 }).catch(() => undefined);
+  process.exit(exitCode);
+}
+
+interface Started {
+  jest: ChildHandle | undefined;
+  readonly servers: ChildHandle[];
+}
+
+function report(line: string): void {
+  process.stderr.write(`  ${line}\n`);
+}
+
+async function runJest(folder: string, jestArgs: readonly string[], started: Started): Promise<number> {
+  const root = dirname(dirname(dirname(import.meta.dirname)));
+  // Tests make their temporary folders below ours. Some of their servers run as another user.
+  const temporary = join(folder, 'tmp');
+  await mkdir(temporary);
+  await Promise.all([chmod(folder, 0o755), chmod(temporary, 0o755)]);
+
+  const dataDir = join(folder, 'data');
+  const [postgres, nats] = await Promise.all([
+    startTestDatabase(dataDir, started),
+    startTestNats(root, dataDir, started),
+  ]);
+  const jest = await startChild({
+    name: 'jest',
+    command: process.execPath,
+    args: [
+      join(root, 'node_modules/jest/bin/jest.js'),
+      '--maxWorkers=2',
+      `--cacheDirectory=${join(root, 'node_modules/.cache/jest')}`,
+      ...jestArgs,
+    ],
+    cwd: root,
+    env: {
+      ...process.env,
+      TMPDIR: temporary,
+      TEST_DB_HOST: postgres.host,
+      TEST_DB_PORT: String(postgres.port),
+      TEST_DB_USER: postgres.user,
+      TEST_DB_PASSWORD: postgres.password,
+      TEST_DB_NAME: DATABASE,
+      TEST_NATS_URL: nats.url,
+    },
+    inheritOutput: true,
+    orphanGraceSeconds: 0,
+  });
+  started.jest = jest;
+  return (await jest.exited).code ?? 1;
+}
+
+async function startTestDatabase(dataDir: string, started: Started) {
+  const server = await startPostgres({ dataDir, report });
+  started.servers.push(server.process);
+  await server.createDatabase(DATABASE);
+  return server;
+}
+
+async function startTestNats(root: string, dataDir: string, started: Started) {
+  const searchPath = process.env['PATH'] ?? '';
+  // Not the temporary folder: a nats-server that has to be fetched is kept for the next run.
+  const cacheDirs = natsCacheDirs(join(root, '.data'), process.env);
+  const found = await findNatsServer({ cacheDirs, searchPath, report });
+  const server = await startNatsServer({ dataDir, binary: found.path, report });
+  started.servers.push(server.process);
+  return server;
+}
+
+/** The folders of runs that were killed before they could remove them. */
+async function removeLeftFolders(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    if (!name.startsWith(FOLDER_PREFIX)) continue;
+    const pid = Number.parseInt(name.slice(FOLDER_PREFIX.length), 10);
+    if (identifyProcess(pid) !== undefined) continue;
+    // Someone else's stays.
+    await rm(join(tmpdir(), name), { recursive: true, force: true }).catch(() => undefined);
+  }
+}
