@@ -6,6 +6,7 @@ import { stopLeftoverServer } from './leftover-server.ts';
 import { natsConfig } from './nats-config.ts';
 import { serverFailure, type FailureReason } from './server-failure.ts';
 import { chooseServerPort } from './server-ports.ts';
+import { messageOf } from './error-text.ts';
 
 export interface NatsServerOptions {
   /** The folder of all local data, absolute; JetStream's is in its `nats`. No other supervisor may be using it. */
@@ -106,8 +107,4 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
     throw serverFailure('nats-server', lastLines, REASONS);
   }
   return { host: HOST, port, url: `nats://${HOST}:${port}`, process: child };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

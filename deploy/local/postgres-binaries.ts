@@ -2,6 +2,7 @@ import { access, chmod, constants, readFile, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
+import { hasCode, messageOf } from './error-text.ts';
 
 const PLATFORMS: Readonly<Record<string, string>> = { linux: 'linux', darwin: 'darwin', win32: 'windows' };
 
@@ -47,7 +48,7 @@ async function makeSymlinks(packageDir: string, native: string): Promise<void> {
     try {
       await symlink(basename(source), join(packageDir, target));
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) {
+      if (!hasCode(error, 'EEXIST')) {
         // On a read-only folder the link may well be there: some systems say EROFS or EACCES before EEXIST.
         await access(join(packageDir, target));
       }
@@ -57,8 +58,4 @@ async function makeSymlinks(packageDir: string, native: string): Promise<void> {
 
 async function makeExecutable(file: string): Promise<void> {
   await access(file, constants.X_OK).catch(() => chmod(file, 0o755));
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

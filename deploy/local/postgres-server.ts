@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import { startChild, type ChildHandle } from './child-process.ts';
+import { hasCode, messageOf } from './error-text.ts';
 import { stopLeftoverServer } from './leftover-server.ts';
 import { findPostgresBinaries } from './postgres-binaries.ts';
 import { postgresAccessRules, postgresConfig } from './postgres-config.ts';
@@ -43,6 +44,8 @@ const HOST = '127.0.0.1';
 const USER = 'holdfast';
 const INITDB_MS = 120_000;
 const READY_POLL_MS = 50;
+/** SQLSTATE invalid_password. */
+const WRONG_PASSWORD = '28P01';
 const LAST_WORDS_MS = 1_000;
 const TELL_AFTER_MS = 5_000;
 const CONNECT_MS = 5_000;
@@ -115,7 +118,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   });
   const connection = { host: HOST, port, user: USER, password };
   try {
-    await untilReady(child, connection, lastLines, report);
+    await untilReady(child, connection, join(place.folder, 'password'), lastLines, report);
   } catch (error) {
     child.kill();
     throw error;
@@ -137,7 +140,7 @@ async function readOrMakePassword(place: PostgresPlace): Promise<string> {
   try {
     return (await readFile(file, 'utf8')).trim();
   } catch (error) {
-    if (!isCode(error, 'ENOENT')) throw unreadable(place.folder, error);
+    if (!hasCode(error, 'ENOENT')) throw unreadable(place.folder, error);
   }
   if (await readVersion(join(place.folder, 'cluster'))) {
     throw new Error(
@@ -196,7 +199,7 @@ async function readVersion(cluster: string): Promise<string | undefined> {
   try {
     return (await readFile(join(cluster, 'PG_VERSION'), 'utf8')).trim();
   } catch (error) {
-    if (isCode(error, 'ENOENT')) return undefined;
+    if (hasCode(error, 'ENOENT')) return undefined;
     throw unreadable(cluster, error);
   }
 }
@@ -204,6 +207,7 @@ async function readVersion(cluster: string): Promise<string | undefined> {
 async function untilReady(
   child: ChildHandle,
   connection: Connection,
+  passwordFile: string,
   lastLines: readonly string[],
   report?: (line: string) => void,
 ): Promise<void> {
@@ -213,28 +217,34 @@ async function untilReady(
   for (;;) {
     const problem = await tryToConnect(connection);
     if (problem === undefined) return;
-    // Refused is too early, 57P03 is starting up or recovering; anything else won't mend itself.
-    const passes = isCode(problem, 'ECONNREFUSED') || isCode(problem, '57P03');
+    const isRefused = hasCode(problem.error, WRONG_PASSWORD);
     // It may have been another server that answered, and ours is about to find its port taken.
-    if (await Promise.race([delay(passes ? READY_POLL_MS : LAST_WORDS_MS, false), ended])) {
+    if (await Promise.race([delay(isRefused ? LAST_WORDS_MS : READY_POLL_MS, false), ended])) {
       throw serverFailure('PostgreSQL', lastLines, REASONS);
     }
-    if (!passes) throw new Error(`PostgreSQL runs but can't be used: ${problem.message}`, { cause: problem });
+    if (isRefused) {
+      throw new Error(
+        `PostgreSQL refuses the password in ${passwordFile}: put the right one there, or choose another DATA_DIR`,
+        { cause: problem.error },
+      );
+    }
     const now = Date.now();
-    if (now - start > READY_MS) throw serverFailure('PostgreSQL', [...lastLines, problem.message], REASONS);
+    if (now - start > READY_MS)
+      throw serverFailure('PostgreSQL', [...lastLines, messageOf(problem.error)], REASONS);
     if (now - told > TELL_AFTER_MS) {
       told = now;
-      report?.(`waiting for PostgreSQL: ${lastLines.at(-1) ?? problem.message}`);
+      report?.(`waiting for PostgreSQL: ${lastLines.at(-1) ?? messageOf(problem.error)}`);
     }
   }
 }
 
-async function tryToConnect(connection: Connection): Promise<Error | undefined> {
+/** Why it can't be used yet; undefined when it can. */
+async function tryToConnect(connection: Connection): Promise<{ readonly error: unknown } | undefined> {
   try {
     await withClient(connection, (client) => client.query('SELECT 1'));
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error : new Error(String(error));
+    return { error };
   }
 }
 
@@ -285,13 +295,5 @@ async function syncFolder(path: string): Promise<void> {
 }
 
 function unreadable(path: string, error: unknown): Error {
-  return serverFailure(
-    'PostgreSQL',
-    [`${path}: ${error instanceof Error ? error.message : String(error)}`],
-    REASONS,
-  );
-}
-
-function isCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
+  return serverFailure('PostgreSQL', [`${path}: ${messageOf(error)}`], REASONS);
 }

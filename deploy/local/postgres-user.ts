@@ -16,6 +16,7 @@ import {
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { runCommand } from './run-command.ts';
+import { messageOf } from './error-text.ts';
 
 /** How to run Postgres's programs: as whom, from where and on which folder. */
 export interface PostgresPlace {
@@ -156,7 +157,7 @@ async function placeOfUser(
       return { native: programs, folder: place, prefix: [], user };
     }
   } catch (error) {
-    throw noWay(error instanceof Error ? error.message : String(error));
+    throw noWay(messageOf(error));
   }
   throw noWay(`user ${user.uid} can't write to ${folder}`);
 }

@@ -2,6 +2,7 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePort, isPortFree } from './free-port.ts';
 import { serverFailure } from './server-failure.ts';
+import { messageOf } from './error-text.ts';
 
 type ServerName = 'postgres' | 'nats';
 type ServerPorts = Partial<Record<ServerName, number>>;
@@ -22,7 +23,7 @@ export async function chooseServerPort(dataDir: string, server: ServerName): Pro
     await writeFile(`${file}.new`, `${JSON.stringify({ ...ports, [server]: port })}\n`);
     await rename(`${file}.new`, file);
   } catch (error) {
-    throw serverFailure(server, [error instanceof Error ? error.message : String(error)], []);
+    throw serverFailure(server, [messageOf(error)], []);
   }
   return port;
 }

@@ -4,6 +4,7 @@ import { isAbsolute, join } from 'node:path';
 import { readVersion } from './read-version.ts';
 import { SourceUnavailable } from './source.ts';
 import { compareVersions, isNewEnough, parseVersion } from './version.ts';
+import { messageOf } from '../error-text.ts';
 
 /**
  * Where fetched executables are kept: one cache per person, so that tests, benchmarks and a second clone don't fetch
@@ -49,7 +50,7 @@ export async function keepInCache(
         await rm(draft, { recursive: true, force: true });
       }
     } catch (error) {
-      problems.push(error instanceof Error ? error.message : String(error));
+      problems.push(messageOf(error));
     }
   }
   throw new SourceUnavailable(problems.join('; '));

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
+import { isNativeError } from 'node:util/types';
 import { SourceUnavailable } from './source.ts';
+import { messageOf } from '../error-text.ts';
 
 export interface DownloadLimits {
   /** A server that says nothing for so long is given up. */
@@ -79,6 +81,5 @@ async function download(
 
 /** `fetch failed` says nothing; its cause does. */
 function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? error.cause.message : error.message;
+  return messageOf(isNativeError(error) && error.cause !== undefined ? error.cause : error);
 }

@@ -1,0 +1,13 @@
+import { isNativeError } from 'node:util/types';
+
+// Not `instanceof`: under jest, the errors of Node's own modules are of another world than the tests'.
+
+/** What an error says; of a wrapped one whose own words say nothing, like `fetch failed`, use its cause. */
+export function messageOf(error: unknown): string {
+  return isNativeError(error) ? error.message : String(error);
+}
+
+/** Whether it is the system's, or Postgres's, error of that code. */
+export function hasCode(error: unknown, code: string): boolean {
+  return isNativeError(error) && 'code' in error && error.code === code;
+}

@@ -1,0 +1,156 @@
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { Client } from 'pg';
+import { startPostgres, type PostgresOptions, type PostgresServer } from './postgres-server.ts';
+
+const STOP_MS = 10_000;
+
+let folder: string;
+let dataDir: string;
+let running: PostgresServer[];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'holdfast postgres '));
+  dataDir = join(folder, 'data');
+  running = [];
+});
+
+afterEach(async () => {
+  await Promise.all(running.map((server) => server.process.stop(STOP_MS)));
+  await rm(folder, { recursive: true });
+});
+
+test('it keeps its data, password and port through a restart, and what it answered is on disk', async () => {
+  const first = await start();
+  await first.createDatabase('holdfast');
+  await first.createDatabase('holdfast');
+  await query(first, 'CREATE TABLE kept AS SELECT 42 AS answer');
+  await first.process.stop(STOP_MS);
+  await expect(first.process.exited).resolves.toEqual({ code: 0, signal: null });
+
+  const second = await start();
+  expect(second).toMatchObject({ port: first.port, user: first.user, password: first.password });
+  await expect(query(second, 'SELECT answer FROM kept')).resolves.toEqual([{ answer: 42 }]);
+  const safe = ['fsync', 'synchronous_commit', 'full_page_writes', 'data_checksums'];
+  const settings = await query(
+    second,
+    `SELECT setting FROM pg_settings WHERE name = ANY('{${safe.join()}}')`,
+  );
+  expect(settings).toEqual(safe.map(() => ({ setting: 'on' })));
+  await expect(query(second, 'SHOW server_encoding')).resolves.toEqual([{ server_encoding: 'UTF8' }]);
+});
+
+test('it recovers by itself from kill -9', async () => {
+  const first = await start();
+  await first.createDatabase('holdfast');
+  await query(first, 'CREATE TABLE kept AS SELECT 42 AS answer');
+  first.process.kill();
+  await first.process.exited;
+  const second = await start();
+  await expect(query(second, 'SELECT answer FROM kept')).resolves.toEqual([{ answer: 42 }]);
+});
+
+test('only the password opens it, which only its owner can read', async () => {
+  const server = await start();
+  await expect(query({ ...server, password: 'guess' }, 'SELECT 1', 'postgres')).rejects.toThrow('password');
+  const { mode } = await stat(join(dataDir, 'postgres', 'password'));
+  expect(mode & 0o777).toBe(0o600);
+});
+
+test("a password that is not the cluster's is told of", async () => {
+  await start().then((server) => server.process.stop(STOP_MS));
+  await writeFile(join(dataDir, 'postgres', 'password'), 'guess\n');
+  await expect(start()).rejects.toThrow('refuses the password in');
+});
+
+test('a start that was killed in the middle of making the cluster is no hindrance', async () => {
+  const half = join(dataDir, 'postgres', 'cluster.new');
+  await mkdir(half, { recursive: true });
+  await writeFile(join(half, 'PG_VERSION'), '18');
+  const server = await start();
+  await expect(query(server, 'SELECT 42 AS answer', 'postgres')).resolves.toEqual([{ answer: 42 }]);
+});
+
+describe('it says what is wrong', () => {
+  test('when its port is taken', async () => {
+    const other = createServer();
+    const port = await new Promise<number>((resolve) => {
+      other.listen(0, '127.0.0.1', () => {
+        const address = other.address();
+        resolve(typeof address === 'object' && address !== null ? address.port : 0);
+      });
+    });
+    try {
+      await expect(start({ port })).rejects.toThrow('its port is taken by another program');
+    } finally {
+      other.close();
+    }
+  });
+
+  test('when the data is of another major version, or its password is gone', async () => {
+    await start().then((server) => server.process.stop(STOP_MS));
+    const versionFile = join(dataDir, 'postgres', 'cluster', 'PG_VERSION');
+    const version = (await readFile(versionFile, 'utf8')).trim();
+    await writeFile(versionFile, '9.6\n');
+    await expect(start()).rejects.toThrow(`was made by PostgreSQL 9.6, and this is ${version}`);
+
+    await rm(join(dataDir, 'postgres', 'password'));
+    await expect(start()).rejects.toThrow('password is missing');
+  });
+
+  test('when the data folder can not be made', async () => {
+    await writeFile(join(folder, 'file'), '');
+    await expect(start({ dataDir: join(folder, 'file', 'data') })).rejects.toThrow(
+      'PostgreSQL did not start',
+    );
+  });
+});
+
+const asRootOnly = process.geteuid?.() === 0 ? test : test.skip;
+asRootOnly(
+  'as root without user namespaces it runs as an unprivileged user, outside a closed home (needs root)',
+  withoutNamespaces,
+);
+
+async function withoutNamespaces(): Promise<void> {
+  // The temporary folder itself has mode 0700, like a home.
+  const outsideDir = await mkdtemp(join(tmpdir(), 'holdfast outside '));
+  const asRoot = { namespaces: false, outsideDir: join(outsideDir, 'lib') };
+  try {
+    await chmod(outsideDir, 0o755);
+    const first = await start({ asRoot });
+    await first.createDatabase('holdfast');
+    await query(first, 'CREATE TABLE kept AS SELECT 42 AS answer');
+    await first.process.stop(STOP_MS);
+    const second = await start({ asRoot });
+    await expect(query(second, 'SELECT answer FROM kept')).resolves.toEqual([{ answer: 42 }]);
+    await second.process.stop(STOP_MS);
+  } finally {
+    await rm(outsideDir, { recursive: true });
+  }
+}
+
+async function start(options: Partial<PostgresOptions> = {}): Promise<PostgresServer> {
+  const server = await startPostgres({ dataDir, ...options });
+  running.push(server);
+  return server;
+}
+
+type Login = Pick<PostgresServer, 'host' | 'port' | 'user' | 'password'>;
+
+async function query(login: Login, sql: string, database = 'holdfast'): Promise<unknown[]> {
+  const { host, port, user, password } = login;
+  const client = new Client({ host, port, user, password, database });
+  // Servers are stopped with their connections open.
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    const { rows } = await client.query<Record<string, unknown>>(sql);
+    return rows;
+  } finally {
+    await client.end();
+  }
+}
