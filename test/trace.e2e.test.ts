@@ -1,0 +1,110 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { LedgerClient } from '../shared/messaging/ledger-client/index.ts';
+import { startOtlpCollector, type CollectedSpan, type OtlpCollector } from './otlp-collector.ts';
+import { openAccount } from './support/accounts.ts';
+import { call } from './support/http.ts';
+import { Stack } from './support/stack.ts';
+
+const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
+const callerSpanId = '00f067aa0ba902b7';
+
+describe('traces', () => {
+  let collector: OtlpCollector;
+  let stack: Stack;
+  let client: LedgerClient;
+  beforeAll(async () => {
+    collector = await startOtlpCollector();
+    // Only what a caller has sampled is traced: the openings of accounts below stay out of sight.
+    const env = { ...collector.env, OTEL_TRACES_SAMPLER: 'parentbased_always_off' };
+    stack = await Stack.start({ holdPeriodMinutes: 0.02, env });
+    ({ client } = await stack.ledgerClient());
+  }, 60_000);
+  afterAll(async () => {
+    await client.close();
+    await stack.stop();
+    await collector.close();
+  });
+
+  test('tell a hold’s whole life, from the HTTP request to its settling', async () => {
+    const id = await openAccount(client, '10.00');
+    const answer = await call(
+      stack.url(),
+      '/api/substract',
+      { id, amount: '4.00' },
+      { traceparent: `00-${traceId}-${callerSpanId}-01` },
+    );
+    expect(answer.status).toBe(200);
+    const inTrace = (): CollectedSpan[] => collector.spans.filter((span) => span.traceId === traceId);
+    await collector.until(() => inTrace().filter(({ name }) => name === 'batch').length === 2, 15_000);
+    await collector.until(() => inTrace().some(({ name }) => name.startsWith('POST')), 5_000);
+
+    const spans = inTrace();
+    const only = (name: string, parent?: string): CollectedSpan => {
+      const found = spans.filter(
+        (span) => span.name === name && (parent === undefined || span.parentSpanId === parent),
+      );
+      expect([name, found.length]).toEqual([name, 1]);
+      return found[0] as CollectedSpan;
+    };
+
+    const http = only('POST /api/substract');
+    expect([http.service, http.kind, http.parentSpanId]).toEqual([
+      'holdfast-gateway',
+      'server',
+      callerSpanId,
+    ]);
+    const send = only('send balance.command.subtract', http.spanId);
+    expect([send.service, send.kind]).toEqual(['holdfast-gateway', 'client']);
+    const processed = only('process balance.command.subtract', send.spanId);
+    expect([processed.service, processed.kind]).toEqual(['holdfast-ledger', 'consumer']);
+
+    const batch = only('batch', processed.spanId);
+    expect(batch.links).toEqual([{ traceId, spanId: processed.spanId }]);
+    expect(statementsOf(batch, spans)).toEqual([
+      'BEGIN',
+      'COMMIT',
+      'SELECT lock-accounts',
+      'SELECT look-up',
+      'WITH write-changes',
+    ]);
+
+    // Seconds later, and still the same trace: below the span of the command that made the hold.
+    const settling = only('settle hold', processed.spanId);
+    const settleBatch = only('batch', settling.spanId);
+    expect(settling.links).toEqual([{ traceId, spanId: settleBatch.spanId }]);
+    expect(statementsOf(settleBatch, spans)).toContain('COMMIT');
+    expect(settling.startMs).toBeGreaterThan(http.endMs);
+
+    expect(spans.filter(({ isError }) => isError)).toEqual([]);
+    expect(answer.headers.get('trace-id')).toBe(traceId);
+  }, 30_000);
+
+  test('mark a refusal, but not as an error', async () => {
+    const id = await openAccount(client);
+    const refusedTrace = '11111111111111111111111111111111';
+    const { status } = await call(
+      stack.url(),
+      '/api/substract',
+      { id, amount: '4.00' },
+      { traceparent: `00-${refusedTrace}-${callerSpanId}-01` },
+    );
+    expect(status).toBe(409);
+    const inTrace = (): CollectedSpan[] => collector.spans.filter((span) => span.traceId === refusedTrace);
+    await collector.until(() => inTrace().some(({ name }) => name.startsWith('POST')), 10_000);
+    await collector.until(() => inTrace().some(({ name }) => name.startsWith('process')), 10_000);
+    const processed = inTrace().find(({ name }) => name === 'process balance.command.subtract');
+    expect(processed?.attributes['holdfast.outcome']).toBe('insufficient_funds');
+    expect(inTrace().filter(({ isError }) => isError)).toEqual([]);
+  }, 30_000);
+
+  test('leave out what nobody sampled', () => {
+    expect(collector.spans.filter(({ name }) => name.includes('balance.command.open'))).toEqual([]);
+  });
+});
+
+function statementsOf(batch: CollectedSpan, spans: readonly CollectedSpan[]): string[] {
+  return spans
+    .filter(({ parentSpanId, kind }) => parentSpanId === batch.spanId && kind === 'client')
+    .map(({ name }) => name)
+    .toSorted((left, right) => (left < right ? -1 : 1));
+}
