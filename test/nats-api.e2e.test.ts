@@ -1,0 +1,219 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { jetstream } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/nats-core';
+import { randomUUID } from 'node:crypto';
+import { eventSchema, type Fact } from '../shared/contracts/events.ts';
+import type { LedgerClient } from '../shared/messaging/ledger-client/index.ts';
+import { openAccount } from './support/accounts.ts';
+import { eventually } from './support/http.ts';
+import { Stack } from './support/stack.ts';
+
+/** The protocol as a client in any language sees it: subjects and JSON. */
+describe('the NATS API', () => {
+  let stack: Stack;
+  let client: LedgerClient;
+  let nats: NatsConnection;
+  const facts: Fact[] = [];
+  beforeAll(async () => {
+    stack = await Stack.start({ gateways: 0, ledgers: 1 });
+    const connected = await stack.ledgerClient();
+    client = connected.client;
+    nats = connected.link.connection;
+    nats.subscribe('balance.event', {
+      callback: (_, message) => {
+        facts.push(...eventSchema.parse(message.json()));
+      },
+    });
+  }, 60_000);
+  afterAll(async () => {
+    await client.close();
+    await stack.stop();
+  });
+
+  const request = async (subject: string, payload: unknown): Promise<unknown> => {
+    const text = typeof payload === 'string' ? payload : JSON.stringify(payload);
+    return (await nats.request(subject, text, { timeout: 5_000 })).json();
+  };
+
+  const factOf = (commandId: string): Promise<Fact> =>
+    eventually(() => Promise.resolve(facts.find((fact) => fact.commandId === commandId)));
+
+  test('answers a single command with a single outcome', async () => {
+    const accountId = randomUUID();
+    const id = randomUUID();
+    const outcome = await request('balance.command.open', {
+      id,
+      accountId: accountId.toUpperCase(),
+      name: 'Кошелёк',
+    });
+    expect(outcome).toMatchObject({
+      ok: true,
+      commandId: id,
+      replayed: false,
+      account: { id: accountId, version: 1 },
+    });
+  });
+
+  test('answers an array element by element, and one bad one harms no other', async () => {
+    const accountId = await openAccount(client, '10.00');
+    const add = (amount: unknown) => ({ id: randomUUID(), accountId, amount });
+    const outcomes = await request('balance.command.add', [
+      add('1.00'),
+      add(1),
+      add('-1'),
+      'junk',
+      add('2.00'),
+      null,
+    ]);
+    expect(outcomes).toMatchObject([
+      { ok: true, account: { balance: '11.00' } },
+      { ok: false, error: { code: 'invalid_request', fields: [{ field: 'amount' }] } },
+      { ok: false, error: { code: 'invalid_request' } },
+      { ok: false, error: { code: 'invalid_request' } },
+      { ok: true, account: { balance: '13.00' } },
+      { ok: false, error: { code: 'invalid_request' } },
+    ]);
+  });
+
+  test('answers junk with what is wrong, and goes on', async () => {
+    const accountId = await openAccount(client, '10.00');
+    const invalid = { ok: false, error: { code: 'invalid_request' } };
+    expect(await request('balance.command.add', '{"id":')).toMatchObject(invalid);
+    expect(await request('balance.command.add', '')).toMatchObject(invalid);
+    expect(await request('balance.command.add', '\u00ff\u0000')).toMatchObject(invalid);
+    expect(await request('balance.command.add', [])).toMatchObject(invalid);
+    expect(
+      await request(
+        'balance.command.add',
+        Array.from({ length: 1_025 }, () => 1),
+      ),
+    ).toMatchObject(invalid);
+    expect(await request('balance.command.add', 'x'.repeat(600_000))).toMatchObject(invalid);
+    expect(await request('balance.command.nonsense', {})).toMatchObject(invalid);
+    expect(await request('balance.query.nonsense', {})).toMatchObject(invalid);
+    expect(await request('balance.query.account', '[')).toMatchObject(invalid);
+    // Nobody to answer: not carried out.
+    nats.publish('balance.command.add', JSON.stringify({ id: randomUUID(), accountId, amount: '1.00' }));
+    nats.publish('balance.query.account', '{}');
+    nats.publish('balance.command.add', 'junk');
+    expect(await request('balance.query.account', { accountId })).toMatchObject({
+      ok: true,
+      account: { balance: '10.00' },
+    });
+  });
+
+  test('gives a conflict within one array, and a repetition its first outcome', async () => {
+    const accountId = await openAccount(client, '10.00');
+    const id = randomUUID();
+    const outcomes = await request('balance.command.subtract', [
+      { id, accountId, amount: '1.00' },
+      { id, accountId, amount: '1' },
+      { id, accountId, amount: '2.00' },
+    ]);
+    expect(outcomes).toMatchObject([
+      { ok: true, replayed: false, account: { available: '9.00' } },
+      { ok: true, replayed: true, account: { available: '9.00' } },
+      { ok: false, error: { code: 'idempotency_conflict' } },
+    ]);
+  });
+
+  test('keeps a narrowed caller to its accounts', async () => {
+    const [mine, foreign] = await Promise.all([openAccount(client, '1.00'), openAccount(client, '1.00')]);
+    const narrowed = { allowedAccounts: [mine] };
+    const add = (accountId: string | undefined) => ({
+      id: randomUUID(),
+      accountId,
+      amount: '1.00',
+      ...narrowed,
+    });
+    expect(await request('balance.command.add', [add(mine), add(foreign)])).toMatchObject([
+      { ok: true },
+      { ok: false, error: { code: 'forbidden' } },
+    ]);
+    expect(
+      await request('balance.query.account', [
+        { accountId: mine, ...narrowed },
+        { accountId: foreign, ...narrowed },
+        { accountId: randomUUID(), ...narrowed },
+      ]),
+    ).toMatchObject([
+      { ok: true },
+      { ok: false, error: { code: 'forbidden' } },
+      { ok: false, error: { code: 'forbidden' } },
+    ]);
+  });
+
+  test('drops a command past its deadline, for good', async () => {
+    const accountId = await openAccount(client, '1.00');
+    const command = { id: randomUUID(), accountId, amount: '1.00' };
+    const late = await request('balance.command.add', { ...command, deadline: Date.now() - 60_000 });
+    expect(late).toMatchObject({ ok: false, error: { code: 'unavailable' } });
+    expect(await request('balance.query.account', { accountId })).toMatchObject({
+      account: { balance: '1.00', version: 2 },
+    });
+  });
+
+  test('lists accounts, holds and entries a page at a time', async () => {
+    const accountId = await openAccount(client, '10.00');
+    for (const amount of ['1.00', '2.00', '3.00']) {
+      await request('balance.command.subtract', { id: randomUUID(), accountId, amount });
+    }
+    const page = (await request('balance.query.entries', { accountId, limit: 2 })) as {
+      entries: { seq: number }[];
+    };
+    expect(page.entries.map(({ seq }) => seq)).toEqual([1, 2]);
+    const rest = (await request('balance.query.entries', { accountId, afterSeq: 2 })) as {
+      entries: { seq: number }[];
+    };
+    expect(rest.entries.map(({ seq }) => seq)).toEqual([3, 4, 5]);
+    const { holds } = (await request('balance.query.holds', { accountId, status: 'pending' })) as {
+      holds: { id: string; amount: string }[];
+    };
+    expect(holds.map(({ amount }) => amount)).toEqual(['1.00', '2.00', '3.00']);
+    const after = await request('balance.query.holds', { accountId, after: holds[0]?.id, limit: 1 });
+    expect(after).toMatchObject({ holds: [{ amount: '2.00' }] });
+    expect(await request('balance.query.hold', { accountId, holdId: holds[2]?.id })).toMatchObject({
+      ok: true,
+      hold: { amount: '3.00', remaining: '3.00', status: 'pending', onDue: 'settle' },
+    });
+    expect(await request('balance.query.hold', { accountId, holdId: randomUUID() })).toMatchObject({
+      error: { code: 'hold_not_found' },
+    });
+    expect(await request('balance.query.accounts', { limit: 1 })).toMatchObject({ ok: true, accounts: [{}] });
+  });
+
+  test('takes commands from the stream, and tells every outcome as a fact', async () => {
+    const accountId = await openAccount(client, '10.00');
+    const js = jetstream(nats);
+    const take = (amount: string) => ({ id: randomUUID(), accountId, amount });
+    const [granted, refused, wrong] = [take('4.00'), take('40.00'), take('0.00')];
+    await js.publish('balance.async.subtract', JSON.stringify([granted, refused, wrong]));
+    // Sent twice, as a publisher does that has not seen the first ack.
+    await js.publish('balance.async.subtract', JSON.stringify(granted));
+    expect(await factOf(granted.id)).toMatchObject({
+      type: 'entry',
+      kind: 'subtract',
+      amount: '4.00',
+      available: '6.00',
+    });
+    expect(await factOf(refused.id)).toMatchObject({
+      type: 'refusal',
+      accountId,
+      code: 'insufficient_funds',
+    });
+    expect(await factOf(wrong.id)).toMatchObject({ type: 'refusal', accountId, code: 'invalid_request' });
+    expect(await request('balance.query.account', { accountId })).toMatchObject({
+      account: { held: '4.00', version: 3 },
+    });
+  });
+
+  test('tells every entry as a fact', async () => {
+    const accountId = await openAccount(client, '10.00');
+    const mine = () => facts.filter((fact) => fact.type === 'entry' && fact.accountId === accountId);
+    await eventually(() => Promise.resolve(mine().length === 2 ? true : undefined));
+    expect(mine()).toMatchObject([
+      { seq: 1, kind: 'open', balance: '0.00' },
+      { seq: 2, kind: 'add', amount: '10.00', balance: '10.00' },
+    ]);
+  });
+});
