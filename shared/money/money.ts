@@ -57,8 +57,9 @@ export function parseMoney(text: string, decimals: number): Money | undefined {
 
 /** The decimal string of an amount, with exactly the currency's decimals: `"33.48"`, `"-0.05"`, `"7"`. */
 export function formatMoney(amount: Money, decimals: number): string {
-  const negative = amount < 0n;
-  const digits = (negative ? -amount : amount).toString().padStart(decimals + 1, '0');
+  const minorUnits: bigint = amount;
+  const negative = minorUnits < 0n;
+  const digits = (negative ? -minorUnits : minorUnits).toString().padStart(decimals + 1, '0');
   const sign = negative ? '-' : '';
   if (decimals === 0) return sign + digits;
   const split = digits.length - decimals;
