@@ -119,7 +119,12 @@ export const notReadySchema = z
     missing: z.array(z.string()).describe('What is missing, in words for people.'),
   })
   .meta({
-    examples: [{ status: 'not ready', missing: ['ledger: no answer on balance.query.ping'] }],
+    examples: [
+      {
+        status: 'not ready',
+        missing: ['ledger: no good answer on balance.query.ping: No ledger is listening.'],
+      },
+    ],
   });
 
 /** RFC 9457. `code` is what a program should look at; `detail` is for people and may change. */

@@ -6,7 +6,7 @@ import type { LedgerClient } from '../../shared/messaging/ledger-client/index.ts
 /** What the gateway needs of the ledger. */
 export type Ledger = Pick<LedgerClient, 'send' | 'ask' | 'missing'>;
 
-const notYet: ErrorView = { code: 'unavailable', detail: 'not connected to NATS yet' };
+const notYet: ErrorView = { code: 'unavailable', detail: 'Not connected to NATS yet.' };
 
 /**
  * A ledger client that is there before NATS is: until `connecting` is done, every request is `unavailable` at once. So

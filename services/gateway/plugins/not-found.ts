@@ -18,13 +18,13 @@ export function addNotFound(app: FastifyInstance): void {
     const path = request.url.split('?', 1)[0] ?? '';
     const methods = [...routes.values()].find((route) => route.path.test(path))?.methods;
     if (methods === undefined) {
-      const detail = 'no such route; GET /openapi.json lists them';
+      const detail = 'There is no such route; GET /openapi.json lists them.';
       return sendProblem(reply, { code: 'not_found', detail }, undefined);
     }
     const allowed = [...methods].toSorted().join(', ');
     reply.header('allow', allowed);
     if (request.method === 'OPTIONS') return reply.code(204).send();
-    const detail = `this route takes ${allowed}`;
+    const detail = `This route takes ${allowed}.`;
     return sendProblem(reply, { code: 'method_not_allowed', detail }, undefined);
   };
   app.setNotFoundHandler(answer);

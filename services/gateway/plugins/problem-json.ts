@@ -35,7 +35,7 @@ export function answerFault(error: FastifyError, request: FastifyRequest, reply:
     { err: error, requestId: request.id, route: request.routeOptions.url },
     'a request failed for a reason that is not the caller’s',
   );
-  const detail = 'something went wrong here; the request id leads to it in the logs';
+  const detail = 'Something went wrong here; the request id leads to it in the logs.';
   return sendProblem(reply, { code: 'internal', detail }, request.command);
 }
 
@@ -80,12 +80,12 @@ function refusalOf(error: FastifyError): ErrorView | undefined {
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
       return invalid([BODY_MUST_BE_JSON]);
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return refusal('payload_too_large', 'the body is larger than 64 KiB');
+      return refusal('payload_too_large', 'The body is larger than 64 KiB.');
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
     case 'FST_ERR_CTP_EMPTY_TYPE':
-      return refusal('unsupported_media_type', 'the body must be sent as application/json');
+      return refusal('unsupported_media_type', 'The body must be sent as application/json.');
     case 'FST_ERR_BAD_URL':
-      return refusal('invalid_request', 'the path is not validly percent-encoded');
+      return refusal('invalid_request', 'The path is not validly percent-encoded.');
     default:
       break;
   }
@@ -98,13 +98,13 @@ function refusal(code: ErrorCode, detail: string): ErrorView {
 }
 
 /** Bad input: the fields, and the same as one sentence. */
-export function invalid(fields: readonly FieldError[]): ErrorView {
-  const detail = fields.map(({ field, message }) => `${field} ${message}`).join('; ');
-  return { code: 'invalid_request', detail, fields: [...fields] };
+function invalid(fields: readonly FieldError[]): ErrorView {
+  const named = fields.map(({ field, message }) => `${field} ${message}`).join('; ');
+  return { code: 'invalid_request', detail: `Not valid: ${named}.`, fields: [...fields] };
 }
 
 function brokenHttpDetail(code: string | undefined): string {
-  if (code === 'HPE_HEADER_OVERFLOW') return 'the headers are too large';
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'the request did not arrive in time';
-  return 'this is not a valid HTTP request';
+  if (code === 'HPE_HEADER_OVERFLOW') return 'The headers are too large.';
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'The request did not arrive in time.';
+  return 'This is not a valid HTTP request.';
 }

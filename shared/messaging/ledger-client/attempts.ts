@@ -45,5 +45,5 @@ export class Attempts {
 const outcomeUnknown: ErrorView = {
   code: 'outcome_unknown',
   detail:
-    'no answer in time: it may have happened or may still; ask again with the same id or key to learn it',
+    'No answer came in time: it may have happened, or may still. Send it again with the same id or key to learn its fate.',
 };

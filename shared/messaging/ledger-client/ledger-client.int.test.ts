@@ -185,10 +185,10 @@ describe('the ledger client', () => {
       );
     });
 
-    test('more than 1,024 are split', async () => {
+    test('more than 512 are split', async () => {
       const outcomes = await Promise.all(Array.from({ length: 1_030 }, () => client.send('add', add())));
       expect(outcomes.every((outcome) => outcome.ok)).toBe(true);
-      expect(ledger.payloads.map((payload) => [payload].flat().length)).toEqual([1_024, 6]);
+      expect(ledger.payloads.map((payload) => [payload].flat().length)).toEqual([512, 512, 6]);
     });
 
     test('more than 512 KiB are split', async () => {
@@ -236,6 +236,16 @@ describe('the ledger client', () => {
       const command = add();
       await expect(client.send('add', command)).resolves.toMatchObject({ ok: true });
       expect(ledger.commands.map(({ id }) => id)).toEqual(Array(4).fill(command.id));
+    });
+
+    test('when a whole array is answered with one failure', async () => {
+      ledger.answer = (message, payload) => {
+        if (ledger.payloads.length === 1) message.respond(JSON.stringify(refused('overloaded')));
+        else applyAll(message, payload);
+      };
+      const outcomes = await Promise.all([client.send('add', add()), client.send('add', add())]);
+      expect(outcomes.map((outcome) => outcome.ok)).toEqual([true, true]);
+      expect(logLines.join('')).not.toContain('known form');
     });
 
     test.each([
@@ -336,7 +346,7 @@ describe('the ledger client', () => {
     ledger.listenForPings();
     await until(() => client.missing().length === 0);
     await expect(client.send('add', add(), { deadlineMs: 400 })).resolves.toMatchObject({
-      error: { code: 'unavailable', detail: 'no ledger is listening' },
+      error: { code: 'unavailable', detail: 'No ledger is listening.' },
     });
   });
 
@@ -345,7 +355,7 @@ describe('the ledger client', () => {
     await line.cut();
     await until(() => client.missing().includes('nats: not connected'));
     await expect(client.send('add', add(), { deadlineMs: 300 })).resolves.toMatchObject({
-      error: { code: 'unavailable', detail: 'not connected to NATS' },
+      error: { code: 'unavailable', detail: 'Not connected to NATS.' },
     });
     await line.open();
     await until(() => client.missing().length === 0);
@@ -373,11 +383,11 @@ describe('the ledger client', () => {
   });
 
   test('before the ledger has told its time, commands wait', async () => {
-    expect(client.missing()).toEqual(['ledger: no answer yet on balance.query.ping']);
+    expect(client.missing()).toEqual(['ledger: no good answer on balance.query.ping: No answer yet.']);
     ledger.listenForCommands();
     const outcome = client.send('add', add());
     await expect(client.send('add', add(), { deadlineMs: 200 })).resolves.toMatchObject({
-      error: { code: 'unavailable', detail: 'the ledger does not answer on balance.query.ping' },
+      error: { code: 'unavailable', detail: 'The ledger does not answer on balance.query.ping.' },
     });
     expect(ledger.payloads).toEqual([]);
     ledger.listenForPings();

@@ -15,17 +15,32 @@ import { RequestLine, type Verdict } from './request-line.ts';
 /** Milliseconds a caller waits when it says nothing else. */
 const DEFAULT_DEADLINE_MS = 5_000;
 
+/**
+ * How many travel in one message, so that the reply fits into nats-server's default of 1 MiB also when every name and
+ * every metadata is as long as can be: an outcome takes up to 2 kB, an account 4 kB, a page of a list all there is.
+ * The contract allows 1,024, but a ledger's batch is no larger than 512 either.
+ */
+const MOST_PER_MESSAGE = {
+  command: 512,
+  ping: 512,
+  account: 256,
+  accounts: 1,
+  hold: 512,
+  holds: 1,
+  entries: 1,
+} as const satisfies Record<QueryKind | 'command', number>;
+
 /** Requests waiting for an answer. At 1 kB each that is 16 MB, and at 10,000/s more than a second's worth. */
 const MAX_IN_FLIGHT = 16_384;
 
 const full: ErrorView = {
   code: 'overloaded',
-  detail: `${MAX_IN_FLIGHT} requests are waiting for the ledger already`,
+  detail: `${MAX_IN_FLIGHT} requests are waiting for the ledger already.`,
 };
-const closing: ErrorView = { code: 'unavailable', detail: 'this service is stopping' };
+const closing: ErrorView = { code: 'unavailable', detail: 'This service is stopping.' };
 const timeUnknown: ErrorView = {
   code: 'unavailable',
-  detail: `the ledger does not answer on ${querySubject('ping')}`,
+  detail: `The ledger does not answer on ${querySubject('ping')}.`,
 };
 
 /** A command as a caller gives it; deadline and trace context are the client's business. */
@@ -89,6 +104,7 @@ export function createLedgerClient(options: {
     const traceparent = traceparentOf(span);
     const outcome = line.request<CommandOutcome<K>>({
       subject,
+      mostPerMessage: MOST_PER_MESSAGE.command,
       deadlineMs,
       // Written anew for each attempt: the estimate of the ledger's time may have become better.
       write: (remainingMs) => {
@@ -121,6 +137,7 @@ export function createLedgerClient(options: {
     const json = JSON.stringify(query);
     return line.request<QueryAnswer<K>>({
       subject: querySubject(kind),
+      mostPerMessage: MOST_PER_MESSAGE[kind],
       deadlineMs,
       write: () => json,
       read: (reply) => readAnswer(kind, reply),
@@ -147,7 +164,7 @@ export function createLedgerClient(options: {
   };
 }
 
-const noAnswer: ErrorView = { code: 'unavailable', detail: 'no answer in time' };
+const noAnswer: ErrorView = { code: 'unavailable', detail: 'No answer came in time.' };
 
 function failedAnswer<K extends QueryKind>(error: ErrorView): QueryAnswer<K> {
   return { ok: false, error } as QueryAnswer<K>;

@@ -21,7 +21,7 @@ export class LedgerWatch {
   readonly #clock = new LedgerClock();
   #timer: NodeJS.Timeout | undefined;
   #answeredAtMs = -Infinity;
-  #problem = 'no answer yet';
+  #problem = 'No answer yet.';
   #stopped = false;
 
   constructor(ping: () => Promise<QueryAnswer<'ping'>>, isConnected: () => boolean) {
@@ -39,7 +39,7 @@ export class LedgerWatch {
   missing(): string[] {
     if (!this.#isConnected()) return ['nats: not connected'];
     if (performance.now() - this.#answeredAtMs <= ANSWER_COUNTS_MS) return [];
-    return [`ledger: ${this.#problem} on ${querySubject('ping')}`];
+    return [`ledger: no good answer on ${querySubject('ping')}: ${this.#problem}`];
   }
 
   stop(): void {
@@ -55,7 +55,7 @@ export class LedgerWatch {
     if (answer.ok) {
       this.#clock.observe({ askedAtMs, heardAtMs, ledgerNowMs: answer.now });
       this.#answeredAtMs = heardAtMs;
-      this.#problem = 'no answer';
+      this.#problem = 'No answer came in time.';
     } else {
       this.#problem = answer.error.detail;
     }

@@ -40,6 +40,8 @@ export type Verdict<Answer> =
 /** One request, and how to write, read and end it. */
 export interface Request<Answer> {
   subject: string;
+  /** At most so many requests of this subject in one message. */
+  mostPerMessage: number;
   /** Milliseconds from now until it is answered, one way or the other. */
   deadlineMs: number;
   /** Its JSON for an attempt made now with so much time left; an error when it can't be sent yet. */
@@ -51,6 +53,7 @@ export interface Request<Answer> {
 
 interface Flight {
   readonly subject: string;
+  readonly mostPerMessage: number;
   readonly deadlineAtMs: number;
   readonly attempts: Attempts;
   readonly write: (remainingMs: number) => string | ErrorView;
@@ -75,8 +78,8 @@ interface Message {
   readonly keepUntilMs: number;
 }
 
-const notConnected: ErrorView = { code: 'unavailable', detail: 'not connected to NATS' };
-const nobodyListens: ErrorView = { code: 'unavailable', detail: 'no ledger is listening' };
+const notConnected: ErrorView = { code: 'unavailable', detail: 'Not connected to NATS.' };
+const nobodyListens: ErrorView = { code: 'unavailable', detail: 'No ledger is listening.' };
 
 /**
  * Requests over NATS, one message per event-loop turn and subject, each tried again until its deadline.
@@ -125,6 +128,7 @@ export class RequestLine {
       const attempts = new Attempts(notConnected);
       const flight: Flight = {
         subject: request.subject,
+        mostPerMessage: request.mostPerMessage,
         deadlineAtMs: performance.now() + request.deadlineMs,
         attempts,
         write: request.write,
@@ -190,21 +194,26 @@ export class RequestLine {
   }
 
   #publish(subject: string, flights: readonly Flight[], nowMs: number): void {
-    const bounds = this.#bounds();
+    const bounds = this.#bounds(flights);
     const ready: { of: Flight; json: string }[] = [];
     for (const flight of flights) {
       const json = flight.write(flight.deadlineAtMs - nowMs);
       if (typeof json !== 'string') this.#holdBack(flight, json, nowMs);
       else if (fits(json, bounds)) ready.push({ of: flight, json });
-      else this.#end(flight, { code: 'payload_too_large', detail: `larger than ${bounds.maxBytes} bytes` });
+      else
+        this.#end(flight, {
+          code: 'payload_too_large',
+          detail: `It is larger than ${bounds.maxBytes} bytes.`,
+        });
     }
     for (const parcel of splitPayloads(ready, bounds)) this.#send(subject, parcel, nowMs);
   }
 
-  /** The contract's bounds, or the server's if it takes less. */
-  #bounds(): MessageBounds {
+  /** The contract's bounds, or less where the server or the reply wants it. */
+  #bounds(flights: readonly Flight[]): MessageBounds {
     const maxBytes = Math.min(maxMessageBytes, this.#link.connection.info?.max_payload ?? maxMessageBytes);
-    return { maxElements: maxCommandsPerMessage, maxBytes };
+    const maxElements = Math.min(maxCommandsPerMessage, flights[0]?.mostPerMessage ?? 1);
+    return { maxElements, maxBytes };
   }
 
   #send(subject: string, parcel: Parcel<Flight>, nowMs: number): void {
@@ -312,7 +321,10 @@ export class RequestLine {
   }
 }
 
-/** The reply's elements in the order of the request's; undefined when the reply has another form than its request. */
+/**
+ * The reply's elements in the order of the request's; undefined when the reply has another form than its request. A
+ * failure of the message as a whole is one object, also for an array: it is every element's.
+ */
 function readReplies(received: Msg, message: Message): unknown[] | undefined {
   let reply: unknown;
   try {
@@ -321,5 +333,10 @@ function readReplies(received: Msg, message: Message): unknown[] | undefined {
     return undefined;
   }
   if (!message.isArray) return Array.isArray(reply) ? undefined : [reply];
-  return Array.isArray(reply) && reply.length === message.flights.length ? reply : undefined;
+  if (Array.isArray(reply)) return reply.length === message.flights.length ? reply : undefined;
+  return isFailure(reply) ? message.flights.map(() => reply) : undefined;
+}
+
+function isFailure(reply: unknown): boolean {
+  return typeof reply === 'object' && reply !== null && 'ok' in reply && reply.ok === false;
 }
