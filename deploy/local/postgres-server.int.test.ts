@@ -2,15 +2,28 @@ import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/pr
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Client } from 'pg';
 import { startPostgres, type PostgresOptions, type PostgresServer } from './postgres-server.ts';
+import { runCommand } from './run-command.ts';
 
 const STOP_MS = 10_000;
 
+/** A data folder with a cluster to copy: making one takes longer than most of what is tried here. */
+let prepared: string;
 let folder: string;
 let dataDir: string;
 let running: PostgresServer[];
+
+beforeAll(async () => {
+  prepared = await mkdtemp(join(tmpdir(), 'holdfast prepared '));
+  const server = await startPostgres({ dataDir: prepared });
+  await server.process.stop(STOP_MS);
+}, 60_000);
+
+afterAll(async () => {
+  await rm(prepared, { recursive: true });
+});
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'holdfast postgres '));
@@ -44,6 +57,7 @@ test('it keeps its data, password and port through a restart, and what it answer
 });
 
 test('it recovers by itself from kill -9', async () => {
+  await usePrepared();
   const first = await start();
   await first.createDatabase('holdfast');
   await query(first, 'CREATE TABLE kept AS SELECT 42 AS answer');
@@ -54,6 +68,7 @@ test('it recovers by itself from kill -9', async () => {
 });
 
 test('only the password opens it, which only its owner can read', async () => {
+  await usePrepared();
   const server = await start();
   await expect(query({ ...server, password: 'guess' }, 'SELECT 1', 'postgres')).rejects.toThrow('password');
   const { mode } = await stat(join(dataDir, 'postgres', 'password'));
@@ -61,7 +76,7 @@ test('only the password opens it, which only its owner can read', async () => {
 });
 
 test("a password that is not the cluster's is told of", async () => {
-  await start().then((server) => server.process.stop(STOP_MS));
+  await usePrepared();
   await writeFile(join(dataDir, 'postgres', 'password'), 'guess\n');
   await expect(start()).rejects.toThrow('refuses the password in');
 });
@@ -76,6 +91,7 @@ test('a start that was killed in the middle of making the cluster is no hindranc
 
 describe('it says what is wrong', () => {
   test('when its port is taken', async () => {
+    await usePrepared();
     const other = createServer();
     const port = await new Promise<number>((resolve) => {
       other.listen(0, '127.0.0.1', () => {
@@ -91,7 +107,7 @@ describe('it says what is wrong', () => {
   });
 
   test('when the data is of another major version, or its password is gone', async () => {
-    await start().then((server) => server.process.stop(STOP_MS));
+    await usePrepared();
     const versionFile = join(dataDir, 'postgres', 'cluster', 'PG_VERSION');
     const version = (await readFile(versionFile, 'utf8')).trim();
     await writeFile(versionFile, '9.6\n');
@@ -131,6 +147,10 @@ async function withoutNamespaces(): Promise<void> {
   } finally {
     await rm(outsideDir, { recursive: true });
   }
+}
+
+async function usePrepared(): Promise<void> {
+  await runCommand('cp', ['-a', prepared, dataDir], { timeoutMs: 30_000 });
 }
 
 async function start(options: Partial<PostgresOptions> = {}): Promise<PostgresServer> {
