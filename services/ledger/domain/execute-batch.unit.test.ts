@@ -1,0 +1,521 @@
+import { describe, expect, test } from '@jest/globals';
+import * as fc from 'fast-check';
+import { isDeepStrictEqual } from 'node:util';
+import type { AccountId, CommandId } from '../../../shared/contracts/primitives.ts';
+import { maxMinorUnits, money } from '../../../shared/money/money.ts';
+import { availableOf, type Account } from './account.ts';
+import { commandKey, type Command } from './commands.ts';
+import { chainStart, entryFormatVersion, hashEntry, type Entry } from './entry.ts';
+import { executeBatch, type BatchChanges, type BatchState, type Outcome } from './execute-batch.ts';
+import { holdIdFor, settleCommandIdFor, type Hold } from './hold.ts';
+import { refusalPrecedence, type KeptRefusal } from './refusals.ts';
+import type { Micros } from './time.ts';
+
+const startedAt = 1_769_860_800_123_456 as Micros;
+const holdPeriodMs = 600_000;
+
+const accountIds = ['a', 'b'].map((digit) => `00000000-0000-4000-8000-00000000000${digit}` as AccountId);
+/** Few, so that ids are often used again: for the same command and for another one. */
+const commandIds = [1, 2, 3, 4, 5, 6, 7, 8].map(
+  (number) => `00000000-0000-4000-9000-00000000000${number}` as CommandId,
+);
+
+const amount = fc.constantFrom(
+  '0.01',
+  '1',
+  '1.00',
+  '5.5',
+  '20',
+  '0.001',
+  '999999999999999',
+  '900000000000000',
+);
+
+const base = fc.record({
+  id: fc.constantFrom(...commandIds),
+  accountId: fc.constantFrom(...accountIds),
+  deadline: fc.constantFrom(null, null, null, (startedAt - 1) as Micros, (startedAt + 9e9) as Micros),
+  traceparent: fc.constant(null),
+  unattended: fc.boolean(),
+});
+
+const command: fc.Arbitrary<Command> = fc.oneof(
+  {
+    weight: 2,
+    arbitrary: fc
+      .tuple(base, fc.constantFrom('0', '25.5', '999999999999999', '0.001'), fc.constantFrom(0, 2, 2))
+      .map(([common, overdraftLimit, decimals]) => ({
+        ...common,
+        kind: 'open' as const,
+        name: 'Счёт "№1" \\ 😀',
+        currency: 'EUR',
+        decimals,
+        overdraftLimit,
+        metadata: '{"b":"1","a":"\\u2028\\""}',
+      })),
+  },
+  { weight: 1, arbitrary: base.map((common) => ({ ...common, kind: 'close' as const })) },
+  {
+    weight: 4,
+    arbitrary: fc
+      .tuple(base, amount)
+      .map(([common, value]) => ({ ...common, kind: 'add' as const, amount: value })),
+  },
+  {
+    weight: 5,
+    arbitrary: fc
+      .tuple(base, amount)
+      .map(([common, value]) => ({ ...common, kind: 'subtract' as const, amount: value })),
+  },
+  {
+    // The settling of what a subtract of the same sequence may have held.
+    weight: 3,
+    arbitrary: base.map((common) => {
+      const holdId = holdIdFor(common.accountId, common.id, startedAt);
+      return {
+        ...common,
+        kind: 'settle' as const,
+        id: settleCommandIdFor(holdId),
+        holdId,
+        deadline: null,
+      };
+    }),
+  },
+);
+
+/** Both accounts are often there from the start: else most commands would be refused for want of one. */
+const sequence = fc
+  .tuple(fc.boolean(), fc.array(command, { maxLength: 40 }))
+  .map(([opened, commands]) => (opened ? [...opensBoth, ...commands] : commands));
+
+const opensBoth: Command[] = accountIds.map((accountId, index) => ({
+  kind: 'open',
+  id: `00000000-0000-4000-a000-00000000000${index}` as CommandId,
+  accountId,
+  deadline: null,
+  traceparent: null,
+  unattended: false,
+  name: 'Opened',
+  currency: 'EUR',
+  decimals: 2,
+  overdraftLimit: index === 0 ? '0' : '10',
+  metadata: null,
+}));
+
+/** What the tables hold: accounts are not kept, but told from the journal. */
+class Journal {
+  readonly entries: Entry[] = [];
+  readonly refusals: KeptRefusal[] = [];
+  readonly holds = new Map<string, Hold>();
+
+  stateFor(commands: readonly Command[], now: Micros): BatchState {
+    const keys = new Set(commands.map((each) => commandKey(each.accountId, each.id)));
+    const asked = <T extends { accountId: AccountId; commandId: CommandId }>(rows: readonly T[]) =>
+      new Map(
+        rows
+          .map((row) => [commandKey(row.accountId, row.commandId), row] as const)
+          .filter(([key]) => keys.has(key)),
+      );
+    const named = commands.flatMap((each) => (each.kind === 'settle' ? [each.holdId] : []));
+    return {
+      now,
+      accounts: new Map(this.accounts().map((account) => [account.id, account])),
+      applied: asked(this.entries),
+      refused: asked(this.refusals),
+      holds: new Map(named.flatMap((id) => (this.holds.has(id) ? [[id, this.holdOf(id)]] : []))),
+    };
+  }
+
+  holdOf(id: string): Hold {
+    const hold = this.holds.get(id);
+    if (hold === undefined) throw new Error(`there is no hold ${id}`);
+    return hold;
+  }
+
+  /** As Postgres would: a second entry or refusal of a command, or a row that is there already, fails. */
+  write(changes: BatchChanges): void {
+    for (const entry of changes.entries) {
+      const twin = this.entries.find(
+        (each) =>
+          each.accountId === entry.accountId &&
+          (each.seq === entry.seq || each.commandId === entry.commandId),
+      );
+      must(twin === undefined, 'one entry for each seq and for each command');
+      this.entries.push(entry);
+    }
+    for (const kept of changes.refusals) {
+      const key = commandKey(kept.accountId, kept.commandId);
+      const twin = this.refusals.find((each) => commandKey(each.accountId, each.commandId) === key);
+      must(twin === undefined, 'one refusal for each command');
+      this.refusals.push(kept);
+    }
+    for (const hold of changes.newHolds) {
+      must(!this.holds.has(hold.id), 'a new hold is new');
+      this.holds.set(hold.id, hold);
+    }
+    for (const hold of changes.changedHolds) {
+      must(this.holdOf(hold.id).version < hold.version, 'a changed hold has another version');
+      this.holds.set(hold.id, hold);
+    }
+    const told = new Map(this.accounts().map((account) => [account.id, account]));
+    for (const account of [...changes.openedAccounts, ...changes.changedAccounts])
+      must(isDeepStrictEqual(told.get(account.id), account), 'an account is what its journal tells');
+  }
+
+  accounts(): Account[] {
+    return accountIds.flatMap((id) => accountFrom(this.entries.filter((entry) => entry.accountId === id)));
+  }
+
+  run(commands: readonly Command[], now: Micros = startedAt): readonly Outcome[] {
+    const { outcomes, changes } = executeBatch(commands, this.stateFor(commands, now), holdPeriodMs);
+    this.write(changes);
+    return outcomes;
+  }
+}
+
+function must(holds: boolean, what: string): void {
+  if (!holds) throw new Error(`broken: ${what}`);
+}
+
+function accountFrom(entries: readonly Entry[]): Account[] {
+  const [opened] = entries;
+  const last = entries.at(-1);
+  if (opened === undefined || last === undefined) return [];
+  const { name, currency, decimals, metadata } = JSON.parse(opened.details ?? '') as {
+    name: string;
+    currency: string;
+    decimals: number;
+    metadata?: unknown;
+  };
+  return [
+    {
+      id: opened.accountId,
+      name,
+      currency,
+      decimals,
+      metadata: metadata === undefined ? null : '{"b":"1","a":"\\u2028\\""}',
+      balance: last.balance,
+      held: last.held,
+      overdraftLimit: last.overdraftLimit,
+      status: entries.some((entry) => entry.kind === 'close') ? 'closed' : 'open',
+      seq: last.seq,
+      chainHead: last.hash,
+      lastEntryAt: last.at,
+    },
+  ];
+}
+
+/** An outcome without what a caller can't see of it: the account's state at some other time. */
+function seen(outcome: Outcome): unknown {
+  if (outcome.type !== 'applied') return outcome;
+  const { id, name, currency, decimals, metadata } = outcome.asOf.account;
+  return { ...outcome, asOf: { id, name, currency, decimals, metadata, status: outcome.asOf.status } };
+}
+
+function verifies(entries: readonly Entry[]): boolean {
+  const [first] = entries;
+  if (first === undefined) return true;
+  let previous = chainStart(first.accountId);
+  for (const [index, entry] of entries.entries()) {
+    const expected = hashEntry(previous, entry);
+    if (entry.formatVersion !== entryFormatVersion || entry.seq !== index + 1) return false;
+    if (!entry.hash.equals(expected)) return false;
+    previous = entry.hash;
+  }
+  return true;
+}
+
+function codes(outcomes: readonly Outcome[]): string[] {
+  return outcomes.map((outcome) => (outcome.type === 'refused' ? outcome.refusal.code : outcome.type));
+}
+
+function isConflict(outcome: Outcome): boolean {
+  return outcome.type === 'refused' && outcome.refusal.code === 'idempotency_conflict';
+}
+
+/** The settlings of a batch, turned to the holds that there are. */
+function aimed(commands: readonly Command[], journal: Journal): Command[] {
+  return commands.map((each) => {
+    if (each.kind !== 'settle') return each;
+    const hold = [...journal.holds.values()].find(
+      ({ accountId, status }) => accountId === each.accountId && status === 'pending',
+    );
+    return hold === undefined ? each : { ...each, holdId: hold.id, id: settleCommandIdFor(hold.id) };
+  });
+}
+
+/** Each list is one batch. */
+function cut<T>(items: readonly T[], lengths: readonly number[]): T[][] {
+  const pieces: T[][] = [];
+  let from = 0;
+  for (const length of [...lengths, items.length]) {
+    if (from >= items.length) break;
+    pieces.push(items.slice(from, from + length));
+    from += length;
+  }
+  return pieces;
+}
+
+const runs = { numRuns: 300 };
+
+describe('executing a batch', () => {
+  test('gives the outcomes of running its commands one by one, wherever the batches are cut', () => {
+    fc.assert(
+      fc.property(
+        sequence,
+        fc.array(fc.integer({ min: 1, max: 12 }), { maxLength: 20 }),
+        (commands, lengths) => {
+          const alone = new Journal();
+          const oneByOne = commands.flatMap((each) => alone.run([each]));
+          const together = new Journal();
+          const batched = cut(commands, lengths).flatMap((batch) => together.run(batch));
+          expect(batched.map(seen)).toEqual(oneByOne.map(seen));
+          expect(together.entries).toEqual(alone.entries);
+          expect(together.refusals).toEqual(alone.refusals);
+          expect([...together.holds]).toEqual([...alone.holds]);
+        },
+      ),
+      runs,
+    );
+  });
+
+  test('conserves money and keeps to the limits, whatever the clock does', () => {
+    fc.assert(
+      fc.property(
+        sequence,
+        fc.array(fc.integer({ min: -5_000_000, max: 5_000_000 }), { minLength: 60, maxLength: 60 }),
+        (commands, drifts) => {
+          const journal = new Journal();
+          for (const [index, batch] of cut(commands, [3, 1, 7, 2, 5, 11]).entries())
+            journal.run(aimed(batch, journal), (startedAt + (drifts[index] ?? 0)) as Micros);
+          for (const account of journal.accounts()) {
+            const entries = journal.entries.filter((entry) => entry.accountId === account.id);
+            const sum = (kind: Entry['kind']): bigint =>
+              entries
+                .filter((entry) => entry.kind === kind)
+                .reduce((total, entry) => total + entry.amount, 0n);
+            const pending = [...journal.holds.values()]
+              .filter((hold) => hold.accountId === account.id && hold.status === 'pending')
+              .reduce((total, hold) => total + hold.remaining, 0n);
+            expect(account.balance).toBe(sum('add') - sum('settle'));
+            expect(account.held).toBe(sum('subtract') - sum('settle'));
+            expect(account.held).toBe(pending);
+            let lastAt = 0;
+            for (const entry of entries) {
+              expect(entry.held).toBeGreaterThanOrEqual(0n);
+              expect(availableOf(entry)).toBeGreaterThanOrEqual(0n);
+              for (const value of [entry.amount, entry.balance, entry.held, entry.overdraftLimit])
+                expect(value <= maxMinorUnits && value >= -maxMinorUnits).toBe(true);
+              expect(entry.at).toBeGreaterThanOrEqual(lastAt);
+              lastAt = entry.at;
+            }
+          }
+        },
+      ),
+      runs,
+    );
+  });
+
+  test('leaves everything as it was when it refuses or drops a command', () => {
+    fc.assert(
+      fc.property(sequence, command, (commands, last) => {
+        const journal = new Journal();
+        journal.run(commands);
+        const state = journal.stateFor([last], startedAt);
+        const { outcomes, changes } = executeBatch([last], state, holdPeriodMs);
+        const [outcome] = outcomes;
+        if (outcome === undefined || (outcome.type === 'applied' && !outcome.replayed)) return;
+        const { refusals, ...others } = changes;
+        expect(Object.values(others).flat()).toEqual([]);
+        // Only a first refusal is kept, and nothing of a conflict, which is no word on the command that has the id.
+        const kept =
+          outcome.type === 'refused' &&
+          !outcome.replayed &&
+          outcome.refusal.code !== 'idempotency_conflict' &&
+          last.kind !== 'settle';
+        expect(refusals).toHaveLength(kept ? 1 : 0);
+      }),
+      runs,
+    );
+  });
+
+  test('answers a repeated command with its first outcome', () => {
+    fc.assert(
+      fc.property(sequence, sequence, (commands, between) => {
+        const journal = new Journal();
+        const first = commands.map((each) => journal.run([each])[0]);
+        journal.run(between, (startedAt + 1_000_000) as Micros);
+        const again = journal.run(commands, (startedAt + 5_000_000) as Micros);
+        const kept = commands.flatMap((each, index) => {
+          const [before, after] = [first[index], again[index]];
+          const isKept = before !== undefined && after !== undefined && before.type !== 'expired';
+          // A conflict is no word on the command that has the id. Settlings are checked in a test of their own.
+          if (!isKept || each.kind === 'settle' || isConflict(before)) return [];
+          return [{ before: { ...before, replayed: true }, after }];
+        });
+        expect(kept.map(({ after }) => seen(after))).toEqual(kept.map(({ before }) => seen(before)));
+      }),
+      runs,
+    );
+  });
+
+  test('chains the entries of each account so that a change to any field of any of them shows', () => {
+    const others: { [Field in keyof Entry]: (value: Entry[Field]) => unknown } = {
+      accountId: (id) => accountIds.find((other) => other !== id),
+      seq: (seq) => seq + 1,
+      commandId: (id) => id.replace(/.$/, (digit) => (digit === 'f' ? 'e' : 'f')),
+      kind: (kind) => (kind === 'add' ? 'subtract' : 'add'),
+      amount: (value) => value + 1n,
+      balance: (value) => value - 1n,
+      held: (value) => value + 1n,
+      overdraftLimit: (value) => value + 1n,
+      holdId: (id) => (id === null ? '00000000-0000-7000-8000-000000000000' : null),
+      at: (time) => time - 1,
+      fingerprint: flipped,
+      details: (text) => (text === null ? '{}' : `${text} `),
+      formatVersion: (version) => version + 1,
+      hash: flipped,
+    };
+    const fields = Object.keys(others) as (keyof Entry)[];
+    fc.assert(
+      fc.property(
+        sequence,
+        fc.nat(),
+        fc.constantFrom(...accountIds),
+        fc.constantFrom(...fields),
+        (commands, at, id, field) => {
+          const journal = new Journal();
+          journal.run(commands);
+          const entries = journal.entries.filter((entry) => entry.accountId === id);
+          expect(verifies(entries)).toBe(true);
+          const index = at % Math.max(1, entries.length);
+          const entry = entries[index];
+          fc.pre(entry !== undefined);
+          const change = others[field] as (value: unknown) => unknown;
+          expect(verifies(entries.with(index, { ...entry, [field]: change(entry[field]) }))).toBe(false);
+          // Nor can an entry be left out. (Of the last one, the account's chain head tells.)
+          expect(verifies(entries.toSpliced(index, 1))).toBe(index === entries.length - 1);
+        },
+      ),
+      runs,
+    );
+  });
+});
+
+function flipped(bytes: Buffer): Buffer {
+  const other = Buffer.from(bytes);
+  other[0] = bytes.readUInt8(0) ^ 1;
+  return other;
+}
+
+describe('deciding', () => {
+  const [accountId] = accountIds as [AccountId];
+  const common = { accountId, deadline: null, traceparent: null, unattended: false };
+  let ids = 0;
+  const nextId = (): CommandId => {
+    ids += 1;
+    return `00000000-0000-4000-b000-${ids.toString().padStart(12, '0')}` as CommandId;
+  };
+  const opening = (overdraftLimit = '0'): Command => ({
+    ...common,
+    kind: 'open',
+    id: nextId(),
+    name: 'n',
+    currency: 'EUR',
+    decimals: 2,
+    overdraftLimit,
+    metadata: null,
+  });
+  const adding = (value: string): Command => ({ ...common, kind: 'add', id: nextId(), amount: value });
+  const subtracting = (value: string): Command => ({
+    ...common,
+    kind: 'subtract',
+    id: nextId(),
+    amount: value,
+  });
+
+  test('lets exactly what is available be held', () => {
+    const outcomes = new Journal().run([
+      opening('0.50'),
+      adding('10'),
+      subtracting('10.51'),
+      subtracting('10.50'),
+      subtracting('0.01'),
+    ]);
+    expect(codes(outcomes)).toEqual([
+      'applied',
+      'applied',
+      'insufficient_funds',
+      'applied',
+      'insufficient_funds',
+    ]);
+    expect(outcomes[2]).toMatchObject({ refusal: { available: '10.50', requested: '10.51' } });
+    expect(outcomes[4]).toMatchObject({ refusal: { available: '0.00', requested: '0.01' } });
+  });
+
+  test('lets nothing pass the largest amount: no balance, and no sum of holds', () => {
+    const full = '999999999999999';
+    const outcomes = new Journal().run([
+      opening('999999999999999.99'),
+      adding(full),
+      adding('1'),
+      adding('0.01'),
+      subtracting(full),
+      subtracting('1'),
+      subtracting('1'),
+    ]);
+    expect(codes(outcomes)).toEqual([
+      'applied',
+      'applied',
+      'applied',
+      'amount_too_large',
+      'applied',
+      'applied',
+      'amount_too_large',
+    ]);
+  });
+
+  test('checks refusals in the documented order', () => {
+    const journal = new Journal();
+    const first = adding('5');
+    expect(codes(journal.run([first]))).toEqual(['account_not_found']);
+    const closing: Command = { ...common, kind: 'close', id: nextId() };
+    journal.run([opening(), adding('1'), closing]);
+    const many: Command = { ...subtracting('999999999999999.999') };
+    const outcomes = journal.run([{ ...first, amount: '6' } as Command, opening('0.001'), many]);
+    expect(codes(outcomes)).toEqual(['idempotency_conflict', 'account_exists', 'account_closed']);
+    expect(new Set(refusalPrecedence).size).toBe(refusalPrecedence.length);
+  });
+
+  test('drops a command at its deadline, but tells what it led to before', () => {
+    const journal = new Journal();
+    const late: Command = { ...adding('1'), deadline: startedAt };
+    expect(codes(journal.run([opening(), late]))).toEqual(['applied', 'expired']);
+    expect(codes(journal.run([late], (startedAt - 1) as Micros))).toEqual(['applied']);
+    expect(journal.run([late])).toMatchObject([{ type: 'applied', replayed: true }]);
+  });
+
+  test('tells spellings of one amount from other amounts', () => {
+    const journal = new Journal();
+    const first = adding('1');
+    journal.run([opening(), first]);
+    expect(journal.run([{ ...first, amount: '1.00' } as Command])).toMatchObject([{ replayed: true }]);
+    expect(codes(journal.run([{ ...first, amount: '1.01' } as Command]))).toEqual(['idempotency_conflict']);
+    expect(codes(journal.run([{ ...first, kind: 'subtract' } as Command]))).toEqual(['idempotency_conflict']);
+  });
+
+  test('settles on a closed account what it holds, once', () => {
+    const journal = new Journal();
+    const held = subtracting('4');
+    journal.run([opening(), adding('10'), held, { ...common, kind: 'close', id: nextId() }]);
+    const holdId = holdIdFor(accountId, held.id, startedAt);
+    const settling: Command = { ...common, kind: 'settle', id: settleCommandIdFor(holdId), holdId };
+    const other: Command = { ...settling, id: nextId() };
+    expect(codes(journal.run([settling, other]))).toEqual(['applied', 'hold_not_pending']);
+    expect(journal.run([settling])).toMatchObject([{ type: 'applied', replayed: true }]);
+    expect(journal.accounts()).toMatchObject([
+      { balance: money(600n), held: money(0n), status: 'closed', seq: 5 },
+    ]);
+    expect(journal.holdOf(holdId)).toMatchObject({ status: 'settled', remaining: 0n, version: 2 });
+  });
+});
