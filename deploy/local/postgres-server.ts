@@ -48,7 +48,7 @@ const READY_POLL_MS = 50;
 const WRONG_PASSWORD = '28P01';
 const LAST_WORDS_MS = 1_000;
 const TELL_AFTER_MS = 5_000;
-const CONNECT_MS = 5_000;
+const CONNECT_MS = 2_000;
 /** Recovery after a crash reads at most some WAL files of 1 GB: longer than this something is wrong. */
 const READY_MS = 300_000;
 /** A fast shutdown writes a checkpoint. */
@@ -215,7 +215,8 @@ async function untilReady(
   const start = Date.now();
   let told = start;
   for (;;) {
-    const problem = await tryToConnect(connection);
+    // Another program that took the port may accept connections and say nothing.
+    const problem = await Promise.race([tryToConnect(connection), ended.then(() => ({ error: 'ended' }))]);
     if (problem === undefined) return;
     const isRefused = hasCode(problem.error, WRONG_PASSWORD);
     // It may have been another server that answered, and ours is about to find its port taken.
