@@ -61,7 +61,8 @@ const PLAIN = '\u001B[0m';
 /** Has its own place on the line, or says nothing to a person at a terminal. */
 const SHOWN_ELSEWHERE = new Set(['level', 'time', 'service', 'msg', 'pid', 'err']);
 
-const NAME_WIDTH = 'install-fixture'.length;
+/** Longer names are those of commands, which end soon. */
+const NAME_WIDTH = 'nats-server'.length;
 
 /** A line for a terminal: `12:00:00.123 ledger  info  message key=value`, and an error's stack below it. */
 export function formatLogLine(line: LogLine, color: boolean): string {

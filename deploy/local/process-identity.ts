@@ -16,6 +16,16 @@ export function isRunning(identity: ProcessIdentity): boolean {
   return identifyProcess(identity.pid)?.startTime === identity.startTime;
 }
 
+/** Sends a signal to that process, and to no other that has its pid by now. */
+export function sendSignal(identity: ProcessIdentity, signal: NodeJS.Signals): void {
+  if (!isRunning(identity)) return;
+  try {
+    process.kill(identity.pid, signal);
+  } catch {
+    // It has ended meanwhile, or is another user's.
+  }
+}
+
 function startTimeFromProc(pid: number): string | undefined {
   try {
     // The second field is the command in parentheses and may hold anything, also blanks and parentheses.

@@ -17,7 +17,7 @@ import { startNatsServer, type NatsServer } from './nats-server.ts';
 import type { Output } from './output.ts';
 import { waitForDatabase, type DatabaseSettings } from './own-database.ts';
 import { startPostgres, type PostgresServer } from './postgres-server.ts';
-import { isRunning } from './process-identity.ts';
+import { isRunning, sendSignal } from './process-identity.ts';
 import { runCommand } from './run-command.ts';
 import type { StopRequest } from './stop-request.ts';
 import { waitUntilReady } from './wait-until-ready.ts';
@@ -51,9 +51,13 @@ const STOP_BY_MS: readonly (readonly [name: string, byMs: number])[] = [
 /** Also when those before it took all the time: enough to end when there is nothing to finish. */
 const LEAST_STOP_MS = 200;
 
-/** The services' watchers give them 10 s when their supervisor is gone. */
-const LEFTOVERS_END_MS = 12_000;
-const LEFTOVERS_POLL_MS = 100;
+/** Services get 10 s to finish what they have, as always. */
+const END_LEFTOVERS: readonly (readonly [NodeJS.Signals | undefined, patienceMs: number])[] = [
+  [undefined, 2_000],
+  ['SIGTERM', 10_000],
+  ['SIGKILL', 2_000],
+];
+const LEFTOVERS_POLL_MS = 50;
 
 const MIGRATE_MS = 300_000;
 const FIXTURE_MS = 60_000;
@@ -74,7 +78,7 @@ export class Supervisor {
   /** Resolves when everything serves; rejects with what prevents that, in words for people. */
   async start(): Promise<void> {
     const { settings, output, stop, startedAtMs } = this.#options;
-    await this.#waitForLeftovers();
+    await this.#endLeftovers();
     const port = await choosePort(settings.host, settings.port);
     const origin = originOf(settings.host, port);
     this.#folder.announce({ httpUrl: origin });
@@ -142,13 +146,16 @@ export class Supervisor {
     this.#folder.release();
   }
 
-  async #waitForLeftovers(): Promise<void> {
-    const { logger } = this.#options.output;
-    for (const { name, ...identity } of this.#folder.leftovers) {
-      logger.warn(`the ${name} of an earlier start (pid ${identity.pid}) still runs; waiting for its end`);
-      const end = performance.now() + LEFTOVERS_END_MS;
-      while (isRunning(identity) && performance.now() < end) await delay(LEFTOVERS_POLL_MS);
-      if (isRunning(identity)) process.kill(identity.pid, 'SIGKILL');
+  /** Services of a start that was killed stop by themselves, unless their watchers were killed as well. */
+  async #endLeftovers(): Promise<void> {
+    const { leftovers } = this.#folder;
+    if (leftovers.length === 0) return;
+    const names = leftovers.map(({ name, pid }) => `${name} (pid ${pid})`).join(', ');
+    this.#options.output.logger.warn(`still running from an earlier start: ${names}; waiting for the end`);
+    for (const [signal, patienceMs] of END_LEFTOVERS) {
+      for (const leftover of leftovers) if (signal !== undefined) sendSignal(leftover, signal);
+      const end = performance.now() + patienceMs;
+      while (leftovers.some(isRunning) && performance.now() < end) await delay(LEFTOVERS_POLL_MS);
     }
   }
 
