@@ -6,7 +6,7 @@ import { runCommand } from './run-command.ts';
 export interface LeftoverOptions {
   /** The server's working folder, absolute and without symbolic links. */
   readonly folder: string;
-  /** The name of its executable. */
+  /** What the name of its executable begins with. */
   readonly executable: string;
   /** Where it writes its process id. */
   readonly pidFile: string;
@@ -54,9 +54,8 @@ async function workingIn({ folder, executable }: LeftoverOptions): Promise<numbe
     if (!/^\d+$/u.test(name)) continue;
     try {
       if ((await readlink(`/proc/${name}/cwd`)) !== folder) continue;
-      // A server that was replaced on disk shows as "… (deleted)".
-      if (basename(await readlink(`/proc/${name}/exe`)).split(' ')[0] === executable)
-        found.push(Number(name));
+      // A fetched one has its version behind the name, one that was replaced on disk shows as "… (deleted)".
+      if (basename(await readlink(`/proc/${name}/exe`)).startsWith(executable)) found.push(Number(name));
     } catch {
       // It has ended meanwhile, or belongs to someone else.
     }
