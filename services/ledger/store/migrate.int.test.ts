@@ -1,0 +1,77 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { Client } from 'pg';
+import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database.ts';
+import { migrate, migrateWhenReachable } from './migrate.ts';
+import type { DatabaseAddress } from './session.ts';
+import { createLogger } from '../../../shared/telemetry/logger.ts';
+
+describe('migrating', () => {
+  let database: TestDatabase;
+  let address: DatabaseAddress;
+  let client: Client;
+  beforeEach(async () => {
+    database = await createTestDatabase();
+    const { host, port, user, password, database: name } = database.connection;
+    address = { host, port, user, password, name };
+    client = new Client(database.connection);
+    await client.connect();
+  });
+  afterEach(async () => {
+    await client.end();
+    await database.drop();
+  });
+
+  test('lets one of three ledgers do it, and none of them fails', async () => {
+    const names = await Promise.all([migrate(address), migrate(address), migrate(address)]);
+    expect(names.flat()).toEqual(['001-books']);
+  });
+
+  test('changes nothing the second time', async () => {
+    await migrate(address);
+    expect(await migrate(address)).toEqual([]);
+  });
+
+  test('is not blocked by the lock row of one that was killed', async () => {
+    await migrate(address);
+    await client.query('UPDATE knex_migrations_lock SET is_locked = 1');
+    await client.query('DELETE FROM knex_migrations');
+    // What the killed one had not yet done: its transaction was rolled back with it.
+    await client.query(
+      'DROP TABLE accounts, entries, holds, refusals, outbox, announcements; DROP DOMAIN minor_units; ' +
+        'DROP TYPE account_status, entry_kind, hold_status, due_action, outbox_topic; ' +
+        'DROP FUNCTION refuse_to_rewrite_the_journal',
+    );
+    expect(await migrate(address)).toEqual(['001-books']);
+  });
+
+  test('goes on as soon as the session of a killed one is gone', async () => {
+    // Someone is migrating: we wait, and get our turn when the server has noticed that they are gone.
+    const killed = new Client(database.connection);
+    killed.on('error', () => undefined);
+    await killed.connect();
+    await killed.query('SELECT pg_advisory_lock(4014020250)');
+    const { rows } = await killed.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    const waiting = migrate(address);
+    await client.query('SELECT pg_terminate_backend($1)', [rows[0]?.pid]);
+    expect(await waiting).toEqual(['001-books']);
+  });
+
+  test('keeps trying, and says so, while there is no database; and stops when asked to', async () => {
+    const lines: string[] = [];
+    const logger = createLogger('test', 'warn', { write: (line) => lines.push(line) });
+    const stopping = new AbortController();
+    const absent = { ...address, name: 'holdfast_test_absent' };
+    const trying = migrateWhenReachable(absent, logger, stopping.signal);
+    while (lines.length === 0) await new Promise(setImmediate);
+    stopping.abort(new Error('stop'));
+    await expect(trying).rejects.toThrow(/aborted/);
+    expect(lines.join('')).toContain('has no database holdfast_test_absent');
+  });
+
+  test('lets nobody rewrite the journal', async () => {
+    await migrate(address);
+    for (const sql of ['UPDATE entries SET amount = 1', 'DELETE FROM entries', 'TRUNCATE entries']) {
+      await expect(client.query(sql)).rejects.toThrow(/append-only/);
+    }
+  });
+});
