@@ -227,15 +227,18 @@ function isAlive(pid) {
   }
 }
 
-/** Runs a command to its end and keeps its last lines; a signal that should end us ends it first. */
+/**
+ * Runs a command to its end and keeps its last lines. A signal that should end us kills it: npm would go on for a
+ * while, and what a killed npm or compiler leaves is recognised as unfinished.
+ */
 async function run([command, ...args], onCommand) {
   const child = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
   let interrupted = false;
-  const forward = (signal) => {
+  const interrupt = () => {
     interrupted = true;
-    child.kill(signal);
+    child.kill('SIGKILL');
   };
-  for (const signal of ENDING_SIGNALS) process.on(signal, forward);
+  for (const signal of ENDING_SIGNALS) process.on(signal, interrupt);
   let text = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (chunk) => (text = (text + chunk).slice(-KEPT_CHARACTERS)));
@@ -251,7 +254,7 @@ async function run([command, ...args], onCommand) {
     if (interrupted) throw new PrepareError('stopped before it was ready; the next start goes on from here.');
     return { code, lines: text.trimEnd().split('\n').slice(-KEPT_LINES) };
   } finally {
-    for (const signal of ENDING_SIGNALS) process.off(signal, forward);
+    for (const signal of ENDING_SIGNALS) process.off(signal, interrupt);
   }
 }
 
