@@ -93,6 +93,19 @@ describe('a hold settles by itself', () => {
     });
   }, 60_000);
 
+  test('after the broker has lost all it had', async () => {
+    await withStack({ holdPeriodMinutes: 0.2 }, async (stack) => {
+      const { client } = await stack.ledgerClient();
+      const id = await openAccount(client, '10.00');
+      await client.close();
+      await call(stack.url(), '/api/substract', { id, amount: '4.00' });
+      await stack.restartNats({ loseData: true });
+      // Settled in time: the due second is announced again as soon as the broker is back.
+      const [hold] = await settledHolds(stack, 20_000);
+      expect(Number(hold?.settled_at) - Number(hold?.due_at)).toBeLessThan(promisedLagMs);
+    });
+  }, 60_000);
+
   test('also on an account that was closed meanwhile', async () => {
     await withStack({ holdPeriodMinutes: 0.02 }, async (stack) => {
       const { client } = await stack.ledgerClient();

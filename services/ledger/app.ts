@@ -2,8 +2,9 @@ import { jetstream } from '@nats-io/jetstream';
 import knexFactory, { type Knex } from 'knex';
 import { Pool } from 'pg';
 import type { Logger } from 'pino';
+import { holdsStream } from '../../shared/contracts/subjects.ts';
 import type { NatsLink } from '../../shared/messaging/connect.ts';
-import { ensureStreams } from '../../shared/messaging/streams.ts';
+import { ensureStreams, streamSince } from '../../shared/messaging/streams.ts';
 import { createMetrics } from '../../shared/telemetry/metrics.ts';
 import { Lane } from './batching/lane.ts';
 import { MicroBatcher } from './batching/micro-batcher.ts';
@@ -113,7 +114,14 @@ export async function createLedger(options: {
     observe,
     logger,
   });
-  const asyncCommands = consumeAsyncCommands({ link, offer, observe, logger, stopping });
+  const asyncCommands = consumeAsyncCommands({
+    link,
+    offer,
+    observe,
+    logger,
+    stopping,
+    onOpen: async () => outbox.brokerReturned(await streamSince(link.connection, holdsStream)),
+  });
   outbox.start();
 
   return {

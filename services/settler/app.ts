@@ -9,7 +9,7 @@ import { DueQueue, type DueMessage } from './due-queue.ts';
 import { consumeDue } from './messaging/due-consumer.ts';
 import { settleDue } from './settle-due.ts';
 
-/** The turn that needs no message, for what a lost message would have announced. */
+/** The turn that needs no message, for what a lost message would have announced. Also at the start, and after a loss. */
 const sweepEveryMs = 60_000;
 
 /** Given back to the broker when the service stops in the middle of it: another settler, or the next start, takes it. */
@@ -50,28 +50,33 @@ export function createSettler(options: {
     },
   });
 
+  const sweep = async (): Promise<void> => {
+    try {
+      const settled = await settleDue({ client, sweep: true, stopping });
+      if (settled > 0) logger.info({ settled }, 'holds were settled that no message had announced');
+    } catch (error) {
+      if (!stopping.aborted) throw error;
+    }
+  };
+
   const ended = Promise.all([
     consumeDue({
       link,
       logger,
       stopping,
       now: () => client.ledgerNow(),
+      onOpen: () => void sweep(),
       onDue: (message) => queue.add(message),
     }),
-    sweepEveryMinute(client, logger, stopping),
+    everyMinute(sweep, stopping),
   ]);
   return { ended, missing: () => client.missing() };
 }
 
-async function sweepEveryMinute(client: LedgerClient, logger: Logger, stopping: AbortSignal): Promise<void> {
+async function everyMinute(sweep: () => Promise<void>, stopping: AbortSignal): Promise<void> {
   while (!stopping.aborted) {
-    try {
-      const settled = await settleDue({ client, sweep: true, stopping });
-      if (settled > 0) logger.info({ settled }, 'the once-a-minute turn settled holds');
-      await delay(sweepEveryMs, undefined, { signal: stopping });
-    } catch (error) {
-      if (!stopping.aborted) throw error;
-    }
+    await delay(sweepEveryMs, undefined, { signal: stopping }).catch(() => undefined);
+    if (!stopping.aborted) await sweep();
   }
 }
 

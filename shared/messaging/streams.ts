@@ -60,6 +60,12 @@ const streams: readonly StreamSettings[] = [
   },
 ];
 
+/** Since when the broker has this stream, RFC 3339: another time means that it lost the one it had. */
+export async function streamSince(nats: NatsConnection, name: string): Promise<string> {
+  const manager = await jetstreamManager(nats);
+  return (await manager.streams.info(name)).created;
+}
+
 /**
  * Makes the streams that are not there yet, and leaves those that are as they are: an operator may have given them more
  * room or more replicas. Safe to call from several services at once.

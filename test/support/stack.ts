@@ -163,8 +163,9 @@ export class Stack {
   }
 
   /** Stops the broker; with `start` it goes on with the same data on the same port. */
-  async restartNats(): Promise<void> {
+  async restartNats({ loseData = false } = {}): Promise<void> {
     await this.nats.process.stop(10_000);
+    if (loseData) await rm(join(this.#dataDir, 'nats'), { recursive: true });
     this.nats = await startNats(this.#dataDir, this.nats.port);
   }
 

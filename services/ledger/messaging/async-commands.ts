@@ -1,6 +1,4 @@
-import { AckPolicy, jetstream, jetstreamManager, type Consumer, type JsMsg } from '@nats-io/jetstream';
-import { nanos } from '@nats-io/nats-core';
-import { setTimeout as delay } from 'node:timers/promises';
+import { jetstream, type JsMsg } from '@nats-io/jetstream';
 import type { Logger } from 'pino';
 import { commandSchemas } from '../../../shared/contracts/commands.ts';
 import type { RefusalFact } from '../../../shared/contracts/events.ts';
@@ -15,7 +13,7 @@ import {
   type AsyncCommandKind,
 } from '../../../shared/contracts/subjects.ts';
 import type { NatsLink } from '../../../shared/messaging/connect.ts';
-import { ensureStreams } from '../../../shared/messaging/streams.ts';
+import { consumeStream } from '../../../shared/messaging/consume-stream.ts';
 import type { Outcome } from '../domain/execute-batch.ts';
 import type { Failure } from '../run-batch.ts';
 import type { CommandObserver } from '../telemetry.ts';
@@ -31,15 +29,14 @@ const maxAckPending = 1_024;
 const retryMs = 1_000;
 /** After so many deliveries a command that only ever failed is given up, and that is told as a fact. */
 const maxDeliveries = 60;
-/** After the broker was lost, or has lost its streams. */
-const tryAgainMs = 500;
-
 interface AsyncCommandDesk {
   readonly link: NatsLink;
   readonly offer: (command: AttendedCommand) => boolean;
   readonly observe: CommandObserver;
   readonly logger: Logger;
   readonly stopping: AbortSignal;
+  /** The broker is there, or there again. */
+  readonly onOpen: () => Promise<void>;
 }
 
 /** What became of one element: told as a fact or in the books, or to be tried again. */
@@ -48,40 +45,18 @@ type Fate = 'done' | 'again';
 /**
  * Takes the commands of `balance.async.*`, whose senders do not wait, through the same batches as all others. A message
  * is acknowledged once every outcome in it is committed; a refusal is a fact on `balance.event`. Runs until the service
- * stops, and makes stream and consumer anew when the broker has lost them.
+ * stops.
  */
 export async function consumeAsyncCommands(desk: AsyncCommandDesk): Promise<void> {
-  const { link, logger, stopping } = desk;
-  while (!stopping.aborted) {
-    try {
-      const consumer = await openConsumer(link);
-      const messages = await consumer.consume({
-        max_messages: maxAckPending / 2,
-        abort_on_missing_resource: true,
-      });
-      const stop = (): void => messages.stop();
-      stopping.addEventListener('abort', stop, { once: true });
-      for await (const message of messages) void takeMessage(message, desk);
-      stopping.removeEventListener('abort', stop);
-    } catch (error) {
-      if (stopping.aborted) return;
-      logger.warn({ err: error }, 'can’t take commands from the broker’s stream; trying again');
-    }
-    await delay(tryAgainMs, undefined, { signal: stopping }).catch(() => undefined);
-  }
-}
-
-async function openConsumer(link: NatsLink): Promise<Consumer> {
-  await ensureStreams(link.connection);
-  const manager = await jetstreamManager(link.connection);
-  await manager.consumers.add(commandsStream, {
-    durable_name: asyncCommandsConsumer,
-    ack_policy: AckPolicy.Explicit,
-    ack_wait: nanos(ackWaitMs),
-    max_ack_pending: maxAckPending,
-    max_deliver: -1,
+  await consumeStream({
+    ...desk,
+    stream: commandsStream,
+    consumer: asyncCommandsConsumer,
+    ackWaitMs,
+    maxAckPending,
+    maxMessages: maxAckPending / 2,
+    onMessage: (message) => void takeMessage(message, desk),
   });
-  return jetstream(link.connection).consumers.get(commandsStream, asyncCommandsConsumer);
 }
 
 async function takeMessage(message: JsMsg, desk: AsyncCommandDesk): Promise<void> {

@@ -103,9 +103,13 @@ export class Outbox {
     return this.#rows;
   }
 
-  /** The broker came back, and may have lost what it had. */
-  brokerReturned(): void {
+  /**
+   * The broker is there (again), with a stream of due seconds that it has had since then. When it has lost the one it
+   * had, everything that comes within the hour is announced again.
+   */
+  async brokerReturned(streamSince: string): Promise<void> {
     this.#dueSeconds.forget();
+    if (await this.#options.table.noteStream(streamSince)) await this.announceComing();
   }
 
   /** Waits for what is on its way and deletes what was acknowledged. The rest is the relay's, here or elsewhere. */

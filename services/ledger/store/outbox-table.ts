@@ -74,6 +74,23 @@ export class OutboxTable {
     }));
   }
 
+  /**
+   * Notes since when the broker has its stream of due seconds. When that is news, all that was announced before is
+   * forgotten, here and by the broker.
+   *
+   * @returns whether it was news.
+   */
+  async noteStream(since: string): Promise<boolean> {
+    const { rowCount } = await this.#pool.query({
+      name: 'note-stream',
+      text: `
+        UPDATE announcements SET announced_until = clock_timestamp(), stream_since = $1
+        WHERE stream_since IS DISTINCT FROM $1::timestamptz`,
+      values: [since],
+    });
+    return rowCount === 1;
+  }
+
   /** Deletes rows whose messages the broker has. */
   async delete(ids: readonly bigint[]): Promise<void> {
     await this.#pool.query({

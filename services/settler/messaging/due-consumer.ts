@@ -1,10 +1,8 @@
-import { AckPolicy, jetstream, jetstreamManager, type Consumer, type JsMsg } from '@nats-io/jetstream';
-import { nanos } from '@nats-io/nats-core';
-import { setTimeout as delay } from 'node:timers/promises';
+import type { JsMsg } from '@nats-io/jetstream';
 import { holdDueSchema } from '../../../shared/contracts/events.ts';
 import { holdsStream, settlerConsumer } from '../../../shared/contracts/subjects.ts';
 import type { NatsLink } from '../../../shared/messaging/connect.ts';
-import { ensureStreams } from '../../../shared/messaging/streams.ts';
+import { consumeStream } from '../../../shared/messaging/consume-stream.ts';
 import type { Logger } from '../../../shared/telemetry/logger.ts';
 import type { DueMessage } from '../due-queue.ts';
 
@@ -17,9 +15,6 @@ const maxAckPending = 100_000;
 /** Messages asked for ahead; parked ones leave again at once. */
 const maxMessages = 500;
 
-/** After the broker was lost, or has lost its streams. */
-const tryAgainMs = 500;
-
 /** What can't be read is left alone for so long: a newer settler may understand it. */
 const unreadableDelayMs = 60_000;
 
@@ -29,44 +24,29 @@ interface DueConsumerOptions {
   readonly stopping: AbortSignal;
   /** The ledger's time in ms since 1970. */
   readonly now: () => number | undefined;
+  /** The broker is there, or there again; what it had may be lost. */
+  readonly onOpen: () => void;
   readonly onDue: (message: DueMessage) => void;
 }
 
 /**
  * Takes the messages of `balance.hold.due`. The broker delivers each at once; one whose time has not come is parked
- * there with a delay, and comes back when it has. Runs until the service stops, and makes stream and consumer anew
- * when the broker has lost them.
+ * there with a delay, and comes back when it has. Runs until the service stops.
  */
 export async function consumeDue(options: DueConsumerOptions): Promise<void> {
-  const { link, logger, stopping } = options;
-  while (!stopping.aborted) {
-    try {
-      const consumer = await openConsumer(link);
-      const messages = await consumer.consume({ max_messages: maxMessages, abort_on_missing_resource: true });
-      const stop = (): void => messages.stop();
-      stopping.addEventListener('abort', stop, { once: true });
-      for await (const message of messages) take(message, options);
-      stopping.removeEventListener('abort', stop);
-    } catch (error) {
-      if (stopping.aborted) return;
-      logger.warn({ err: error }, 'can’t take due messages from the broker; trying again');
-    }
-    await delay(tryAgainMs, undefined, { signal: stopping }).catch(() => undefined);
-  }
-}
-
-async function openConsumer(link: NatsLink): Promise<Consumer> {
-  await ensureStreams(link.connection);
-  const manager = await jetstreamManager(link.connection);
-  await manager.consumers.add(holdsStream, {
-    durable_name: settlerConsumer,
-    ack_policy: AckPolicy.Explicit,
-    ack_wait: nanos(ackWaitMs),
-    max_ack_pending: maxAckPending,
-    // The message is only a reminder: it comes again until it is heard.
-    max_deliver: -1,
+  const { link, logger, stopping, onOpen } = options;
+  await consumeStream({
+    link,
+    stream: holdsStream,
+    consumer: settlerConsumer,
+    ackWaitMs,
+    maxAckPending,
+    maxMessages,
+    logger,
+    stopping,
+    onOpen,
+    onMessage: (message) => take(message, options),
   });
-  return jetstream(link.connection).consumers.get(holdsStream, settlerConsumer);
 }
 
 function take(message: JsMsg, { logger, now, onDue }: DueConsumerOptions): void {

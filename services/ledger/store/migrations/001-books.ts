@@ -103,10 +103,12 @@ export async function up(knex: Knex): Promise<void> {
     -- Not worth compressing for milliseconds.
     ALTER TABLE outbox ALTER COLUMN payload SET STORAGE EXTERNAL;
 
-    -- One row: how far ahead due seconds have been announced by the once-a-minute turn.
+    -- One row: how far ahead due seconds have been announced by the once-a-minute turn, and since when the broker that
+    -- they were announced to has its stream. A younger stream knows nothing of them.
     CREATE TABLE announcements (
       only_row        boolean        PRIMARY KEY DEFAULT true CHECK (only_row),
-      announced_until timestamptz    NOT NULL
+      announced_until timestamptz    NOT NULL,
+      stream_since    timestamptz
     );
     INSERT INTO announcements (announced_until) VALUES (clock_timestamp());
 

@@ -1,0 +1,81 @@
+import {
+  AckPolicy,
+  jetstream,
+  jetstreamManager,
+  type ConsumerMessages,
+  type JsMsg,
+} from '@nats-io/jetstream';
+import { nanos } from '@nats-io/nats-core';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from '../telemetry/logger.ts';
+import type { NatsLink } from './connect.ts';
+import { ensureStreams } from './streams.ts';
+
+/** After the broker was lost, or has lost its streams. */
+const tryAgainMs = 250;
+
+interface ConsumeOptions {
+  readonly link: NatsLink;
+  readonly stream: string;
+  /** The durable pull consumer that all instances of the service share. */
+  readonly consumer: string;
+  /** A message that is neither acknowledged nor worked on for so long goes to another instance. */
+  readonly ackWaitMs: number;
+  /** Messages that may be outstanding, parked ones included. */
+  readonly maxAckPending: number;
+  /** Messages asked for ahead. */
+  readonly maxMessages: number;
+  readonly logger: Logger;
+  readonly stopping: AbortSignal;
+  /** Called whenever consuming begins (again): at the start, and after every loss of the broker. */
+  readonly onOpen?: () => Promise<void> | void;
+  /** Must not throw; acknowledges the message in its own time. */
+  readonly onMessage: (message: JsMsg) => void;
+}
+
+/**
+ * Takes the messages of a stream until the service stops. Each time the line to the broker comes back it begins anew,
+ * with streams and consumer made again if need be: a broker may come back without its data.
+ */
+export async function consumeStream(options: ConsumeOptions): Promise<void> {
+  const { link, logger, stopping, onMessage } = options;
+  let messages: ConsumerMessages | undefined;
+  const stop = (): void => messages?.stop();
+  stopping.addEventListener('abort', stop);
+  void followReconnects(link, stop);
+  while (!stopping.aborted) {
+    try {
+      messages = await open(options);
+      await options.onOpen?.();
+      if (stopping.aborted) stop();
+      for await (const message of messages) onMessage(message);
+    } catch (error) {
+      if (stopping.aborted) return;
+      logger.warn(
+        { error: String(error), stream: options.stream },
+        'can’t take messages of a stream; trying again',
+      );
+      await delay(tryAgainMs, undefined, { signal: stopping }).catch(() => undefined);
+    }
+  }
+}
+
+async function open(options: ConsumeOptions): Promise<ConsumerMessages> {
+  const { link, stream, consumer } = options;
+  await ensureStreams(link.connection);
+  const manager = await jetstreamManager(link.connection);
+  await manager.consumers.add(stream, {
+    durable_name: consumer,
+    ack_policy: AckPolicy.Explicit,
+    ack_wait: nanos(options.ackWaitMs),
+    max_ack_pending: options.maxAckPending,
+    // Delivered again until it is acknowledged, however often that takes.
+    max_deliver: -1,
+  });
+  const pull = await jetstream(link.connection).consumers.get(stream, consumer);
+  return pull.consume({ max_messages: options.maxMessages, abort_on_missing_resource: true });
+}
+
+async function followReconnects(link: NatsLink, onReconnect: () => void): Promise<void> {
+  for await (const { type } of link.connection.status()) if (type === 'reconnect') onReconnect();
+}
