@@ -12,7 +12,7 @@ import { entriesOf, lookUp, refusalsOf, type LookUpRow } from './statements/look
 import { pickDueHolds, type DueRange, type PickedRow } from './statements/pick-due-holds.ts';
 import { holdOf, readHolds, type HoldRow } from './statements/read-holds.ts';
 import { writeChanges, type OutboxRow } from './statements/write-changes.ts';
-import type { WriteConnection } from './write-connection.ts';
+import type { Session, WriteConnection } from './write-connection.ts';
 
 const begin: QueryConfig = { name: 'begin', text: 'BEGIN ISOLATION LEVEL READ COMMITTED' };
 const commit: QueryConfig = { name: 'commit', text: 'COMMIT' };
@@ -46,8 +46,8 @@ export async function inBatchTransaction<T>(
   commands: readonly Command[],
   work: (transaction: BatchTransaction) => Promise<T>,
 ): Promise<T> {
-  return guarded(connection, async () =>
-    work(openTransaction(connection, await beginBatch(connection, commands))),
+  return guarded(connection, async (session) =>
+    work(openTransaction(session, await beginBatch(session, commands))),
   );
 }
 
@@ -68,8 +68,8 @@ export async function inSettleTransaction<T>(
   due: DueRange,
   work: (pick: DuePick, load: (commands: readonly Command[]) => Promise<BatchTransaction>) => Promise<T>,
 ): Promise<T> {
-  return guarded(connection, async () => {
-    const [, claim, picked] = await connection.flight([begin, claimSettling(), pickDueHolds(due)]);
+  return guarded(connection, async (session) => {
+    const [, claim, picked] = await session.flight([begin, claimSettling(), pickDueHolds(due)]);
     const claimRow = claim?.rows[0] as ClaimRow | undefined;
     if (claimRow === undefined) throw new Error('the claim gave no row');
     const { claimed, now } = claimRow;
@@ -77,48 +77,49 @@ export async function inSettleTransaction<T>(
     let ended = false;
     const result = await work({ claimed, now, holds }, async (commands) => {
       ended = true;
-      const state = stateOf(await connection.flight(loadStatements(commands, accountsOf(commands))));
-      return openTransaction(connection, state);
+      const state = stateOf(await session.flight(loadStatements(commands, accountsOf(commands))));
+      return openTransaction(session, state);
     });
-    if (!ended) await connection.flight([rollback]);
+    if (!ended) await session.flight([rollback]);
     return result;
   });
 }
 
-async function guarded<T>(connection: WriteConnection, run: () => Promise<T>): Promise<T> {
+async function guarded<T>(connection: WriteConnection, run: (session: Session) => Promise<T>): Promise<T> {
+  const session = await connection.session();
   try {
-    return await run();
+    return await run(session);
   } catch (error) {
-    await abandon(connection, error);
+    await abandon(connection, session, error);
     throw error;
   }
 }
 
-function openTransaction(connection: WriteConnection, state: BatchState): BatchTransaction {
+function openTransaction(session: Session, state: BatchState): BatchTransaction {
   return {
     state,
     save: async (changes, messages, sentOutboxIds) => {
-      const rows = await save(connection, writeChanges(changes, messages, sentOutboxIds));
+      const rows = await save(session, writeChanges(changes, messages, sentOutboxIds));
       const ids = new Map(rows.map((row) => [row.message_id, row.id]));
       return messages.flatMap((message) => ids.get(message.messageId) ?? []);
     },
     release: async () => {
-      await connection.flight([rollback]);
+      await session.flight([rollback]);
     },
   };
 }
 
 /** BEGIN, locks and look-ups in one flight: each is a statement of its own, so each sees what the locks waited for. */
-async function beginBatch(connection: WriteConnection, commands: readonly Command[]): Promise<BatchState> {
+async function beginBatch(session: Session, commands: readonly Command[]): Promise<BatchState> {
   const accountIds = accountsOf(commands);
   const load = loadStatements(commands, accountIds);
-  const state = stateOf((await connection.flight([begin, ...load])).slice(1));
+  const state = stateOf((await session.flight([begin, ...load])).slice(1));
 
   const absent = accountIds.filter((id) => !state.accounts.has(id));
   if (absent.length === 0) return state;
 
   // Begun again from the start, so that the locks of absent accounts come before every row lock.
-  const answers = await connection.flight([rollback, begin, lockAbsentAccounts(absent), ...load]);
+  const answers = await session.flight([rollback, begin, lockAbsentAccounts(absent), ...load]);
   return stateOf(answers.slice(3));
 }
 
@@ -159,9 +160,9 @@ function stateOf([accounts, lookedUp, holds]: readonly QueryResult[]): BatchStat
   };
 }
 
-async function save(connection: WriteConnection, write: QueryConfig): Promise<OutboxRow[]> {
+async function save(session: Session, write: QueryConfig): Promise<OutboxRow[]> {
   try {
-    const [written, committed] = await connection.flight([write, commit]);
+    const [written, committed] = await session.flight([write, commit]);
     // A COMMIT of an aborted transaction is answered with ROLLBACK, not with an error.
     if (written === undefined || committed?.command !== 'COMMIT')
       throw new Error('COMMIT was answered with a rollback');
@@ -173,13 +174,13 @@ async function save(connection: WriteConnection, write: QueryConfig): Promise<Ou
 }
 
 /** Leaves a clean session behind, or none. */
-async function abandon(connection: WriteConnection, error: unknown): Promise<void> {
+async function abandon(connection: WriteConnection, session: Session, error: unknown): Promise<void> {
   if (faultKindOf(error) === 'connection') {
     connection.discard();
     return;
   }
   try {
-    await connection.flight([rollback]);
+    await session.flight([rollback]);
   } catch {
     connection.discard();
   }

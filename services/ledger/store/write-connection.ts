@@ -6,7 +6,7 @@ import { sessionConfig, type DatabaseAddress } from './session.ts';
 /** Told of every statement that is sent; what it returns is called when the answer is there. */
 export type StatementObserver = (statement: QueryConfig) => ((error?: unknown) => void) | undefined;
 
-/** The ledger's one writing session: batches follow one another on it, and it is made anew when it was lost. */
+/** The ledger's one writing connection: batches follow one another on its session, which is made anew when it is lost. */
 export class WriteConnection {
   readonly #address: DatabaseAddress;
   readonly #logger: Logger;
@@ -20,33 +20,16 @@ export class WriteConnection {
   }
 
   /**
-   * Sends statements in one flight, without waiting for one answer before the next is sent.
+   * The live session, or a new one.
    *
-   * @throws ConnectionLostError, or the first statement's own error; the session may then be in an aborted
-   *   transaction: {@link discard} it or roll back.
+   * @throws ConnectionLostError when none can be made.
    */
-  async flight(statements: readonly QueryConfig[]): Promise<QueryResult[]> {
+  async session(): Promise<Session> {
     const client = this.#client ?? (await this.#connect());
-    const answers = await Promise.allSettled(
-      statements.map(async (statement) => {
-        const ended = this.#observe(statement);
-        try {
-          const answer = await client.query(statement);
-          ended?.();
-          return answer;
-        } catch (error) {
-          ended?.(error);
-          throw error;
-        }
-      }),
-    );
-    return answers.map((answer) => {
-      if (answer.status === 'fulfilled') return answer.value;
-      throw asFault(answer.reason);
-    });
+    return new Session(client, this.#observe);
   }
 
-  /** Drops the session, whatever state it is in. The next flight makes a new one. */
+  /** Drops the session, whatever state it is in. The next batch makes a new one. */
   discard(): void {
     const client = this.#client;
     this.#client = undefined;
@@ -74,16 +57,60 @@ export class WriteConnection {
       await client.connect();
     } catch (error) {
       client.connection.stream.destroy();
-      throw asFault(error);
+      throw connectionLost(error);
     }
     this.#client = client;
     return client;
   }
 }
 
+/**
+ * One session with the server. A transaction keeps to the session it began on: when that is lost, what is left of the
+ * transaction fails. On any other session it would be written without the locks it was decided under. (A ledger that
+ * was frozen finds the answer to its locks and the end of the session together in its socket.)
+ */
+export class Session {
+  readonly #client: Client;
+  readonly #observe: StatementObserver;
+
+  constructor(client: Client, observe: StatementObserver) {
+    this.#client = client;
+    this.#observe = observe;
+  }
+
+  /**
+   * Sends statements in one flight, without waiting for one answer before the next is sent.
+   *
+   * @throws ConnectionLostError, or the first statement's own error; the session may then be in an aborted
+   *   transaction: discard it or roll back.
+   */
+  async flight(statements: readonly QueryConfig[]): Promise<QueryResult[]> {
+    const answers = await Promise.allSettled(
+      statements.map(async (statement) => {
+        const ended = this.#observe(statement);
+        try {
+          const answer = await this.#client.query(statement);
+          ended?.();
+          return answer;
+        } catch (error) {
+          ended?.(error);
+          throw error;
+        }
+      }),
+    );
+    return answers.map((answer) => {
+      if (answer.status === 'fulfilled') return answer.value;
+      throw asFault(answer.reason);
+    });
+  }
+}
+
 /** What the server says is its own error; all else that a query ends with means that nobody is there. */
 function asFault(reason: unknown): Error {
-  if (reason instanceof DatabaseError) return reason;
+  return reason instanceof DatabaseError ? reason : connectionLost(reason);
+}
+
+function connectionLost(reason: unknown): ConnectionLostError {
   return new ConnectionLostError(reason instanceof Error ? reason.message : String(reason), {
     cause: reason,
   });
