@@ -33,9 +33,19 @@ export async function runBatch(
   process: (commands: readonly Command[]) => Promise<readonly Outcome[]>,
   logger: Logger,
 ): Promise<readonly (Outcome | Failure)[]> {
+  return decideAgain(waiting, process, logger, false);
+}
+
+/** @param commitUnknown whether an earlier attempt at these commands may have got through. */
+async function decideAgain(
+  waiting: readonly WaitingCommand[],
+  process: (commands: readonly Command[]) => Promise<readonly Outcome[]>,
+  logger: Logger,
+  commitUnknown: boolean,
+): Promise<readonly (Outcome | Failure)[]> {
   const results: (Outcome | Failure | undefined)[] = waiting.map(() => undefined);
   let left = waiting.map((_, index) => index);
-  let commitUnknown = false;
+  let mayHaveCommitted = commitUnknown;
   for (let attempt = 0; left.length > 0; attempt += 1) {
     try {
       const outcomes = await process(commandsAt(waiting, left));
@@ -44,21 +54,22 @@ export async function runBatch(
       });
       break;
     } catch (error) {
-      commitUnknown ||= error instanceof CommitUnknownError;
+      mayHaveCommitted ||= error instanceof CommitUnknownError;
       if (faultKindOf(error) === 'statement') {
-        await oneByOne(waiting, left, results, process, error, logger);
+        await oneByOne(waiting, left, results, process, { error, mayHaveCommitted }, logger);
         break;
       }
       logger.warn(
         { error: String(error), commands: left.length, attempt },
         'a batch failed and is decided again',
       );
-      const code = commitUnknown ? 'outcome_unknown' : 'unavailable';
+      const code = mayHaveCommitted ? 'outcome_unknown' : 'unavailable';
       const now = performance.now();
       for (const index of left) {
         if ((waiting[index]?.patientUntil ?? 0) <= now) results[index] = { type: 'failed', code };
       }
       left = left.filter((index) => results[index] === undefined);
+      if (left.length === 0) break;
       await new Promise((resolve) => setTimeout(resolve, retryDelaysMs[attempt] ?? 500));
     }
   }
@@ -70,7 +81,7 @@ async function oneByOne(
   left: readonly number[],
   results: (Outcome | Failure | undefined)[],
   process: (commands: readonly Command[]) => Promise<readonly Outcome[]>,
-  error: unknown,
+  { error, mayHaveCommitted }: { readonly error: unknown; readonly mayHaveCommitted: boolean },
   logger: Logger,
 ): Promise<void> {
   const [only, ...others] = left;
@@ -80,12 +91,13 @@ async function oneByOne(
       { err: error, commandId: id, kind, accountId },
       'a command failed; the others of its batch did not',
     );
-    results[only] = { type: 'failed', code: 'internal' };
+    // An earlier attempt may have got through: then this one's failure is no proof that nothing was changed.
+    results[only] = { type: 'failed', code: mayHaveCommitted ? 'outcome_unknown' : 'internal' };
     return;
   }
   for (const index of left) {
     const one = waiting[index];
-    if (one !== undefined) [results[index]] = await runBatch([one], process, logger);
+    if (one !== undefined) [results[index]] = await decideAgain([one], process, logger, mayHaveCommitted);
   }
 }
 

@@ -89,7 +89,8 @@ export class SettleDue implements Turns {
         else answer({ type: 'settled', settled: turn.settled, more: turn.more, waitMs: turn.waitMs });
       }
     } catch (error) {
-      for (const { answer } of requests) answer(this.#failed(error));
+      const failed = this.#failed(error);
+      for (const { answer } of requests) answer(failed);
     }
   }
 
@@ -135,6 +136,8 @@ export class SettleDue implements Turns {
         { err: error, holdId: only.id, accountId: only.account_id },
         'a hold could not be settled',
       );
+    } else {
+      logger.error({ err: error, holds: this.#picked.length }, 'due holds could not be settled');
     }
     this.#limit = Math.max(1, Math.floor(this.#picked.length / 8));
     return { type: 'settled', settled: 0, more: true, waitMs: busyWaitMs };
