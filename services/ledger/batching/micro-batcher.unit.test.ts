@@ -41,7 +41,7 @@ describe('the micro-batcher', () => {
       });
       const send = () => new Promise<void>((answer) => batcher.offer(answer));
       await send();
-      for (let hop = 0; hop < hops; hop += 1) await undefined;
+      for (let hop = 0; hop < hops; hop += 1) await Promise.resolve();
       await send();
       expect(batcher.hasWork()).toBe(false);
     },

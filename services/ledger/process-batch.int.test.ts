@@ -1,0 +1,816 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import type { JetStreamClient } from '@nats-io/jetstream';
+import { hash, randomUUID } from 'node:crypto';
+import { Client, Pool, type QueryConfig } from 'pg';
+import { createLogger } from '../../shared/telemetry/logger.ts';
+import { createMetrics } from '../../shared/telemetry/metrics.ts';
+import type { AccountId, CommandId, HoldId } from '../../shared/contracts/primitives.ts';
+import { money } from '../../shared/money/money.ts';
+import { startTcpProxy, type TcpProxy } from '../../test/tcp-proxy.ts';
+import { Lane } from './batching/lane.ts';
+import type { Command } from './domain/commands.ts';
+import { chainStart, hashEntry, type Entry } from './domain/entry.ts';
+import type { Outcome } from './domain/execute-batch.ts';
+import { formatSecond, type Micros } from './domain/time.ts';
+import { Outbox } from './outbox/outbox.ts';
+import { processBatch, type Books } from './process-batch.ts';
+import { runBatch, type Failure } from './run-batch.ts';
+import { SettleDue, type SettleDueAnswer } from './settle-due.ts';
+import { migrate } from './store/migrate.ts';
+import { OutboxTable } from './store/outbox-table.ts';
+import { sessionConfig, type DatabaseAddress } from './store/session.ts';
+import { claimSettling } from './store/statements/claim-settling.ts';
+import { entryColumnNames, entryOf, type EntryRow } from './store/statements/entry-row.ts';
+import { lockAbsentAccounts } from './store/statements/lock-absent-accounts.ts';
+import { lookUp } from './store/statements/look-up.ts';
+import { pickDueHolds } from './store/statements/pick-due-holds.ts';
+import { readHolds } from './store/statements/read-holds.ts';
+import { writeChanges } from './store/statements/write-changes.ts';
+import { WriteConnection } from './store/write-connection.ts';
+
+/** Interleavings of several ledgers on one database, ordered by locks that a further session holds. */
+
+const env = process.env;
+const address: DatabaseAddress = {
+  host: env['TEST_DB_HOST'] ?? '127.0.0.1',
+  port: Number(env['TEST_DB_PORT'] ?? 5432),
+  user: env['TEST_DB_USER'] ?? 'holdfast',
+  password: env['TEST_DB_PASSWORD'],
+  name: `process_batch_${process.pid}`,
+};
+const logger = createLogger('test', 'silent');
+
+let admin: Client;
+/** Holds locks and looks at what the ledgers wrote. */
+let observer: Client;
+let pool: Pool;
+let proxy: TcpProxy;
+const ledgers: Books[] = [];
+
+beforeAll(async () => {
+  admin = new Client(sessionConfig({ ...address, name: env['TEST_DB_NAME'] ?? 'postgres' }));
+  await admin.connect();
+  await admin.query(`CREATE DATABASE ${address.name}`);
+  await migrate(address);
+  pool = new Pool({ ...sessionConfig(address), max: 2 });
+  // Dropping the database may overtake the last goodbye.
+  pool.on('error', () => undefined);
+  proxy = await startTcpProxy(address);
+});
+
+afterAll(async () => {
+  await pool.end();
+  await proxy.close();
+  await admin.query(`DROP DATABASE ${address.name} WITH (FORCE)`);
+  await admin.end();
+});
+
+beforeEach(async () => {
+  observer = new Client({ ...sessionConfig(address), options: '-c timezone=UTC' });
+  await observer.connect();
+});
+
+afterEach(async () => {
+  proxy.cut();
+  await observer.end();
+  await Promise.all(
+    ledgers.splice(0).map(async ({ connection, outbox }) => {
+      await outbox.stop();
+      await connection.close();
+    }),
+  );
+});
+
+/** A broker that takes everything: what is tested here ends with the outbox's rows. */
+const taker = { publish: async () => ({}) } as unknown as JetStreamClient;
+
+const refuser = { publish: () => Promise.reject(new Error('no broker')) } as unknown as JetStreamClient;
+
+function openLedger(port = address.port, holdPeriodMs = 600_000, jetstream = taker): Books {
+  const connection = new WriteConnection({ ...address, port }, logger);
+  const table = new OutboxTable(pool);
+  const outbox = new Outbox({ jetstream, table, logger, metrics: createMetrics() });
+  const books = { connection, outbox, holdPeriodMs };
+  ledgers.push(books);
+  return books;
+}
+
+function run(ledger: Books, commands: readonly Command[], patienceMs = 20_000) {
+  const patientUntil = performance.now() + patienceMs;
+  const waiting = commands.map((command) => ({ command, patientUntil }));
+  return runBatch(waiting, (some) => processBatch(some, ledger), logger);
+}
+
+function common(accountId: AccountId) {
+  const id = randomUUID() as CommandId;
+  return { accountId, id, deadline: null, traceparent: null, unattended: false };
+}
+
+function opening(accountId: AccountId, name = 'Счёт', overdraftLimit = '0'): Command {
+  return {
+    ...common(accountId),
+    kind: 'open',
+    name,
+    currency: 'EUR',
+    decimals: 2,
+    overdraftLimit,
+    metadata: null,
+  };
+}
+
+function adding(accountId: AccountId, amount: string): Command {
+  return { ...common(accountId), kind: 'add', amount };
+}
+
+function subtracting(accountId: AccountId, amount: string): Command {
+  return { ...common(accountId), kind: 'subtract', amount };
+}
+
+async function accountWith(amount: string, ledger = openLedger()): Promise<AccountId> {
+  const id = randomUUID() as AccountId;
+  await processBatch([opening(id), adding(id, amount)], ledger);
+  return id;
+}
+
+/** One word for each outcome. */
+function words(outcomes: readonly (Outcome | Failure)[]): string[] {
+  return outcomes.map((outcome) => {
+    if (outcome.type === 'refused') return `${outcome.replayed ? 'again ' : ''}${outcome.refusal.code}`;
+    if (outcome.type === 'applied') return outcome.replayed ? 'again applied' : 'applied';
+    return outcome.type === 'failed' ? outcome.code : outcome.type;
+  });
+}
+
+function hashesOf(outcomes: readonly (Outcome | Failure)[]): (string | undefined)[] {
+  return outcomes.map((outcome) =>
+    outcome.type === 'applied' ? outcome.entry.hash.toString('hex') : undefined,
+  );
+}
+
+async function entriesOf(id: AccountId): Promise<Entry[]> {
+  const { rows } = await pool.query<EntryRow>(
+    `SELECT ${entryColumnNames} FROM entries WHERE account_id = $1 ORDER BY seq`,
+    [id],
+  );
+  return rows.map(entryOf);
+}
+
+async function refusalsOf(id: AccountId): Promise<string[]> {
+  const { rows } = await pool.query<{ code: string }>(
+    'SELECT code FROM refusals WHERE account_id = $1 ORDER BY at',
+    [id],
+  );
+  return rows.map((row) => row.code);
+}
+
+/** The chain is whole, and the account and its holds are what the journal says. */
+async function expectSoundBooks(id: AccountId): Promise<void> {
+  const entries = await entriesOf(id);
+  let previous = chainStart(id);
+  for (const [index, entry] of entries.entries()) {
+    expect(entry.seq).toBe(index + 1);
+    expect(entry.hash).toEqual(hashEntry(previous, entry));
+    previous = entry.hash;
+  }
+  const last = entries.at(-1);
+  const { rows } = await pool.query(
+    `SELECT balance, held, seq, chain_head,
+       (SELECT coalesce(sum(remaining), 0)::bigint FROM holds WHERE account_id = $1) AS pending
+     FROM accounts WHERE id = $1`,
+    [id],
+  );
+  expect(rows).toEqual([
+    {
+      balance: last?.balance,
+      held: last?.held,
+      seq: BigInt(last?.seq ?? 0),
+      chain_head: last?.hash,
+      pending: last?.held,
+    },
+  ]);
+}
+
+/** Awaits a condition on the database, which is asked again and again. */
+async function until(condition: string, values: unknown[] = []): Promise<void> {
+  for (;;) {
+    const { rows } = await pool.query<{ met: boolean }>(`SELECT (${condition}) AS met`, values);
+    if (rows[0]?.met === true) return;
+  }
+}
+
+const waiters = `SELECT count(*) FROM pg_stat_activity
+  WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+
+/** Keeps an account locked until the returned function is called. */
+async function lockAccount(id: AccountId): Promise<() => Promise<unknown>> {
+  await observer.query('BEGIN');
+  await observer.query('SELECT FROM accounts WHERE id = $1 FOR UPDATE', [id]);
+  return () => observer.query('COMMIT');
+}
+
+describe('one command id', () => {
+  test('twice in one batch is applied once', async () => {
+    const id = await accountWith('10');
+    const command = subtracting(id, '4');
+    const outcomes = await processBatch([command, command], openLedger());
+    expect(words(outcomes)).toEqual(['applied', 'again applied']);
+    expect(new Set(hashesOf(outcomes)).size).toBe(1);
+    await expectSoundBooks(id);
+  });
+
+  test('at three ledgers that hold the lock in turn is applied once, and answered alike', async () => {
+    const id = await accountWith('10');
+    const command = subtracting(id, '4');
+    const release = await lockAccount(id);
+    const attempts = [1, 2, 3].map(async () => processBatch([command], openLedger()));
+    await until(`(${waiters}) = 3`);
+    await release();
+    const outcomes = (await Promise.all(attempts)).flat();
+    expect(words(outcomes).toSorted()).toEqual(['again applied', 'again applied', 'applied']);
+    expect(new Set(hashesOf(outcomes)).size).toBe(1);
+    expect(await entriesOf(id)).toHaveLength(3);
+    await expectSoundBooks(id);
+  });
+
+  test('is answered as of then, whatever has happened since', async () => {
+    const [one, other] = [openLedger(), openLedger()];
+    const id = await accountWith('10', one);
+    const command = subtracting(id, '4');
+    const [first] = await processBatch([command], one);
+    await processBatch([adding(id, '90'), subtracting(id, '50'), { ...common(id), kind: 'close' }], other);
+    const [again] = await processBatch([command], other);
+    expect(again).toMatchObject({ type: 'applied', replayed: true, asOf: { status: 'open' } });
+    for (const field of ['entry', 'hold'] as const)
+      expect(again?.type === 'applied' && again[field]).toEqual(first?.type === 'applied' && first[field]);
+  });
+
+  test('with another meaning is a conflict and changes nothing', async () => {
+    const id = await accountWith('10');
+    const command = adding(id, '1.00');
+    const [one, other] = [openLedger(), openLedger()];
+    await processBatch([command], one);
+    const changed = [{ ...command, amount: '2' } as Command, { ...command, amount: '1' } as Command];
+    expect(words(await processBatch(changed, other))).toEqual(['idempotency_conflict', 'again applied']);
+    expect(await refusalsOf(id)).toEqual([]);
+    expect(await entriesOf(id)).toHaveLength(3);
+  });
+
+  test('that was refused stays refused when money comes', async () => {
+    const [one, other] = [openLedger(), openLedger()];
+    const id = await accountWith('1', one);
+    const command = subtracting(id, '4');
+    const [refused] = await processBatch([command], one);
+    expect(refused).toMatchObject({ refusal: { code: 'insufficient_funds', available: '1.00' } });
+    const outcomes = await processBatch([adding(id, '9'), command, subtracting(id, '4')], other);
+    expect(words(outcomes)).toEqual(['applied', 'again insufficient_funds', 'applied']);
+    expect(outcomes[1]).toEqual({ ...refused, replayed: true });
+    await expectSoundBooks(id);
+  });
+
+  test('that was refused by one ledger while another waited for the lock is refused there too', async () => {
+    const id = await accountWith('1');
+    const command = subtracting(id, '4');
+    const release = await lockAccount(id);
+    const attempts = [1, 2].map(async () => processBatch([command, adding(id, '9')], openLedger()));
+    await until(`(${waiters}) = 2`);
+    await release();
+    const outcomes = (await Promise.all(attempts)).flatMap((each) => words(each).slice(0, 1));
+    expect(outcomes.toSorted()).toEqual(['again insufficient_funds', 'insufficient_funds']);
+    expect(await refusalsOf(id)).toEqual(['insufficient_funds']);
+  });
+});
+
+describe('an account that is not there', () => {
+  test('is opened by one of two ledgers only', async () => {
+    const id = randomUUID() as AccountId;
+    await observer.query('BEGIN');
+    await observer.query(lockAbsentAccounts([id]));
+    const attempts = [1, 2].map(async () => processBatch([opening(id)], openLedger()));
+    await until(`(${waiters}) = 2`);
+    await observer.query('COMMIT');
+    expect(words((await Promise.all(attempts)).flat()).toSorted()).toEqual(['account_exists', 'applied']);
+    await expectSoundBooks(id);
+  });
+
+  test('that is opened meanwhile is found', async () => {
+    const id = randomUUID() as AccountId;
+    const open = opening(id);
+    await observer.query('BEGIN');
+    await observer.query(lockAbsentAccounts([id]));
+    // The first waits in front of the second: both have found no account.
+    const first = processBatch([open], openLedger());
+    await until(`(${waiters}) = 1`);
+    const second = processBatch([open, adding(id, '5')], openLedger());
+    await until(`(${waiters}) = 2`);
+    await observer.query('COMMIT');
+    expect(words(await first)).toEqual(['applied']);
+    expect(words(await second)).toEqual(['again applied', 'applied']);
+    await expectSoundBooks(id);
+  });
+
+  test('keeps what was refused for want of it', async () => {
+    const id = randomUUID() as AccountId;
+    const early = adding(id, '5');
+    const outcomes = await processBatch([early, opening(id), early, adding(id, '5')], openLedger());
+    expect(words(outcomes)).toEqual(['account_not_found', 'applied', 'again account_not_found', 'applied']);
+    expect(words(await processBatch([early], openLedger()))).toEqual(['again account_not_found']);
+  });
+
+  test('and others in opposite order, at two ledgers: nobody waits in a circle', async () => {
+    const ids = Array.from({ length: 40 }, () => randomUUID() as AccountId);
+    const present = await Promise.all([1, 2, 3, 4].map(async () => accountWith('100')));
+    const commands = [...ids.map((id) => opening(id)), ...present.map((id) => adding(id, '1'))];
+    const rounds = [1, 2, 3, 4].map(async (_, index) =>
+      run(openLedger(), index % 2 === 0 ? commands : commands.toReversed()),
+    );
+    const outcomes = (await Promise.all(rounds)).flatMap(words);
+    expect(outcomes.filter((word) => word === 'applied')).toHaveLength(44);
+    expect(outcomes.filter((word) => word === 'again applied')).toHaveLength(3 * 44);
+    const { rows } = await observer.query<{ deadlocks: string }>(
+      'SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()',
+    );
+    expect(Number(rows[0]?.deadlocks)).toBe(0);
+  });
+});
+
+describe('a deadline', () => {
+  test('that passes while the lock is awaited drops the command; the same id may still come again', async () => {
+    const id = await accountWith('10');
+    const ledger = openLedger();
+    const release = await lockAccount(id);
+    const { rows } = await pool.query<{ soon: bigint }>(
+      `SELECT (extract(epoch FROM clock_timestamp() + interval '100 ms') * 1000000)::bigint AS soon`,
+    );
+    const deadline = Number(rows[0]?.soon) as Micros;
+    const late = { ...adding(id, '1'), deadline };
+    const attempt = processBatch([late], ledger);
+    await until(`(${waiters}) = 1 AND clock_timestamp() > to_timestamp($1::numeric / 1000000)`, [deadline]);
+    await release();
+    expect(words(await attempt)).toEqual(['expired']);
+    expect([await entriesOf(id), await refusalsOf(id)]).toMatchObject([{ length: 2 }, { length: 0 }]);
+    expect(words(await processBatch([{ ...late, deadline: null }], ledger))).toEqual(['applied']);
+    expect(words(await processBatch([late], ledger))).toEqual(['again applied']);
+  });
+});
+
+describe('a lost connection', () => {
+  test('before COMMIT arrives: nothing is written, and the batch is decided again', async () => {
+    const ledger = openLedger(proxy.port);
+    const id = await accountWith('10', ledger);
+    const release = await lockAccount(id);
+    const attempt = run(ledger, [subtracting(id, '4')]);
+    await until(`(${waiters}) = 1`);
+    proxy.hold('toServer');
+    await release();
+    await proxy.untilHeld('toServer', 'commit');
+    expect(await entriesOf(id)).toHaveLength(2);
+    proxy.cut();
+    expect(words(await attempt)).toEqual(['applied']);
+    expect(await entriesOf(id)).toHaveLength(3);
+    await expectSoundBooks(id);
+  });
+
+  test('after COMMIT, its answer lost: the journal tells what became of the batch', async () => {
+    const ledger = openLedger(proxy.port);
+    const id = await accountWith('10', ledger);
+    const release = await lockAccount(id);
+    const commands = [subtracting(id, '4'), subtracting(id, '7'), adding(id, '1')];
+    const attempt = run(ledger, commands);
+    await until(`(${waiters}) = 1`);
+    proxy.hold('toServer');
+    await release();
+    await proxy.untilHeld('toServer', 'commit');
+    proxy.hold('toClient');
+    proxy.deliver('toServer');
+    await proxy.untilHeld('toClient', 'COMMIT');
+    proxy.cut();
+    expect(words(await attempt)).toEqual(['again applied', 'again insufficient_funds', 'again applied']);
+    expect(await entriesOf(id)).toHaveLength(4);
+    await expectSoundBooks(id);
+  });
+
+  test('of an impatient caller after COMMIT was sent is an unknown outcome, never "unavailable"', async () => {
+    const ledger = openLedger(proxy.port);
+    const id = await accountWith('10', ledger);
+    const command = subtracting(id, '4');
+    const release = await lockAccount(id);
+    const attempt = run(ledger, [command], 0);
+    await until(`(${waiters}) = 1`);
+    proxy.hold('toServer');
+    await release();
+    await proxy.untilHeld('toServer', 'commit');
+    proxy.cut();
+    expect(words(await attempt)).toEqual(['outcome_unknown']);
+    expect(words(await run(ledger, [command]))).toEqual(['applied']);
+  });
+
+  test('while the lock is awaited is no reason to fail', async () => {
+    const ledger = openLedger();
+    const id = await accountWith('10', ledger);
+    const release = await lockAccount(id);
+    const attempt = run(ledger, [subtracting(id, '4')]);
+    await until(`(${waiters}) = 1`);
+    await observer.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+       WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    );
+    await release();
+    expect(words(await attempt)).toEqual(['applied']);
+    await expectSoundBooks(id);
+  });
+
+  test('takes its transaction with it: a ledger that was frozen does not go on elsewhere', async () => {
+    const frozen = openLedger(proxy.port);
+    const id = await accountWith('1', frozen);
+    const command = subtracting(id, '5');
+    const release = await lockAccount(id);
+    const attempt = run(frozen, [command]);
+    await until(`(${waiters}) = 1`);
+    // The answer to its locks lies in the frozen ledger's socket, and the end of its session right behind it.
+    proxy.hold('toClient');
+    await release();
+    const idle = `datname = current_database() AND state = 'idle in transaction'`;
+    await until(`EXISTS (SELECT FROM pg_stat_activity WHERE ${idle})`);
+    await observer.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${idle}`);
+    await proxy.untilServerEnded();
+    // Meanwhile another ledger takes money in, and applies the same command for the caller who asked again.
+    expect(words(await processBatch([adding(id, '9'), command], openLedger()))).toEqual([
+      'applied',
+      'applied',
+    ]);
+    proxy.deliver('toClient');
+    expect(words(await attempt)).toEqual(['again applied']);
+    expect(await refusalsOf(id)).toEqual([]);
+    await expectSoundBooks(id);
+  });
+});
+
+/** From now on the database takes no entry of this account. */
+async function poison(id: AccountId): Promise<void> {
+  await pool.query(`
+    CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      IF NEW.account_id = '${id}' THEN RAISE EXCEPTION 'poison'; END IF;
+      RETURN NEW;
+    END $$;
+    CREATE TRIGGER poison BEFORE INSERT ON entries FOR EACH ROW EXECUTE FUNCTION poison()`);
+}
+
+describe('a command that the database will not take', () => {
+  afterEach(async () => {
+    await pool.query('DROP TRIGGER IF EXISTS poison ON entries; DROP FUNCTION IF EXISTS poison');
+  });
+
+  test('fails alone', async () => {
+    const ledger = openLedger();
+    const [good, bad, other] = [
+      await accountWith('1', ledger),
+      await accountWith('1', ledger),
+      await accountWith('1', ledger),
+    ];
+    await poison(bad);
+    const outcomes = await run(ledger, [adding(good, '1'), adding(bad, '1'), adding(other, '1')]);
+    expect(words(outcomes)).toEqual(['applied', 'internal', 'applied']);
+    for (const id of [good, bad, other]) await expectSoundBooks(id);
+  });
+
+  test('and its hold keep no other hold from being settled', async () => {
+    const ledger = openLedger(address.port, 0);
+    const [good, bad] = [await accountWith('1000', ledger), await accountWith('1000', ledger)];
+    const commands = Array.from({ length: 40 }, (_, index) => subtracting(index === 7 ? bad : good, '1'));
+    await processBatch(commands, ledger);
+    await until(
+      `(SELECT max(due_at) FROM holds WHERE account_id = ANY ($1) AND status = 'pending') <= clock_timestamp()`,
+      [[good, bad]],
+    );
+    await poison(bad);
+    const { settle } = settler(ledger);
+    await settle();
+    expect(await pendingOf(good)).toBe(0);
+    expect(await pendingOf(bad)).toBe(1);
+    await pool.query('DROP TRIGGER poison ON entries');
+    await settle({ sweep: true });
+    expect(await pendingOf(bad)).toBe(0);
+    for (const id of [good, bad]) await expectSoundBooks(id);
+  });
+});
+
+function settler(books: Books) {
+  const lane = new Lane();
+  const settleDue = new SettleDue({
+    books,
+    lane,
+    logger,
+    onSweep: async () => undefined,
+    observe: async (_holds, _now, work) => work(),
+  });
+  const turn = (asked: { until?: Micros; sweep?: boolean } = {}): Promise<SettleDueAnswer> =>
+    new Promise((answer) =>
+      settleDue.request({ until: asked.until ?? null, sweep: asked.sweep ?? false, answer }),
+    );
+  /** Turn after turn until nothing is left; how many were settled. */
+  const settle = async (asked: { sweep?: boolean } = {}): Promise<number> => {
+    let settled = 0;
+    for (let turns = 0; turns < 500; turns += 1) {
+      const answer = await turn(turns === 0 ? asked : {});
+      if (answer.type !== 'settled') throw new Error(answer.type);
+      settled += answer.settled;
+      if (!answer.more) return settled;
+    }
+    throw new Error('settling does not end');
+  };
+  return { turn, settle };
+}
+
+async function pendingOf(id: AccountId): Promise<number> {
+  const { rows } = await pool.query<{ count: bigint }>(
+    `SELECT count(*) FROM holds WHERE account_id = $1 AND status = 'pending'`,
+    [id],
+  );
+  return Number(rows[0]?.count);
+}
+
+async function untilDue(id: AccountId): Promise<void> {
+  await until(
+    `(SELECT max(due_at) FROM holds WHERE account_id = $1 AND status = 'pending') <= clock_timestamp()`,
+    [id],
+  );
+}
+
+describe('settling', () => {
+  test('of more holds than a turn takes, by three ledgers at once, takes each hold once', async () => {
+    const ledger = openLedger(address.port, 0);
+    const id = await accountWith('10000', ledger);
+    for (let batch = 0; batch < 3; batch += 1)
+      await processBatch(
+        Array.from({ length: 400 }, () => subtracting(id, '1')),
+        ledger,
+      );
+    await untilDue(id);
+    const settled = await Promise.all([1, 2, 3].map(async () => settler(openLedger()).settle()));
+    expect(settled.reduce((total, each) => total + each)).toBe(1200);
+    expect(await pendingOf(id)).toBe(0);
+    await expectSoundBooks(id);
+  });
+
+  test('is left to the ledger that is at it', async () => {
+    await observer.query('BEGIN');
+    await observer.query(claimSettling());
+    const { turn } = settler(openLedger());
+    expect(await turn()).toMatchObject({ type: 'settled', settled: 0, more: true });
+    await observer.query('COMMIT');
+    expect(await turn()).toMatchObject({ type: 'settled', more: false });
+  });
+
+  test('and live batches of other ledgers come out as if one had followed the other', async () => {
+    const ledger = openLedger(address.port, 0);
+    const id = await accountWith('10', ledger);
+    await processBatch([subtracting(id, '4')], ledger);
+    await untilDue(id);
+    const release = await lockAccount(id);
+    const settling = settler(openLedger()).settle();
+    const live = processBatch([subtracting(id, '6'), subtracting(id, '0.01')], openLedger());
+    await until(`(${waiters}) = 2`);
+    await release();
+    expect(await settling).toBe(1);
+    expect(words(await live)).toEqual(['applied', 'insufficient_funds']);
+    await expectSoundBooks(id);
+  });
+
+  test('that is asked too early says when to ask, and settles on a closed account', async () => {
+    const ledger = openLedger(address.port, 1_000);
+    const id = await accountWith('10', ledger);
+    const [outcome] = await processBatch([subtracting(id, '4')], ledger);
+    await processBatch([{ ...common(id), kind: 'close' }], ledger);
+    const dueAt = outcome?.type === 'applied' ? outcome.hold?.dueAt : undefined;
+    const { turn, settle } = settler(ledger);
+    expect(await turn({ until: dueAt as Micros })).toMatchObject({ type: 'too-early', notBefore: dueAt });
+    expect(await pendingOf(id)).toBe(1);
+    await untilDue(id);
+    expect(await settle()).toBe(1);
+    await expectSoundBooks(id);
+  });
+
+  test('whose answer to COMMIT was lost is asked for again and settles nothing twice', async () => {
+    const ledger = openLedger(proxy.port, 0);
+    const id = await accountWith('10', ledger);
+    await processBatch([subtracting(id, '4')], ledger);
+    await untilDue(id);
+    const { turn, settle } = settler(ledger);
+    const release = await lockAccount(id);
+    const answer = turn();
+    await until(`(${waiters}) = 1`);
+    proxy.hold('toServer');
+    await release();
+    await proxy.untilHeld('toServer', 'commit');
+    proxy.hold('toClient');
+    proxy.deliver('toServer');
+    await proxy.untilHeld('toClient', 'COMMIT');
+    proxy.cut();
+    expect(await answer).toMatchObject({ type: 'failed', code: 'unavailable' });
+    expect(await settle()).toBe(0);
+    expect(await entriesOf(id)).toHaveLength(4);
+    await expectSoundBooks(id);
+  });
+
+  test.each(['0001-01-01T00:00:00Z', '9999-12-31T23:59:59.999Z'])('until %s does no harm', async (time) => {
+    const { turn } = settler(openLedger());
+    const answer = await turn({ until: (Date.parse(time) * 1000) as Micros });
+    expect(answer.type).toBe(time.startsWith('9') ? 'too-early' : 'settled');
+  });
+});
+
+/** How an entry's field goes into its hash, in SQL. */
+function hashedBytes(bytes: string): string {
+  return `coalesce(int4send(octet_length(${bytes})) || ${bytes}, '\\xffffffff')`;
+}
+
+function hashedText(value: string): string {
+  return hashedBytes(`convert_to((${value})::text, 'UTF8')`);
+}
+
+const hashedColumns = [
+  'account_id',
+  'seq',
+  'command_id',
+  'kind',
+  'amount',
+  'balance',
+  'held',
+  'overdraft_limit',
+  'hold_id',
+  '(extract(epoch FROM at) * 1000000)::bigint',
+];
+
+describe('what is written', () => {
+  test('comes back byte for byte, and hashes to what Postgres itself computes', async () => {
+    const ledger = openLedger();
+    const id = randomUUID() as AccountId;
+    const names = ['Счёт "№1" \\ {a,b} NULL', "O'Brien; --", '😀\u2028\t\n', '\\x00', 'NULL', '{}', '""'];
+    const metadata = '{"b":"\\"quoted\\" \\\\ \\u0001","a":"NULL","Ключ":"значение","2":"x","1":"y"}';
+    const open = { ...opening(id, names.join('|'), '999999999999999'), metadata } as Command;
+    const [opened] = await processBatch([open, adding(id, '0.01'), subtracting(id, '5')], ledger);
+    const [again] = await processBatch([open], ledger);
+    expect(again).toMatchObject({ replayed: true, asOf: { account: { name: names.join('|'), metadata } } });
+    expect(again?.type === 'applied' && again.entry).toEqual(opened?.type === 'applied' && opened.entry);
+    await expectSoundBooks(id);
+
+    const { rows } = await observer.query<{ hash: Buffer; computed: Buffer }>(
+      `SELECT hash, sha256(
+          lag(hash, 1, sha256(convert_to(account_id::text, 'UTF8'))) OVER (ORDER BY seq) || '\\x01' ||
+          ${hashedColumns.map(hashedText).join(' || ')} || ${hashedBytes('fingerprint')} || ${hashedText('details')}
+        ) AS computed
+       FROM entries WHERE account_id = $1`,
+      [id],
+    );
+    expect(rows).toHaveLength(3);
+    for (const row of rows) expect(row.computed).toEqual(row.hash);
+    expect(chainStart(id)).toEqual(hash('sha256', id, 'buffer'));
+  });
+
+  test('keeps to its limits at their very edge', async () => {
+    const ledger = openLedger();
+    const id = randomUUID() as AccountId;
+    const full = '999999999999999.99';
+    const outcomes = await run(ledger, [
+      opening(id, 'n'.repeat(200), full),
+      adding(id, full),
+      adding(id, '0.01'),
+      adding(id, '0.01'),
+      subtracting(id, full),
+      subtracting(id, '0.01'),
+      subtracting(id, '0.01'),
+    ]);
+    expect(words(outcomes)).toEqual([
+      'applied',
+      'applied',
+      'applied',
+      'amount_too_large',
+      'applied',
+      'applied',
+      'amount_too_large',
+    ]);
+    const last = (await entriesOf(id)).at(-1);
+    expect([last?.balance, last?.held]).toEqual([10n ** 17n, 10n ** 17n]);
+    await expectSoundBooks(id);
+  });
+
+  test('in a full batch over many accounts is what was decided', async () => {
+    const ledger = openLedger();
+    const ids = Array.from({ length: 128 }, () => randomUUID() as AccountId);
+    const commands = ids.flatMap((id) => [
+      opening(id),
+      adding(id, '3'),
+      subtracting(id, '2'),
+      subtracting(id, '2'),
+    ]);
+    const outcomes = await processBatch(commands, ledger);
+    expect(words(outcomes)).toEqual(
+      ids.flatMap(() => ['applied', 'applied', 'applied', 'insufficient_funds']),
+    );
+    for (const id of ids.slice(0, 5)) await expectSoundBooks(id);
+  });
+
+  test.each(['UPDATE entries SET amount = amount + 1', 'DELETE FROM entries', 'TRUNCATE entries'])(
+    'stays written: %s is refused',
+    async (statement) => {
+      await accountWith('1');
+      await expect(pool.query(statement)).rejects.toMatchObject({ code: '42501' });
+    },
+  );
+
+  test('is in the outbox with it, and deleted there once the broker has it', async () => {
+    const ledger = openLedger();
+    const id = await accountWith('1', ledger);
+    await ledger.outbox.stop();
+    const { rows } = await pool.query('SELECT id FROM outbox WHERE payload LIKE $1', [`%${id}%`]);
+    expect(rows).toEqual([]);
+    expect(ledger.outbox.acknowledgedIds()).toEqual([]);
+  });
+
+  test('stays in the outbox while the broker does not take it, for the relay of any ledger', async () => {
+    const ledger = openLedger(address.port, 600_000, refuser);
+    const id = await accountWith('1', ledger);
+    const command = subtracting(id, '1');
+    const [outcome] = await processBatch([command, command], ledger);
+    await ledger.outbox.stop();
+    const dueAt = outcome?.type === 'applied' && outcome.hold !== undefined ? outcome.hold.dueAt : 0;
+    const { rows } = await pool.query<{ payload: string }>(
+      'SELECT payload FROM outbox WHERE payload LIKE ANY ($1) ORDER BY outbox.id',
+      [[`%${id}%`, `{%${formatSecond(dueAt as Micros)}%`]],
+    );
+    expect(rows.flatMap((row) => JSON.parse(row.payload) as unknown)).toMatchObject([
+      { kind: 'open' },
+      { kind: 'add' },
+      { kind: 'subtract', commandId: command.id },
+      { dueAt: formatSecond(dueAt as Micros) },
+    ]);
+  });
+});
+
+/** A session keeps a plan that it made when the tables were tiny, and must not rue it when they have grown. */
+describe('plans made on analysed tables of a few rows', () => {
+  let planner: Client;
+  beforeAll(async () => {
+    planner = new Client(sessionConfig(address));
+    await planner.connect();
+    await planner.query(`
+      CREATE SCHEMA tiny;
+      CREATE TABLE tiny.accounts (LIKE public.accounts INCLUDING ALL);
+      CREATE TABLE tiny.entries (LIKE public.entries INCLUDING ALL);
+      CREATE TABLE tiny.holds (LIKE public.holds INCLUDING ALL);
+      CREATE TABLE tiny.refusals (LIKE public.refusals INCLUDING ALL);
+      INSERT INTO tiny.accounts SELECT * FROM public.accounts LIMIT 3;
+      INSERT INTO tiny.entries SELECT * FROM public.entries LIMIT 3;
+      INSERT INTO tiny.holds SELECT * FROM public.holds LIMIT 3;
+      INSERT INTO tiny.refusals SELECT * FROM public.refusals LIMIT 3`);
+    for (const table of ['accounts', 'entries', 'holds', 'refusals'])
+      await planner.query(`VACUUM ANALYZE tiny.${table}`);
+    await planner.query('SET search_path = tiny, public');
+  });
+  afterAll(async () => {
+    await planner.query('DROP SCHEMA tiny CASCADE');
+    await planner.end();
+  });
+
+  const accountId = randomUUID() as AccountId;
+  const holdId = randomUUID() as HoldId;
+  const account = {
+    id: accountId,
+    name: 'n',
+    currency: 'EUR',
+    decimals: 2,
+    balance: money(0n),
+    held: money(0n),
+    overdraftLimit: money(0n),
+    status: 'open',
+    metadata: null,
+    seq: 1,
+    chainHead: Buffer.alloc(32),
+    lastEntryAt: 0 as Micros,
+  } as const;
+  const none = {
+    openedAccounts: [],
+    changedAccounts: [account],
+    entries: [],
+    newHolds: [],
+    changedHolds: [],
+    refusals: [],
+  };
+
+  test.each<[string, QueryConfig, number]>([
+    ['look-up', lookUp([accountId], [randomUUID() as CommandId]), 2],
+    ['read-holds', readHolds([accountId], [holdId]), 1],
+    ['write-changes', writeChanges(none, [], []), 3],
+    ['pick-due-holds', pickDueHolds({ from: null, until: null, limit: 512, except: [] }), 1],
+  ])('reach rows by key: %s', async (name, statement, lookUps) => {
+    await planner.query(`PREPARE "${name}" AS ${statement.text}`);
+    const nulls = (statement.values ?? []).map(() => 'NULL').join(', ');
+    const { rows } = await planner.query<{ 'QUERY PLAN': string }>(`EXPLAIN EXECUTE "${name}" (${nulls})`);
+    const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
+    expect(plan).not.toMatch(/Join Filter|Seq Scan|Hash Join|Merge Join/);
+    expect(plan.match(/Index Cond: \(\(?[a-z_0-9.]*id = (?!ANY)|Index Cond: .*due_at <= /g)).toHaveLength(
+      lookUps === 3 ? 2 : lookUps,
+    );
+  });
+});
