@@ -1,0 +1,96 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { existsSync } from 'node:fs';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runCommand } from './run-command.ts';
+
+/** In place of the compiler: writes down that it ran, takes its time, and copies the one source there is. */
+const COMPILER = `
+const { appendFileSync, copyFileSync, mkdirSync, readFileSync } = require('node:fs');
+appendFileSync('compiled.log', 'x');
+const outDir = process.argv[process.argv.indexOf('--outDir') + 1];
+const source = readFileSync('shared/a.ts', 'utf8');
+if (source.includes('error')) { console.log('shared/a.ts(1,1): error'); process.exit(2); }
+setTimeout(() => {
+  mkdirSync(outDir);
+  copyFileSync('shared/a.ts', outDir + '/a.js');
+  if (source.includes('endless')) setInterval(() => {}, 1000);
+}, 300);
+`;
+
+describe('making a clone ready', () => {
+  let clone: string;
+  beforeEach(async () => {
+    clone = await mkdtemp(join(tmpdir(), 'holdfast clone '));
+    const at = (path: string) => join(clone, path);
+    for (const folder of ['deploy/local', 'shared', 'node_modules/typescript/bin']) {
+      await mkdir(at(folder), { recursive: true });
+    }
+    for (const file of ['prepare.mjs', 'show-step.mjs']) {
+      await copyFile(join(import.meta.dirname, file), at(join('deploy/local', file)));
+    }
+    const json: [string, unknown][] = [
+      ['package.json', { engines: { node: '>=20.19' } }],
+      ['package-lock.json', { packages: { '': {}, 'node_modules/typescript': { version: '1.0.0' } } }],
+      ['node_modules/.package-lock.json', { packages: { 'node_modules/typescript': { version: '1.0.0' } } }],
+      ['node_modules/typescript/package.json', {}],
+      ['tsconfig.json', {}],
+      ['tsconfig.build.json', { include: ['shared', 'bench'] }],
+    ];
+    for (const [file, value] of json) await writeFile(at(file), JSON.stringify(value));
+    await writeFile(at('node_modules/typescript/bin/tsc'), COMPILER);
+    await writeFile(at('shared/a.ts'), 'first');
+    await writeFile(
+      at('prepare.mjs'),
+      "import { prepare, runCommandLine } from './deploy/local/prepare.mjs'; await runCommandLine(prepare);",
+    );
+  });
+  afterEach(() => rm(clone, { recursive: true }));
+
+  const prepare = (timeoutMs = 20_000) =>
+    runCommand(process.execPath, ['prepare.mjs'], { cwd: clone, timeoutMs });
+  const read = (path: string) => readFile(join(clone, path), 'utf8');
+
+  test('builds once, and again when a source is another one', async () => {
+    await prepare();
+    await prepare();
+    expect(await read('compiled.log')).toBe('x');
+    await writeFile(join(clone, 'shared/a.ts'), 'second');
+    await prepare();
+    expect(await read('compiled.log')).toBe('xx');
+    expect(await read('dist/a.js')).toBe('second');
+  });
+
+  test('two at once do it once', async () => {
+    const both = await Promise.all([prepare(), prepare()]);
+    expect(both.map(({ code }) => code)).toEqual([0, 0]);
+    expect(await read('compiled.log')).toBe('x');
+    expect(existsSync(join(clone, '.preparing'))).toBe(false);
+  });
+
+  test('a build that fails says why and leaves what was there', async () => {
+    await prepare();
+    await writeFile(join(clone, 'shared/a.ts'), 'error');
+    const { code, lines } = await prepare();
+    expect(code).toBe(1);
+    expect(lines.join('\n')).toContain('shared/a.ts(1,1): error');
+    expect(await read('dist/a.js')).toBe('first');
+  });
+
+  test('a build that was killed does not look complete, and does not stand in the way', async () => {
+    await writeFile(join(clone, 'shared/a.ts'), 'endless');
+    expect((await prepare(1_500)).timedOut).toBe(true);
+    expect(existsSync(join(clone, 'dist'))).toBe(false);
+    await writeFile(join(clone, 'shared/a.ts'), 'better');
+    expect((await prepare()).code).toBe(0);
+    expect(await read('dist/a.js')).toBe('better');
+    expect((await readdir(clone)).filter((name) => /^(dist\.|\.preparing)/u.test(name))).toEqual([]);
+  });
+
+  test('an older Node is told so in plain words', async () => {
+    await writeFile(join(clone, 'package.json'), JSON.stringify({ engines: { node: '>=99.5' } }));
+    const { code, lines } = await prepare();
+    expect([code, lines.join('')]).toEqual([1, expect.stringContaining('Node.js 99.5 or newer is needed')]);
+  });
+});
