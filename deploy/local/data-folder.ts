@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } 
 import { join } from 'node:path';
 import { z } from 'zod';
 import { SettingsError } from '../../shared/config/parse-settings.ts';
+import { hasCode, messageOf } from './error-text.ts';
 import {
   identifyProcess,
   isRunning,
@@ -58,9 +59,8 @@ export function takeDataFolder(dataDir: string): DataFolder {
     leftovers = takeFile(dataDir, file, supervisor);
   } catch (error) {
     if (error instanceof AlreadyRunning) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
     throw new SettingsError([
-      `DATA_DIR is "${dataDir}", but it can't be written (${reason}): mend that, or choose another folder`,
+      `DATA_DIR is "${dataDir}", but it can't be written (${messageOf(error)}): mend that, or choose another folder`,
     ]);
   }
 
@@ -98,7 +98,7 @@ function takeFile(dataDir: string, file: string, supervisor: ProcessIdentity): D
       writeFileSync(file, JSON.stringify({ supervisor }), { flag: 'wx', mode: 0o600 });
       return leftovers;
     } catch (error) {
-      if (!isCode(error, 'EEXIST')) throw error;
+      if (!hasCode(error, 'EEXIST')) throw error;
     }
     refuseWhenRunning(dataDir, file);
     // Someone else may have been faster since we looked, and have taken it: then theirs goes back.
@@ -141,11 +141,7 @@ function readFile(file: string): Running | undefined {
   try {
     return runningSchema.safeParse(JSON.parse(readFileSync(file, 'utf8'))).data;
   } catch (error) {
-    if (error instanceof SyntaxError || isCode(error, 'ENOENT')) return undefined;
+    if (error instanceof SyntaxError || hasCode(error, 'ENOENT')) return undefined;
     throw error;
   }
-}
-
-function isCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }

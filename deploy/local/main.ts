@@ -4,6 +4,7 @@ import { SettingsError } from '../../shared/config/parse-settings.ts';
 import { EXIT_CODE } from '../../shared/lifecycle/run-service.ts';
 import { readLocalSettings } from './config.ts';
 import { AlreadyRunning } from './data-folder.ts';
+import { messageOf } from './error-text.ts';
 import { createOutput } from './output.ts';
 import { listenForStop } from './stop-request.ts';
 import { Supervisor } from './supervisor.ts';
@@ -53,7 +54,7 @@ function explain(error: unknown): number {
     process.stderr.write(`\nHoldfast can't run with these settings:\n${indent(error.message)}\n`);
     return EXIT_CODE.settings;
   }
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   process.stderr.write(
     error instanceof AlreadyRunning ? `\n${message}\n` : `\nHoldfast can't go on:\n${indent(message)}\n`,
   );

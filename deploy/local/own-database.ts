@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import type { Logger } from '../../shared/telemetry/logger.ts';
+import { hasCode, messageOf } from './error-text.ts';
 
 export interface DatabaseSettings {
   readonly host: string;
@@ -47,7 +48,7 @@ async function tryToUse(database: DatabaseSettings): Promise<string | undefined>
     await query(database, database.name, () => 'SELECT 1');
     return undefined;
   } catch (error) {
-    if (!isCode(error, INVALID_CATALOG_NAME)) return reasonOf(error);
+    if (!hasCode(error, INVALID_CATALOG_NAME)) return reasonOf(error);
   }
   try {
     await query(
@@ -77,12 +78,8 @@ async function query(
   }
 }
 
-function isCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
-}
-
 /** A host name with two addresses that both refuse gives an error without words of its own. */
 function reasonOf(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(reasonOf).join(', ');
-  return error instanceof Error ? error.message : String(error);
+  return messageOf(error);
 }

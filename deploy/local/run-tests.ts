@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { startChild, type ChildHandle } from './child-process.ts';
 import { natsCacheDirs } from './nats-binary/cache.ts';
 import { findNatsServer } from './nats-binary/find-nats-server.ts';
+import { messageOf } from './error-text.ts';
 import { startNatsServer } from './nats-server.ts';
 import { startPostgres } from './postgres-server.ts';
 import { identifyProcess } from './process-identity.ts';
@@ -28,9 +29,7 @@ export async function runTests(jestArgs: readonly string[]): Promise<never> {
     runJest(folder, jestArgs, started),
     stop.reason.then(() => EXIT_INTERRUPTED),
   ]).catch((error: unknown) => {
-    process.stderr.write(
-      `\nThe tests can't run: ${error instanceof Error ? error.message : String(error)}\n`,
-    );
+    process.stderr.write(`\nThe tests can't run: ${messageOf(error)}\n`);
     return 1;
   });
   started.jest?.kill();
