@@ -16,7 +16,9 @@ describe('traces', () => {
     collector = await startOtlpCollector();
     // Only what a caller has sampled is traced: the openings of accounts below stay out of sight.
     const env = { ...collector.env, OTEL_TRACES_SAMPLER: 'parentbased_always_off' };
-    stack = await Stack.start({ holdPeriodMinutes: 0.02, env });
+    stack = await Stack.start({ holdPeriodMinutes: 0.02, settlers: 0, env });
+    // The settler begins traces of its own: nobody asks it to do what it does.
+    await stack.add('settler', { OTEL_TRACES_SAMPLER: 'always_on' });
     ({ client } = await stack.ledgerClient());
   }, 60_000);
   afterAll(async () => {
@@ -72,6 +74,18 @@ describe('traces', () => {
     const settling = only('settle hold', processed.spanId);
     const settleBatch = only('batch', settling.spanId);
     expect(settling.links).toEqual([{ traceId, spanId: settleBatch.spanId }]);
+    // Linked to the settler's own trace: which due message it was, and what it asked.
+    const askedIn = settleBatch.links.find((link) => link.traceId !== traceId)?.traceId;
+    await collector.until(
+      (all) => all.some((span) => span.traceId === askedIn && span.name === 'process balance.hold.due'),
+      5_000,
+    );
+    const asking = collector.spans.filter((span) => span.traceId === askedIn);
+    expect(asking.map(({ service, name }) => `${service}: ${name}`).toSorted(byText)).toEqual([
+      'holdfast-ledger: process balance.command.settle-due',
+      'holdfast-settler: process balance.hold.due',
+      'holdfast-settler: send balance.command.settle-due',
+    ]);
     expect(statementsOf(settleBatch, spans)).toContain('COMMIT');
     expect(settling.startMs).toBeGreaterThan(http.endMs);
 
@@ -106,5 +120,9 @@ function statementsOf(batch: CollectedSpan, spans: readonly CollectedSpan[]): st
   return spans
     .filter(({ parentSpanId, kind }) => parentSpanId === batch.spanId && kind === 'client')
     .map(({ name }) => name)
-    .toSorted((left, right) => (left < right ? -1 : 1));
+    .toSorted(byText);
+}
+
+function byText(left: string, right: string): number {
+  return left < right ? -1 : 1;
 }

@@ -100,7 +100,7 @@ export async function createLedger(options: {
       await outbox.announceComing();
       void sweep();
     },
-    observe: (holds, now, work) => observeSettleTurn(holds, now, metrics, work),
+    observe: (turn, work) => observeSettleTurn(turn, metrics, work),
   });
 
   const observe = commandObserver(metrics);

@@ -502,11 +502,11 @@ function settler(books: Books) {
     lane,
     logger,
     onSweep: async () => undefined,
-    observe: async (_holds, _now, work) => work(),
+    observe: async (_turn, work) => work(),
   });
   const turn = (asked: { until?: Micros; sweep?: boolean } = {}): Promise<SettleDueAnswer> =>
     new Promise((answer) =>
-      settleDue.request({ until: asked.until ?? null, sweep: asked.sweep ?? false, answer }),
+      settleDue.request({ until: asked.until ?? null, sweep: asked.sweep ?? false, span: undefined, answer }),
     );
   /** Turn after turn until nothing is left; how many were settled. */
   const settle = async (asked: { sweep?: boolean } = {}): Promise<number> => {

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { Span } from '../../shared/telemetry/tracing.ts';
 import type { Lane, Turns } from './batching/lane.ts';
 import type { HoldId } from '../../shared/contracts/primitives.ts';
 import type { Command } from './domain/commands.ts';
@@ -18,6 +19,9 @@ const maxStuck = 100;
 /** How long to leave a ledger alone that is settling just now. */
 const busyWaitMs = 25;
 
+/** After a turn that failed before it had picked a hold: then it is no hold's fault. */
+const brokenWaitMs = 1_000;
+
 /**
  * A hold is made at most this long before its batch is committed (see the session's time-outs), so once all holds due
  * by some time are settled, none that is due before this much earlier can turn up.
@@ -29,6 +33,8 @@ export interface SettleDueRequest {
   readonly until: Micros | null;
   /** Look from the oldest hold on, whatever is believed about it. */
   readonly sweep: boolean;
+  /** When it is sampled. */
+  readonly span: Span | undefined;
   readonly answer: (answer: SettleDueAnswer) => void;
 }
 
@@ -44,9 +50,18 @@ interface SettleDueOptions {
   readonly logger: Logger;
   /** What else is done once a minute. Must not reject. */
   readonly onSweep: () => Promise<void>;
-  /** Wraps the settling of the picked holds. */
-  readonly observe: <T>(holds: readonly PickedRow[], now: Micros, work: () => Promise<T>) => Promise<T>;
+  readonly observe: SettleObserver;
 }
+
+/** What a turn is about to settle, and who asked. */
+export interface SettleTurn {
+  readonly holds: readonly PickedRow[];
+  readonly now: Micros;
+  readonly askedBy: readonly Span[];
+}
+
+/** Wraps the settling of the picked holds. */
+export type SettleObserver = <T>(turn: SettleTurn, work: () => Promise<T>) => Promise<T>;
 
 /** Settles what is due, a bounded turn at a time. Requests that come together share a turn: they ask the same. */
 export class SettleDue implements Turns {
@@ -82,7 +97,8 @@ export class SettleDue implements Turns {
       await this.#options.onSweep();
     }
     try {
-      const turn = await this.#settle(latestOf(requests));
+      const askedBy = requests.flatMap(({ span }) => span ?? []);
+      const turn = await this.#settle(latestOf(requests), askedBy);
       for (const { until, answer } of requests) {
         const waitMs = until === null ? 0 : Math.ceil((until - turn.now) / 1000);
         if (until !== null && until > turn.now) answer({ type: 'too-early', notBefore: until, waitMs });
@@ -96,6 +112,7 @@ export class SettleDue implements Turns {
 
   async #settle(
     until: Micros | null,
+    askedBy: readonly Span[],
   ): Promise<{ now: Micros; settled: number; more: boolean; waitMs: number }> {
     const { books, observe } = this.#options;
     const due = { from: this.#oldestPending, until, limit: this.#limit, except: this.#stuck };
@@ -107,7 +124,7 @@ export class SettleDue implements Turns {
       let settled = 0;
       if (holds.length > 0) {
         const commands = settleCommands(holds);
-        const outcomes = await observe(holds, now, async () =>
+        const outcomes = await observe({ holds, now, askedBy }, async () =>
           decideAndSave(commands, await load(commands), books),
         );
         settled = outcomes.filter((outcome) => outcome.type === 'applied').length;
@@ -140,7 +157,12 @@ export class SettleDue implements Turns {
       logger.error({ err: error, holds: this.#picked.length }, 'due holds could not be settled');
     }
     this.#limit = Math.max(1, Math.floor(this.#picked.length / 8));
-    return { type: 'settled', settled: 0, more: true, waitMs: busyWaitMs };
+    return {
+      type: 'settled',
+      settled: 0,
+      more: true,
+      waitMs: this.#picked.length > 0 ? busyWaitMs : brokenWaitMs,
+    };
   }
 }
 

@@ -24,9 +24,8 @@ import {
   type Span,
 } from '../../shared/telemetry/tracing.ts';
 import type { Outcome } from './domain/execute-batch.ts';
-import type { Micros } from './domain/time.ts';
 import type { Failure, WaitingCommand } from './run-batch.ts';
-import type { SettleDueAnswer } from './settle-due.ts';
+import type { SettleDueAnswer, SettleTurn } from './settle-due.ts';
 import type { PickedRow } from './store/statements/pick-due-holds.ts';
 
 /*
@@ -115,16 +114,18 @@ export async function observeBatch<T>(
   return timed(metrics, () => inSharedSpan(sampled, waiting.length, work));
 }
 
-/** Runs one settle turn: each sampled hold gets a span in the trace of the command that made it. */
+/**
+ * Runs one settle turn: each sampled hold gets a span in the trace of the command that made it. The turn's own span is
+ * linked to these and to whoever asked for the turn.
+ */
 export async function observeSettleTurn<T>(
-  holds: readonly PickedRow[],
-  now: Micros,
+  { holds, now, askedBy }: SettleTurn,
   metrics: Metrics,
   work: () => Promise<T>,
 ): Promise<T> {
   const settling = isTracing() ? holds.flatMap((hold) => startSettleSpan(hold) ?? []) : [];
   try {
-    const result = await timed(metrics, () => inSharedSpan(settling, holds.length, work));
+    const result = await timed(metrics, () => inSharedSpan([...settling, ...askedBy], holds.length, work));
     for (const hold of holds) metrics.settleLag.record(Math.max(0, now - hold.due_at) / 1_000_000);
     return result;
   } catch (error) {

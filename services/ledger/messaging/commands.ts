@@ -175,6 +175,7 @@ function serveSettleDue(
   settleDue.request({
     until: until === undefined ? null : parseTime(until),
     sweep,
+    span: observation.span,
     answer: (answer) => {
       observation.end(answer);
       done(settledView(id, answer));
