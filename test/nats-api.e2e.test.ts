@@ -54,6 +54,15 @@ describe('the NATS API', () => {
     });
   });
 
+  test('takes metadata in any order for the same', async () => {
+    const open = { id: randomUUID(), accountId: randomUUID(), name: 'Wallet' };
+    const outcomes = await request('balance.command.open', [
+      { ...open, metadata: { shop: 'north', tier: 'gold' } },
+      { ...open, metadata: { tier: 'gold', shop: 'north' } },
+    ]);
+    expect(outcomes).toMatchObject([{ ok: true }, { ok: true, replayed: true }]);
+  });
+
   test('answers an array element by element, and one bad one harms no other', async () => {
     const accountId = await openAccount(client, '10.00');
     const add = (amount: unknown) => ({ id: randomUUID(), accountId, amount });
@@ -187,7 +196,8 @@ describe('the NATS API', () => {
     const js = jetstream(nats);
     const take = (amount: string) => ({ id: randomUUID(), accountId, amount });
     const [granted, refused, wrong] = [take('4.00'), take('40.00'), take('0.00')];
-    await js.publish('balance.async.subtract', JSON.stringify([granted, refused, wrong]));
+    const foreign = { ...take('1.00'), allowedAccounts: [randomUUID()] };
+    await js.publish('balance.async.subtract', JSON.stringify([granted, refused, wrong, foreign]));
     // Sent twice, as a publisher does that has not seen the first ack.
     await js.publish('balance.async.subtract', JSON.stringify(granted));
     expect(await factOf(granted.id)).toMatchObject({
@@ -202,6 +212,7 @@ describe('the NATS API', () => {
       code: 'insufficient_funds',
     });
     expect(await factOf(wrong.id)).toMatchObject({ type: 'refusal', accountId, code: 'invalid_request' });
+    expect(await factOf(foreign.id)).toMatchObject({ type: 'refusal', accountId, code: 'forbidden' });
     expect(await request('balance.query.account', { accountId })).toMatchObject({
       account: { held: '4.00', version: 3 },
     });

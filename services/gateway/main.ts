@@ -3,16 +3,13 @@ import { runService, type Service } from '../../shared/lifecycle/run-service.ts'
 import { connectNats } from '../../shared/messaging/connect.ts';
 import { createLedgerClient } from '../../shared/messaging/ledger-client/index.ts';
 import { createMetrics } from '../../shared/telemetry/metrics.ts';
-import { startTelemetry } from '../../shared/telemetry/start-telemetry.ts';
 import { buildApp } from './app.ts';
 import { readGatewaySettings, type GatewaySettings } from './config.ts';
 import { ledgerWhenConnected } from './ledger-when-connected.ts';
 
 async function start(service: Service<GatewaySettings>): Promise<void> {
-  const { settings, logger, instanceId, stopping, onStop } = service;
+  const { settings, logger, stopping, onStop } = service;
 
-  const telemetry = await startTelemetry({ service: 'gateway', instanceId, logger, env: process.env });
-  onStop('telemetry', telemetry.shutdown);
   const metrics = createMetrics();
 
   const connecting = connectNats({ urls: settings.natsUrls, name: 'holdfast-gateway', logger, stopping });

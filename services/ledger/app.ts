@@ -120,6 +120,7 @@ export async function createLedger(options: {
     observe,
     logger,
     stopping,
+    now: () => bookQueries.now(),
     onOpen: async () => outbox.brokerReturned(await streamSince(link.connection, holdsStream)),
   });
   outbox.start();

@@ -15,10 +15,11 @@ import {
 import type { NatsLink } from '../../../shared/messaging/connect.ts';
 import { consumeStream } from '../../../shared/messaging/consume-stream.ts';
 import type { Outcome } from '../domain/execute-batch.ts';
+import { formatMicros, type Micros } from '../domain/time.ts';
 import type { Failure } from '../run-batch.ts';
 import type { CommandObserver } from '../telemetry.ts';
 import type { AttendedCommand } from './commands.ts';
-import { readElement, readPayload } from './payload.ts';
+import { forbiddenFor, readElement, readPayload } from './payload.ts';
 import { commandOf } from './read-command.ts';
 
 /** Longer than a command can take, all retries included. */
@@ -35,6 +36,8 @@ interface AsyncCommandDesk {
   readonly observe: CommandObserver;
   readonly logger: Logger;
   readonly stopping: AbortSignal;
+  /** The database's clock. */
+  readonly now: () => Promise<Micros>;
   /** The broker is there, or there again. */
   readonly onOpen: () => Promise<void>;
 }
@@ -92,6 +95,8 @@ async function takeElement(
 ): Promise<Fate> {
   const read = readElement(commandSchemas[kind], element);
   if ('error' in read) return tellRefusal(element, read.error, desk);
+  const forbidden = forbiddenFor(read.value);
+  if (forbidden !== undefined) return tellRefusal(element, forbidden, desk);
   const observation = desk.observe(kind, read.value.id, read.value.traceparent);
   const given = { kind, payload: read.value } as Parameters<typeof commandOf>[0];
   const command = commandOf(given, observation.traceparent, true);
@@ -127,7 +132,7 @@ async function takeElement(
 async function tellRefusal(
   element: unknown,
   error: ErrorView,
-  { link, logger }: AsyncCommandDesk,
+  { link, logger, now }: AsyncCommandDesk,
 ): Promise<Fate> {
   const { id, accountId } =
     typeof element === 'object' && element !== null ? (element as Record<string, unknown>) : {};
@@ -143,7 +148,7 @@ async function tellRefusal(
     commandId: command.data,
     code: error.code,
     detail: error.detail,
-    at: new Date().toISOString(),
+    at: formatMicros(await now()),
   };
   await jetstream(link.connection).publish(eventSubject, JSON.stringify([fact]));
   return 'done';

@@ -20,7 +20,7 @@ import type { Failure, WaitingCommand } from '../run-batch.ts';
 import type { SettleDue, SettleDueAnswer } from '../settle-due.ts';
 import type { CommandObserver } from '../telemetry.ts';
 import { failedView, outcomeView } from './outcome-view.ts';
-import { readElement, readPayload, type Payload } from './payload.ts';
+import { forbiddenFor, readElement, readPayload, type Payload } from './payload.ts';
 import { commandOf } from './read-command.ts';
 
 /** A command with the place where its outcome is awaited. */
@@ -135,13 +135,9 @@ function serveAccountCommand(
     return;
   }
   const payload = read.value;
-  if (payload.allowedAccounts !== undefined && !payload.allowedAccounts.includes(payload.accountId)) {
-    done(
-      failedView(payload.id, {
-        code: 'forbidden',
-        detail: `The caller may not touch account ${payload.accountId}.`,
-      }),
-    );
+  const forbidden = forbiddenFor(payload);
+  if (forbidden !== undefined) {
+    done(failedView(payload.id, forbidden));
     return;
   }
   const observation = observe(kind, payload.id, payload.traceparent);

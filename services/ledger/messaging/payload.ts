@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { z } from 'zod';
 import { maxCommandsPerMessage, maxMessageBytes } from '../../../shared/contracts/limits.ts';
 import type { ErrorView } from '../../../shared/contracts/outcomes.ts';
+import type { AccountId } from '../../../shared/contracts/primitives.ts';
 import { fieldErrorsOf } from './field-errors.ts';
 
 /** A payload as it arrived: one element or several, each of them not yet looked at. */
@@ -40,6 +41,16 @@ export function readElement<T>(schema: z.ZodType<T>, element: unknown): { value:
   const fields = fieldErrorsOf(parsed.error);
   const named = fields.map(({ field, message }) => `${field} ${message}`).join('; ');
   return { error: { code: 'invalid_request', detail: `Not valid: ${named}.`, fields } };
+}
+
+/** Why a caller that is narrowed to some accounts may not touch this one; undefined when it may. */
+export function forbiddenFor(asked: {
+  readonly accountId: AccountId;
+  readonly allowedAccounts?: readonly AccountId[] | undefined;
+}): ErrorView | undefined {
+  if (asked.allowedAccounts === undefined || asked.allowedAccounts.includes(asked.accountId))
+    return undefined;
+  return { code: 'forbidden', detail: `The caller may not touch account ${asked.accountId}.` };
 }
 
 function invalid(detail: string): ErrorView {

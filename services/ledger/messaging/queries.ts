@@ -12,7 +12,7 @@ import {
 import type { Account } from '../domain/account.ts';
 import type { BookQueries } from '../store/book-queries.ts';
 import { accountView, entryView, holdView } from './book-views.ts';
-import { readElement, readPayload } from './payload.ts';
+import { forbiddenFor, readElement, readPayload } from './payload.ts';
 
 /** Messages being answered at once: more would only wait for the few connections there are. */
 const maxUnderWay = 256;
@@ -173,10 +173,7 @@ async function ofAccount(
 
 /** Forbidden comes first: whether a foreign account exists is nobody's business. */
 function forbiddenOrAbsent(query: AccountQuery, account: Account | undefined): ErrorView | undefined {
-  if (query.allowedAccounts !== undefined && !query.allowedAccounts.includes(query.accountId)) {
-    return { code: 'forbidden', detail: `The caller may not see account ${query.accountId}.` };
-  }
-  return account === undefined ? absent(query.accountId) : undefined;
+  return forbiddenFor(query) ?? (account === undefined ? absent(query.accountId) : undefined);
 }
 
 function absent(accountId: AccountId): ErrorView {

@@ -29,7 +29,7 @@ export function commandOf(given: AccountPayload, traceparent: string | null, una
         currency: payload.currency,
         decimals: payload.decimals,
         overdraftLimit: payload.overdraftLimit,
-        metadata: payload.metadata === undefined ? null : JSON.stringify(payload.metadata),
+        metadata: payload.metadata === undefined ? null : canonicalJson(payload.metadata),
       };
     case 'close':
       return { ...common, kind };
@@ -37,4 +37,10 @@ export function commandOf(given: AccountPayload, traceparent: string | null, una
     case 'subtract':
       return { ...common, kind, amount: payload.amount };
   }
+}
+
+/** One text for the same metadata, in whatever order its keys came: it is part of the command's fingerprint. */
+function canonicalJson(metadata: Readonly<Record<string, string>>): string {
+  const keys = Object.keys(metadata).toSorted();
+  return JSON.stringify(Object.fromEntries(keys.map((key) => [key, metadata[key]])));
 }
