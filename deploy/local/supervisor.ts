@@ -110,7 +110,7 @@ export class Supervisor {
     );
     this.#folder.announce({ ...addresses, ledgerOpsUrl: ledger(), settlerOpsUrl: settler() });
     const waiting = { logger: output.logger, stopping: stop.asked };
-    const isFresh = !existsSync(this.#fixtureMark());
+    const isFresh = !existsSync(this.#fixtureMark()) && this.#options.env['NODE_ENV'] !== 'production';
     if (isFresh) {
       // Before the gateway: who finds it ready finds the accounts as well.
       await waitUntilReady('the ledger', ledger, waiting);
@@ -271,6 +271,8 @@ export class Supervisor {
 
   async #installFixture(env: NodeJS.ProcessEnv): Promise<void> {
     const args = ['dist/deploy/fixtures/install.js', FIXTURE];
+    // A database of the user's own may be in use for long.
+    if (this.#options.settings.database !== undefined) args.push('--only-when-empty');
     const code = await this.#runOnce('install-fixture', args, env, FIXTURE_MS);
     if (code === 0) {
       writeFileSync(this.#fixtureMark(), '');
