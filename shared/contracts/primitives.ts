@@ -62,13 +62,16 @@ export function isStorableText(text: string): boolean {
   return !text.includes('\u0000') && text.isWellFormed();
 }
 
-const nameMessage = `must be 1 to ${maxNameLength} characters, without U+0000 or lone surrogates`;
+/** Nobody means them in a name, and in JSON each takes six bytes. */
+const controlCharacter = /\p{Cc}/u;
+
+const nameMessage = `must be 1 to ${maxNameLength} characters, without control characters or lone surrogates`;
 
 export const nameSchema = z
   .string({ error: nameMessage })
   .min(1, nameMessage)
   .max(maxNameLength, nameMessage)
-  .refine(isStorableText, nameMessage);
+  .refine((text) => isStorableText(text) && !controlCharacter.test(text), nameMessage);
 
 /** Flat, small data of the caller's own, kept beside an account; Holdfast never reads it. */
 export const metadataSchema = z

@@ -76,21 +76,18 @@ function serveMessage(message: Msg, nats: NatsConnection, desk: CommandDesk): vo
   const payload = readPayload(message.data);
   if (kind === undefined) {
     const known = commandKinds.map((each) => commandSubjectPrefix + each).join(', ');
-    respond(
-      message,
-      nats,
-      failedView(undefined, { code: 'invalid_request', detail: `No such command; there are ${known}.` }),
-    );
+    const detail = `No such command; there are ${known}.`;
+    respond(message, nats, failedView(undefined, { code: 'invalid_request', detail }), desk.logger);
     return;
   }
   if ('code' in payload) {
-    respond(message, nats, failedView(undefined, payload));
+    respond(message, nats, failedView(undefined, payload), desk.logger);
     return;
   }
   collectOutcomes(
     payload,
     (element, done) => serveElement(kind, element, done, desk),
-    (reply) => respond(message, nats, reply),
+    (reply) => respond(message, nats, reply, desk.logger),
   );
 }
 
@@ -208,17 +205,25 @@ function readableId(element: unknown): CommandId | undefined {
   return commandIdSchema.safeParse(element.id).data;
 }
 
-function respond(message: Msg, nats: NatsConnection, reply: OutcomeView | OutcomeView[]): void {
-  const text = JSON.stringify(reply);
-  const limit = nats.info?.max_payload ?? Infinity;
-  if (text.length * 3 <= limit || Buffer.byteLength(text) <= limit) {
-    message.respond(text);
-    return;
+function respond(
+  message: Msg,
+  nats: NatsConnection,
+  reply: OutcomeView | OutcomeView[],
+  logger: Logger,
+): void {
+  try {
+    message.respond(fitting(JSON.stringify(reply), nats));
+  } catch (error) {
+    // The line is closed for good. What was answered stays true: the caller asks again under the same id.
+    logger.warn({ err: error, subject: message.subject }, 'an answer could not be sent');
   }
+}
+
+/** The reply, or words about one that the broker would not take. */
+function fitting(text: string, nats: NatsConnection): string {
+  const limit = nats.info?.max_payload ?? Infinity;
+  if (text.length * 3 <= limit || Buffer.byteLength(text) <= limit) return text;
   // Long account names in a large array. The commands are in the books; smaller arrays under the same ids tell.
-  const tooLarge = {
-    code: 'outcome_unknown',
-    detail: 'The reply is too large. Send smaller arrays under the same ids.',
-  } as const;
-  message.respond(JSON.stringify(failedView(undefined, tooLarge)));
+  const detail = 'The reply is too large. Send smaller arrays under the same ids.';
+  return JSON.stringify(failedView(undefined, { code: 'outcome_unknown', detail }));
 }

@@ -172,19 +172,18 @@ export class Outbox {
     this.#acknowledged = this.#acknowledged.filter((id) => !gone.has(id));
   }
 
-  /** Sends what others left: oldest first, until a publish fails. */
+  /** Sends what others left, the oldest first. */
   async #relay(): Promise<void> {
     const { table, logger } = this.#options;
     try {
       const { count, left } = await table.left(maxRows + 1, relayBatch);
       this.#rows = count;
       this.#options.metrics.outboxDepth.record(count);
-      let sent = 0;
-      for (const { id, message } of left) {
-        if (this.#inFlight.has(id) || this.#acknowledged.includes(id)) continue;
-        if (!(await this.#publish(id, message))) break;
-        sent += 1;
-      }
+      const own = new Set([...this.#inFlight, ...this.#acknowledged]);
+      const publishing = left
+        .filter(({ id }) => !own.has(id))
+        .map(({ id, message }) => this.#publish(id, message));
+      const sent = (await Promise.all(publishing)).filter(Boolean).length;
       if (sent > 0) logger.info({ sent }, 'the relay sent outbox messages that were left behind');
     } catch (error) {
       logger.debug({ err: error }, 'the relay will look again');

@@ -28,8 +28,8 @@ export async function up(knex: Knex): Promise<void> {
       decimals        smallint       NOT NULL CHECK (decimals BETWEEN 0 AND 8),
       status          account_status NOT NULL,
       chain_head      bytea          NOT NULL CHECK (octet_length(chain_head) = 32),
-      currency        text           NOT NULL,
-      name            text           NOT NULL,
+      currency        text           NOT NULL CHECK (currency ~ '^[A-Z0-9]{2,12}$'),
+      name            text           NOT NULL CHECK (char_length(name) BETWEEN 1 AND 200),
       metadata        json,
       CONSTRAINT holds_are_covered CHECK (balance + overdraft_limit >= held)
     )
@@ -47,12 +47,14 @@ export async function up(knex: Knex): Promise<void> {
       hold_id         uuid,
       at              timestamptz    NOT NULL,
       kind            entry_kind     NOT NULL,
-      format_version  smallint       NOT NULL,
+      -- One byte of what is hashed.
+      format_version  smallint       NOT NULL CHECK (format_version BETWEEN 1 AND 255),
       fingerprint     bytea          NOT NULL CHECK (octet_length(fingerprint) = 16),
       hash            bytea          NOT NULL CHECK (octet_length(hash) = 32),
       -- json, not jsonb: the text is hashed and must come back byte for byte.
       details         json,
       PRIMARY KEY (account_id, seq),
+      CONSTRAINT hold_entries_name_their_hold CHECK (kind NOT IN ('subtract', 'settle') OR hold_id IS NOT NULL),
       -- Exactly once: whatever the code does, a command id can't lead to a second entry of an account.
       CONSTRAINT one_entry_per_command UNIQUE (account_id, command_id),
       CONSTRAINT holds_are_covered CHECK (balance + overdraft_limit >= held)
