@@ -1,13 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
-import { startChild, type ChildHandle } from '../../deploy/local/child-process.ts';
 import { freePort } from '../../deploy/local/free-port.ts';
 import { findNatsServer } from '../../deploy/local/nats-binary/find-nats-server.ts';
 import { natsCacheDirs } from '../../deploy/local/nats-binary/cache.ts';
 import { startNatsServer, type NatsServer } from '../../deploy/local/nats-server.ts';
+import { ServiceProcess, type ServiceName } from '../../deploy/local/service-process.ts';
 import { connectNats, type NatsLink } from '../../shared/messaging/connect.ts';
 import { createLedgerClient, type LedgerClient } from '../../shared/messaging/ledger-client/index.ts';
 import { createLogger } from '../../shared/telemetry/logger.ts';
@@ -15,10 +14,6 @@ import { createMetrics } from '../../shared/telemetry/metrics.ts';
 import { createTestDatabase, type TestDatabase } from './test-database.ts';
 
 const root = join(import.meta.dirname, '../..');
-const readyWithinMs = 20_000;
-
-export type ServiceName = 'gateway' | 'ledger' | 'settler';
-
 export interface StackOptions {
   readonly gateways?: number;
   readonly ledgers?: number;
@@ -26,67 +21,6 @@ export interface StackOptions {
   /** Default ten, so that nothing settles unless the test wants it. */
   readonly holdPeriodMinutes?: number;
   readonly env?: Readonly<Record<string, string>>;
-}
-
-/** One process of a service, built code, as it runs anywhere. */
-export class ServiceProcess {
-  readonly service: ServiceName;
-  /** Where it answers /healthz and /readyz; of a gateway, everything. */
-  readonly url: string;
-  readonly lines: string[] = [];
-  readonly #env: NodeJS.ProcessEnv;
-  #child: ChildHandle | undefined;
-
-  constructor(service: ServiceName, port: number, env: NodeJS.ProcessEnv) {
-    this.service = service;
-    this.url = `http://127.0.0.1:${port}`;
-    const portSetting = { gateway: 'PORT', ledger: 'LEDGER_OPS_PORT', settler: 'SETTLER_OPS_PORT' }[service];
-    this.#env = { ...env, [portSetting]: String(port) };
-  }
-
-  get pid(): number {
-    if (this.#child === undefined) throw new Error(`the ${this.service} is not running`);
-    return this.#child.pid;
-  }
-
-  /** Starts it, again after a stop or kill, and waits until it is ready. */
-  async start(): Promise<void> {
-    this.#child = await startChild({
-      name: this.service,
-      command: process.execPath,
-      args: [join(root, `dist/services/${this.service}/main.js`)],
-      cwd: root,
-      env: this.#env,
-      onLine: (line) => this.lines.push(line),
-    });
-    await this.ready();
-  }
-
-  async ready(): Promise<void> {
-    const until = performance.now() + readyWithinMs;
-    let last = 'nothing';
-    while (performance.now() < until) {
-      try {
-        const answer = await fetch(`${this.url}/readyz`);
-        if (answer.ok) return;
-        last = await answer.text();
-      } catch (error) {
-        last = String(error);
-      }
-      await delay(50);
-    }
-    throw new Error(`the ${this.service} is not ready: ${last}\n${this.lines.slice(-20).join('\n')}`);
-  }
-
-  async stop(): Promise<void> {
-    await this.#child?.stop(10_000);
-  }
-
-  /** kill -9. */
-  async kill(): Promise<void> {
-    this.#child?.kill();
-    await this.#child?.exited;
-  }
 }
 
 /** Real services on a broker and a database of their own. */
@@ -130,7 +64,12 @@ export class Stack {
 
   /** One more of a service, started and ready. */
   async add(service: ServiceName, env: Readonly<Record<string, string>> = {}): Promise<ServiceProcess> {
-    const added = new ServiceProcess(service, await freePort(), { ...this.#env, ...env });
+    const added = new ServiceProcess({
+      service,
+      root,
+      port: await freePort(),
+      env: { ...this.#env, ...env },
+    });
     this[`${service}s`].push(added);
     await added.start();
     return added;

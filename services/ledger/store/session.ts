@@ -47,6 +47,16 @@ export function migrationConfig(address: DatabaseAddress): ClientConfig {
   };
 }
 
+/** A session that reads the books at length, in one snapshot and without bounds. */
+export function reportConfig(address: DatabaseAddress): ClientConfig {
+  return {
+    ...migrationConfig(address),
+    application_name: 'holdfast-report',
+    options: `-c timezone=${sessionSettings.timezone} -c datestyle=${sessionSettings.datestyle}`,
+    types: typeParsers,
+  };
+}
+
 /** A session that serves commands or queries, for `pg` and for knex. */
 export function sessionConfig(address: DatabaseAddress): ClientConfig {
   return {

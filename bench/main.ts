@@ -1,0 +1,268 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cpus, tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseArgs, promisify } from 'node:util';
+import { Client } from 'pg';
+import { checkBooks } from './check-books.ts';
+import { cpuSeconds } from './cpu.ts';
+import type { LoadOrder, LoadResult } from './load.ts';
+import { openAccounts } from './open-accounts.ts';
+import { progress, say } from './progress.ts';
+import { durabilityProblems, startBenchStack, type BenchStack } from './stack.ts';
+
+const usage = `npm run bench -- [options]
+  --accounts N         accounts to spread over (100000)
+  --connections LIST   connections to measure with (1,64,256)
+  --seconds N          seconds of each measurement (10)
+  --rounds N           rounds, each measures everything once; the table shows medians (3)
+  --quick              20,000 accounts, 5 seconds, 1 round: under two minutes
+  --smoke              that it works, nothing more: a few seconds
+  --cpu-prof DIR       write CPU profiles of the services there`;
+
+interface Plan {
+  readonly accounts: number;
+  readonly connections: readonly number[];
+  readonly seconds: number;
+  readonly rounds: number;
+  readonly profileDir: string | undefined;
+}
+
+interface Measurement extends LoadResult {
+  readonly load: string;
+  readonly connections: number;
+  readonly changesBooks: boolean;
+  /** Microseconds of CPU per request, by process. */
+  readonly cpuMicros: Readonly<Record<string, number>>;
+}
+
+const path = '/api/substract';
+
+/** `npm run bench`: measures, checks the books, prints a table. Resolves with the exit code. */
+export async function runBench(root: string, args: readonly string[]): Promise<number> {
+  const plan = readPlan(args);
+  if (plan === undefined) return 2;
+  const workDir = await mkdtemp(join(tmpdir(), 'holdfast bench load '));
+  const nodeOptions =
+    plan.profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${plan.profileDir}`];
+  const stack = await startBenchStack({ root, report: say, nodeOptions });
+  try {
+    const problems = await durabilityProblems(stack.database);
+    const ids = await openAccounts(stack.natsUrl, plan.accounts, progress('opening accounts', plan.accounts));
+    const loads = await writeLoads(workDir, ids);
+    const { warmUp, measurements } = await measureAll(root, stack, plan, loads);
+    await outboxIsEmpty(stack.database);
+    const subtracts = [warmUp, ...measurements].filter(({ changesBooks }) => changesBooks);
+    const expected = subtracts.reduce((sum, { requests }) => sum + requests, 0);
+    const books = await checkBooks(stack.database, progress('checking the books', expected + 2 * ids.length));
+    problems.push(...books.problems, ...measurements.flatMap(failuresOf));
+    // The generator stops counting at the bell, while requests are under way: there may be more entries, never fewer.
+    const spare = books.subtracts - expected;
+    const underWay = subtracts.reduce((sum, { connections }) => sum + connections, 0);
+    if (spare < 0 || spare > underWay) {
+      problems.push(`${expected} subtracts were acknowledged, and ${books.subtracts} are in the books`);
+    }
+    process.stdout.write(tableOf(measurements));
+    process.stdout.write(`\nBooks: ${books.entries} entries, every chain and sum recomputed.\n`);
+    await writeResult(root, plan, stack, measurements, problems);
+    for (const problem of problems) process.stdout.write(`VOID: ${problem}\n`);
+    return problems.length === 0 ? 0 : 1;
+  } finally {
+    await stack.stop();
+    await rm(workDir, { recursive: true, force: true });
+  }
+}
+
+function readPlan(args: readonly string[]): Plan | undefined {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        accounts: { type: 'string' },
+        connections: { type: 'string' },
+        seconds: { type: 'string' },
+        rounds: { type: 'string' },
+        quick: { type: 'boolean', default: false },
+        smoke: { type: 'boolean', default: false },
+        'cpu-prof': { type: 'string' },
+      },
+    });
+    const whole = values.smoke ? '500,1,1' : values.quick ? '20000,5,1' : '100000,10,3';
+    const [accounts, seconds, rounds] = whole.split(',');
+    return {
+      accounts: readNumber('accounts', values.accounts ?? accounts),
+      connections: (values.connections ?? (values.smoke ? '8' : '1,64,256'))
+        .split(',')
+        .map((each) => readNumber('connections', each)),
+      seconds: readNumber('seconds', values.seconds ?? seconds),
+      rounds: readNumber('rounds', values.rounds ?? rounds),
+      profileDir: values['cpu-prof'],
+    };
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${usage}\n`);
+    return undefined;
+  }
+}
+
+function readNumber(option: string, text: string | undefined): number {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 1)
+    throw new Error(`--${option} must be a whole number from 1 on`);
+  return number;
+}
+
+interface Load {
+  readonly name: string;
+  readonly path: string;
+  readonly idsFile?: string;
+}
+
+/** The ceiling first: what HTTP alone costs, generator included. */
+async function writeLoads(workDir: string, ids: readonly string[]): Promise<[Load, Load, Load]> {
+  const spread = join(workDir, 'spread.json');
+  const hot = join(workDir, 'hot.json');
+  await writeFile(spread, JSON.stringify(ids));
+  await writeFile(hot, JSON.stringify(ids.slice(0, 1)));
+  return [
+    { name: 'GET ping', path: '/api/ping' },
+    { name: 'substract, spread', path, idsFile: spread },
+    { name: 'substract, one hot account', path, idsFile: hot },
+  ];
+}
+
+async function measureAll(
+  root: string,
+  stack: BenchStack,
+  plan: Plan,
+  loads: readonly [Load, Load, Load],
+): Promise<{ warmUp: Measurement; measurements: Measurement[] }> {
+  say('warming up');
+  const warmUp = await measure(root, stack, loads[1], 64, Math.min(plan.seconds, 3));
+  const measurements: Measurement[] = [];
+  const show = progress('measuring', plan.rounds * plan.connections.length * loads.length);
+  // Rounds, not repetitions in a row: the machine's mood shall fall on all loads alike.
+  for (let round = 0; round < plan.rounds; round += 1) {
+    for (const connections of plan.connections) {
+      for (const load of loads) {
+        measurements.push(await measure(root, stack, load, connections, plan.seconds));
+        show(measurements.length);
+      }
+    }
+  }
+  return { warmUp, measurements };
+}
+
+async function measure(
+  root: string,
+  stack: BenchStack,
+  load: Load,
+  connections: number,
+  seconds: number,
+): Promise<Measurement> {
+  const { name, ...rest } = load;
+  const order: LoadOrder = { url: stack.url, connections, seconds, ...rest };
+  const before = usedBy(stack);
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    join(root, 'dist/bench/load.js'),
+    JSON.stringify(order),
+  ]);
+  const result = JSON.parse(stdout) as LoadResult;
+  const after = usedBy(stack);
+  const perRequest = (used: number): number => (used / Math.max(1, result.requests)) * 1_000_000;
+  const cpuMicros = Object.fromEntries([
+    ...Object.entries(after).map(([process, used]) => [process, perRequest(used - (before[process] ?? 0))]),
+    ['generator', perRequest(result.cpuSeconds)],
+  ]) as Record<string, number>;
+  return { ...result, load: name, connections, changesBooks: load.idsFile !== undefined, cpuMicros };
+}
+
+function usedBy(stack: BenchStack): Record<string, number> {
+  return Object.fromEntries(Object.entries(stack.pids).map(([name, pid]) => [name, cpuSeconds(pid)]));
+}
+
+function failuresOf({ load, connections, failed }: Measurement): string[] {
+  return failed === 0 ? [] : [`${failed} requests of "${load}" at ${connections} connections failed`];
+}
+
+/** Whatever a batch had to tell the broker has been told. */
+async function outboxIsEmpty(database: BenchStack['database']): Promise<void> {
+  const client = new Client(database);
+  await client.connect();
+  try {
+    for (const until = performance.now() + 30_000; ;) {
+      const { rowCount } = await client.query('SELECT FROM outbox LIMIT 1');
+      if (rowCount === 0) return;
+      if (performance.now() > until) throw new Error('the outbox does not get empty');
+      await delay(200);
+    }
+  } finally {
+    await client.end();
+  }
+}
+
+/** One line per load and number of connections, with the median of each figure over the rounds. */
+function tableOf(measurements: readonly Measurement[]): string {
+  const groups = groupsOf(measurements);
+  const processes = Object.keys(measurements[0]?.cpuMicros ?? {});
+  const header = ['load', 'conns', 'req/s', 'p50 ms', 'p99 ms', ...processes.map((name) => `µs ${name}`)];
+  const rows = [...groups.values()].map((group) => {
+    const median = (figure: (measurement: Measurement) => number): number => medianOf(group.map(figure));
+    return [
+      group[0]?.load ?? '',
+      String(group[0]?.connections ?? 0),
+      median(({ requestsPerSecond }) => requestsPerSecond).toFixed(0),
+      median(({ p50Ms }) => p50Ms).toFixed(1),
+      median(({ p99Ms }) => p99Ms).toFixed(1),
+      ...processes.map((name) => median(({ cpuMicros }) => cpuMicros[name] ?? 0).toFixed(0)),
+    ];
+  });
+  const widths = header.map((title, column) =>
+    Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  const line = (cells: readonly string[]): string =>
+    cells
+      .map((cell, column) =>
+        column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0),
+      )
+      .join('  ');
+  return `\n${[header, ...rows].map(line).join('\n')}\n`;
+}
+
+function groupsOf(measurements: readonly Measurement[]): Map<string, Measurement[]> {
+  const groups = new Map<string, Measurement[]>();
+  for (const measurement of measurements) {
+    const key = `${measurement.load} ${measurement.connections}`;
+    groups.set(key, [...(groups.get(key) ?? []), measurement]);
+  }
+  return groups;
+}
+
+function medianOf(values: readonly number[]): number {
+  const sorted = values.toSorted((left, right) => left - right);
+  const middle = (sorted.length - 1) / 2;
+  return ((sorted[Math.floor(middle)] ?? 0) + (sorted[Math.ceil(middle)] ?? 0)) / 2;
+}
+
+async function writeResult(
+  root: string,
+  plan: Plan,
+  stack: BenchStack,
+  measurements: readonly Measurement[],
+  problems: readonly string[],
+): Promise<void> {
+  const folder = join(root, 'bench/results');
+  const file = join(folder, `${new Date().toISOString().replaceAll(':', '-')}.json`);
+  const [processor] = cpus();
+  const machine = {
+    node: process.version,
+    platform: `${process.platform} ${process.arch}`,
+    processors: cpus().length,
+    processor: processor?.model,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    natsServer: stack.natsVersion,
+  };
+  await mkdir(folder, { recursive: true });
+  await writeFile(file, `${JSON.stringify({ machine, plan, problems, measurements }, null, 2)}\n`);
+  say(`written to ${file}`);
+}

@@ -1,0 +1,37 @@
+import { randomUUID } from 'node:crypto';
+import { connectNats } from '../shared/messaging/connect.ts';
+import { createLedgerClient } from '../shared/messaging/ledger-client/index.ts';
+import { createLogger } from '../shared/telemetry/logger.ts';
+import { createMetrics } from '../shared/telemetry/metrics.ts';
+
+/** Enough for a day of one-cent holds, far below the bound of a balance. */
+const startBalance = '1000000.00';
+const atOnce = 2_000;
+
+/** Opens accounts with money on them, as another service would: over NATS. */
+export async function openAccounts(
+  natsUrl: string,
+  count: number,
+  onProgress: (done: number) => void,
+): Promise<string[]> {
+  const logger = createLogger('bench', 'warn');
+  const link = await connectNats({ urls: [natsUrl], name: 'holdfast-bench', logger });
+  const client = createLedgerClient({ link, logger, metrics: createMetrics() });
+  const ids: string[] = [];
+  const openOne = async (): Promise<string> => {
+    const accountId = randomUUID();
+    const opened = await client.send('open', { id: randomUUID(), accountId, name: 'Benchmark' });
+    if (!opened.ok) throw new Error(`an account was not opened: ${opened.error.detail}`);
+    const added = await client.send('add', { id: randomUUID(), accountId, amount: startBalance });
+    if (!added.ok) throw new Error(`no money was added: ${added.error.detail}`);
+    return accountId;
+  };
+  while (ids.length < count) {
+    const size = Math.min(atOnce, count - ids.length);
+    ids.push(...(await Promise.all(Array.from({ length: size }, openOne))));
+    onProgress(ids.length);
+  }
+  await client.close();
+  await link.drain();
+  return ids;
+}

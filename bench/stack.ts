@@ -1,0 +1,97 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client } from 'pg';
+import { freePort } from '../deploy/local/free-port.ts';
+import { natsCacheDirs } from '../deploy/local/nats-binary/cache.ts';
+import { findNatsServer } from '../deploy/local/nats-binary/find-nats-server.ts';
+import { startNatsServer, type NatsServer } from '../deploy/local/nats-server.ts';
+import { startPostgres, type PostgresServer } from '../deploy/local/postgres-server.ts';
+import { ServiceProcess } from '../deploy/local/service-process.ts';
+
+const databaseName = 'holdfast_bench';
+
+/** The whole of Holdfast on servers, ports and a data folder of its own. */
+export interface BenchStack {
+  readonly url: string;
+  readonly natsUrl: string;
+  /** Whose CPU time is counted, by name. */
+  readonly pids: Readonly<Record<string, number>>;
+  readonly natsVersion: string;
+  readonly database: { host: string; port: number; user: string; password: string; database: string };
+  readonly stop: () => Promise<void>;
+}
+
+/** Starts it in the built clone `root`; `report` is told what it is doing. */
+export async function startBenchStack(options: {
+  root: string;
+  report: (line: string) => void;
+  nodeOptions: readonly string[];
+}): Promise<BenchStack> {
+  const { root, report, nodeOptions } = options;
+  const dataDir = await mkdtemp(join(tmpdir(), 'holdfast bench '));
+  const stops: (() => Promise<void>)[] = [() => rm(dataDir, { recursive: true, force: true })];
+  const stop = async (): Promise<void> => {
+    for (const each of stops.toReversed()) await each();
+  };
+  try {
+    const found = await findNatsServer({
+      cacheDirs: natsCacheDirs(dataDir, process.env),
+      searchPath: process.env['PATH'] ?? '',
+      report,
+    });
+    const postgres: PostgresServer = await startPostgres({ dataDir, report });
+    stops.push(() => postgres.process.stop(10_000));
+    const nats: NatsServer = await startNatsServer({ dataDir, binary: found.path, report });
+    stops.push(() => nats.process.stop(10_000));
+    await postgres.createDatabase(databaseName);
+
+    const { host, port, user, password } = postgres;
+    const env = {
+      PATH: process.env['PATH'],
+      NODE_ENV: 'production',
+      LOG_LEVEL: 'warn',
+      NATS_URL: nats.url,
+      DB_HOST: host,
+      DB_PORT: String(port),
+      DB_USER: user,
+      DB_PASSWORD: password,
+      DB_NAME: databaseName,
+    };
+    const services: ServiceProcess[] = [];
+    for (const service of ['ledger', 'settler', 'gateway'] as const) {
+      const started = new ServiceProcess({ service, root, port: await freePort(), env, nodeOptions });
+      await started.start();
+      services.push(started);
+      stops.push(() => started.stop());
+    }
+    const pids = Object.fromEntries(services.map(({ service, pid }) => [service, pid]));
+    return {
+      url: services.at(-1)?.url ?? '',
+      natsUrl: nats.url,
+      natsVersion: found.version,
+      pids: { ...pids, postgres: postgres.process.pid, nats: nats.process.pid },
+      database: { host, port, user, password, database: databaseName },
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** What makes an answer durable. With any of it off, the figures are void. */
+export async function durabilityProblems(database: BenchStack['database']): Promise<string[]> {
+  const client = new Client(database);
+  await client.connect();
+  try {
+    const problems: string[] = [];
+    for (const setting of ['fsync', 'synchronous_commit', 'full_page_writes']) {
+      const { rows } = await client.query<Record<string, string>>(`SHOW ${setting}`);
+      if (rows[0]?.[setting] !== 'on') problems.push(`Postgres runs with ${setting}=${rows[0]?.[setting]}`);
+    }
+    return problems;
+  } finally {
+    await client.end();
+  }
+}

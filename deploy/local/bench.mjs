@@ -1,0 +1,10 @@
+/* `npm run bench`: makes the clone ready, then measures. Its arguments go to the benchmark. */
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { prepare, ROOT, runCommandLine } from './prepare.mjs';
+
+await runCommandLine(async () => {
+  await prepare();
+  const { runBench } = await import(pathToFileURL(join(ROOT, 'dist/bench/main.js')).href);
+  process.exitCode = await runBench(ROOT, process.argv.slice(2));
+});
