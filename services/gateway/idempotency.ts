@@ -1,4 +1,5 @@
-import { hash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
+import { commandIdOf } from '../../shared/contracts/command-id.ts';
 import type { CommandId } from '../../shared/contracts/primitives.ts';
 
 /** Whose keys they are while nobody has to say who they are. Later: the subject of the caller's token. */
@@ -24,14 +25,4 @@ export function identifyCommand(
   const idempotencyKey = header ?? randomUUID();
   if (typeof idempotencyKey !== 'string' || !KEY_PATTERN.test(idempotencyKey)) return undefined;
   return { commandId: commandIdOf(subject, idempotencyKey), idempotencyKey };
-}
-
-/**
- * SHA-256 of subject, a zero byte and key, cut to a uuid of version 8 (RFC 9562 §5.8: "custom"). The same caller and
- * key give the same id at every gateway, with nothing kept anywhere; no subject holds a zero byte.
- */
-export function commandIdOf(subject: string, key: string): CommandId {
-  const hex = hash('sha256', `${subject}\0${key}`, 'hex');
-  const variant = '89ab'.charAt(Number.parseInt(hex.charAt(16), 16) & 3);
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}` as CommandId;
 }

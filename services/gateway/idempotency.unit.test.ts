@@ -2,7 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { createHash } from 'node:crypto';
 import { commandIdSchema } from '../../shared/contracts/primitives.ts';
-import { ANONYMOUS, commandIdOf, identifyCommand } from './idempotency.ts';
+import { commandIdOf } from '../../shared/contracts/command-id.ts';
+import { ANONYMOUS, identifyCommand } from './idempotency.ts';
 
 const key = fc.string({
   unit: fc.integer({ min: 0x21, max: 0x7e }).map((code) => String.fromCharCode(code)),

@@ -4,6 +4,7 @@ import { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { holdsStream } from '../../shared/contracts/subjects.ts';
 import type { NatsLink } from '../../shared/messaging/connect.ts';
+import { OLDEST_VERSION, versionWarning } from '../../shared/messaging/nats-server-version.ts';
 import { ensureStreams, streamSince } from '../../shared/messaging/streams.ts';
 import { createMetrics } from '../../shared/telemetry/metrics.ts';
 import { Lane } from './batching/lane.ts';
@@ -53,6 +54,8 @@ export async function createLedger(options: {
 }): Promise<Ledger> {
   const { database, link, holdPeriodMs, logger, stopping } = options;
   const metrics = createMetrics();
+  const doubt = versionWarning(link.connection.info?.version ?? OLDEST_VERSION);
+  if (doubt !== undefined) logger.warn(`${doubt}: run ${OLDEST_VERSION} or newer`);
 
   const migrated = await migrateWhenReachable(database, logger, stopping);
   if (migrated.length > 0) logger.info({ migrated }, 'the database was migrated');

@@ -3,8 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { LedgerClient } from '../../shared/messaging/ledger-client/index.ts';
 import type { Span } from '../../shared/telemetry/tracing.ts';
 
-/** A turn of the ledger takes milliseconds; with a queue before it, seconds. */
-const turnDeadlineMs = 10_000;
+/** A turn of the ledger takes milliseconds. Short enough to wait for when the service is asked to stop. */
+const turnDeadlineMs = 4_000;
 
 /** After an answer that says nothing about when, such as `unavailable`. */
 const tryAgainMs = 250;

@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { readVersion } from './read-version.ts';
 import { SourceUnavailable } from './source.ts';
-import { compareVersions, isNewEnough, parseVersion } from './version.ts';
+import { compareVersions, isNewEnough, parseVersion } from '../../../shared/messaging/nats-server-version.ts';
 import { messageOf } from '../error-text.ts';
 
 /**

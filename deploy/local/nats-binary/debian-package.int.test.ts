@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { fetchDebianPackage } from './debian-package.ts';
 import { readVersion } from './read-version.ts';
-import { isNewEnough } from './version.ts';
+import { isNewEnough } from '../../../shared/messaging/nats-server-version.ts';
 
 const missing = [
   '/usr/bin/apt-get',

@@ -7,7 +7,11 @@ import { findOnPath } from './on-path.ts';
 import { readVersion } from './read-version.ts';
 import { ARCHIVE_BASE_URL, ARCHIVE_VERSION, fetchReleaseArchive } from './release-archive.ts';
 import { SourceUnavailable, type FetchFromSource } from './source.ts';
-import { isNewEnough, OLDEST_VERSION, versionWarning } from './version.ts';
+import {
+  isNewEnough,
+  OLDEST_VERSION,
+  versionWarning,
+} from '../../../shared/messaging/nats-server-version.ts';
 
 export interface FindNatsServerOptions {
   /** Folders in which an earlier start may have left it; a fetched one goes into the first that can be written. */

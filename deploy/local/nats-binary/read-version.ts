@@ -1,5 +1,5 @@
 import { runCommand } from '../run-command.ts';
-import { parseVersion } from './version.ts';
+import { parseVersion } from '../../../shared/messaging/nats-server-version.ts';
 
 const VERSION_MS = 5_000;
 

@@ -3,7 +3,7 @@ import type { DueAction, HoldStatus } from '../../../shared/contracts/outcomes.t
 import type { AccountId, CommandId, HoldId } from '../../../shared/contracts/primitives.ts';
 import type { Money } from '../../../shared/money/money.ts';
 import type { Micros } from './time.ts';
-import { formatUuid } from './uuid.ts';
+import { formatUuid } from '../../../shared/contracts/uuid.ts';
 
 /** Money set aside on an account until it is settled (taken) or released (given back). */
 export interface Hold {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { compareVersions, isNewEnough, parseVersion, versionWarning } from './version.ts';
+import { compareVersions, isNewEnough, parseVersion, versionWarning } from './nats-server-version.ts';
 
 test.each([
   ['nats-server: v2.10.27', '2.10.27'],
