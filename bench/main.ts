@@ -46,7 +46,7 @@ export async function runBench(root: string, args: readonly string[]): Promise<n
   const workDir = await mkdtemp(join(tmpdir(), 'holdfast bench load '));
   const nodeOptions =
     plan.profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${plan.profileDir}`];
-  const stack = await startBenchStack({ root, report: say, nodeOptions });
+  const stack = await startBenchStack({ root, env: process.env, report: say, nodeOptions });
   try {
     const problems = await durabilityProblems(stack.database);
     const ids = await openAccounts(stack.natsUrl, plan.accounts, progress('opening accounts', plan.accounts));

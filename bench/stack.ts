@@ -25,6 +25,7 @@ export interface BenchStack {
 /** Starts it in the built clone `root`; `report` is told what it is doing. */
 export async function startBenchStack(options: {
   root: string;
+  env: NodeJS.ProcessEnv;
   report: (line: string) => void;
   nodeOptions: readonly string[];
 }): Promise<BenchStack> {
@@ -36,8 +37,8 @@ export async function startBenchStack(options: {
   };
   try {
     const found = await findNatsServer({
-      cacheDirs: natsCacheDirs(dataDir, process.env),
-      searchPath: process.env['PATH'] ?? '',
+      cacheDirs: natsCacheDirs(dataDir, options.env),
+      searchPath: options.env['PATH'] ?? '',
       report,
     });
     const postgres: PostgresServer = await startPostgres({ dataDir, report });
@@ -48,7 +49,7 @@ export async function startBenchStack(options: {
 
     const { host, port, user, password } = postgres;
     const env = {
-      PATH: process.env['PATH'],
+      PATH: options.env['PATH'],
       NODE_ENV: 'production',
       LOG_LEVEL: 'warn',
       NATS_URL: nats.url,

@@ -9,7 +9,7 @@ import { createLogger } from '../../shared/telemetry/logger.ts';
 import { createMetrics } from '../../shared/telemetry/metrics.ts';
 import { buildApp } from './app.ts';
 import { problemSchema } from './http-schemas.ts';
-import { commandIdOf } from '../../shared/contracts/command-id.ts';
+import { commandIdOf } from '../../shared/messaging/command-id.ts';
 import type { Ledger } from './ledger-when-connected.ts';
 
 const accountId = '26c940a1-7228-4ea2-a3bc-e6460b172040';

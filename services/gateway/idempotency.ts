@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { commandIdOf } from '../../shared/contracts/command-id.ts';
+import { commandIdOf } from '../../shared/messaging/command-id.ts';
 import type { CommandId } from '../../shared/contracts/primitives.ts';
 
 /** Whose keys they are while nobody has to say who they are. Later: the subject of the caller's token. */

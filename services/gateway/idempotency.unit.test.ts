@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { createHash } from 'node:crypto';
 import { commandIdSchema } from '../../shared/contracts/primitives.ts';
-import { commandIdOf } from '../../shared/contracts/command-id.ts';
+import { commandIdOf } from '../../shared/messaging/command-id.ts';
 import { ANONYMOUS, identifyCommand } from './idempotency.ts';
 
 const key = fc.string({

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
-import type { CommandId } from './primitives.ts';
-import { formatUuid } from './uuid.ts';
+import type { CommandId } from '../contracts/primitives.ts';
+import { formatUuid } from '../contracts/uuid.ts';
 
 /**
  * The command id that stands for a caller and the key it chose: the first half of SHA-256 over subject, a zero byte and
