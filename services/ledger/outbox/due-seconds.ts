@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Hold } from '../domain/hold.ts';
 import { formatSecond, type Micros } from '../domain/time.ts';
-import { dueMessage, type OutboxMessage } from './messages.ts';
+import type { OutboxMessage } from '../store/outbox-message.ts';
+import { dueMessage } from './messages.ts';
 
 /**
  * How far ahead a batch announces its due seconds. Later ones wait for the once-a-minute turn, which announces up to

@@ -5,15 +5,8 @@ import { formatMoney } from '../../../shared/money/money.ts';
 import { availableOf } from '../domain/account.ts';
 import type { Command } from '../domain/commands.ts';
 import type { Outcome } from '../domain/execute-batch.ts';
+import type { OutboxMessage } from '../store/outbox-message.ts';
 import { formatMicros, formatSecond, type Micros } from '../domain/time.ts';
-
-/** A message that must reach the broker because of what the batch did. */
-export interface OutboxMessage {
-  readonly topic: 'event' | 'due';
-  /** What the broker recognises a second sending by. */
-  readonly messageId: string;
-  readonly payload: string;
-}
 
 /**
  * The events of a batch: its entries, and the refusals of commands whose callers do not wait. One message, or several

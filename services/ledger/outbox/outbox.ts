@@ -7,7 +7,8 @@ import type { BatchResult } from '../domain/execute-batch.ts';
 import type { Micros } from '../domain/time.ts';
 import type { OutboxTable } from '../store/outbox-table.ts';
 import { DueSeconds } from './due-seconds.ts';
-import { eventMessages, type OutboxMessage } from './messages.ts';
+import type { OutboxMessage } from '../store/outbox-message.ts';
+import { eventMessages } from './messages.ts';
 
 const subjectOf = { event: eventSubject, due: holdDueSubject } as const;
 

@@ -2,7 +2,7 @@ import type { QueryConfig, QueryResult } from 'pg';
 import type { AccountId, HoldId } from '../../../shared/contracts/primitives.ts';
 import { commandKey, type Command } from '../domain/commands.ts';
 import type { BatchChanges, BatchState } from '../domain/execute-batch.ts';
-import type { OutboxMessage } from '../outbox/messages.ts';
+import type { OutboxMessage } from './outbox-message.ts';
 import { CommitUnknownError, faultKindOf } from './faults.ts';
 import type { Micros } from '../domain/time.ts';
 import { claimSettling, type ClaimRow } from './statements/claim-settling.ts';

@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import type { OutboxMessage } from '../outbox/messages.ts';
+import type { OutboxMessage } from './outbox-message.ts';
 
 /** Rows younger than this are most likely still on their way from the ledger that wrote them. */
 const leftAfter = '5 seconds';

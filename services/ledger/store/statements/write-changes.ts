@@ -5,7 +5,7 @@ import type { BatchChanges } from '../../domain/execute-batch.ts';
 import type { Hold } from '../../domain/hold.ts';
 import type { KeptRefusal } from '../../domain/refusals.ts';
 import { formatMicros } from '../../domain/time.ts';
-import type { OutboxMessage } from '../../outbox/messages.ts';
+import type { OutboxMessage } from '../outbox-message.ts';
 
 export interface OutboxRow {
   id: bigint;
