@@ -6,8 +6,16 @@ export type Micros = number & { readonly __brand: 'Micros' };
 
 const microsPerSecond = 1_000_000;
 
+/** All that a batch writes has one time, and it is written into several columns and answers per command. */
+let lastFormatted: { readonly time: Micros; readonly text: string } | undefined;
+
 /** A time as RFC 3339 with all its microseconds: `2026-01-31T12:00:00.123456Z`. */
 export function formatMicros(time: Micros): string {
+  if (lastFormatted?.time !== time) lastFormatted = { time, text: textOf(time) };
+  return lastFormatted.text;
+}
+
+function textOf(time: Micros): string {
   const millis = Math.floor(time / 1000);
   const rest = time - millis * 1000;
   return `${new Date(millis).toISOString().slice(0, -1)}${rest.toString().padStart(3, '0')}Z`;

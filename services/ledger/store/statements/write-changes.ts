@@ -5,6 +5,7 @@ import type { BatchChanges } from '../../domain/execute-batch.ts';
 import type { Hold } from '../../domain/hold.ts';
 import type { KeptRefusal } from '../../domain/refusals.ts';
 import { formatMicros } from '../../domain/time.ts';
+import { arrayLiteral, type ColumnValue } from './array-literal.ts';
 import type { OutboxMessage } from '../outbox-message.ts';
 
 export interface OutboxRow {
@@ -14,7 +15,7 @@ export interface OutboxRow {
 
 /** A table's columns as the statement takes them: one array parameter per column, in this order. */
 interface Columns<Row> {
-  readonly [column: string]: readonly [type: string, value: (row: Row) => unknown];
+  readonly [column: string]: readonly [type: string, value: (row: Row) => ColumnValue];
 }
 
 const openedAccountColumns: Columns<Account> = {
@@ -152,12 +153,12 @@ export function writeChanges(
       ...arraysOf(newHoldColumns, changes.newHolds),
       ...arraysOf(changedHoldColumns, changes.changedHolds),
       ...arraysOf(refusalColumns, changes.refusals),
-      sentOutboxIds,
+      arrayLiteral('bigint', sentOutboxIds),
       ...arraysOf(outboxColumns, messages),
     ],
   };
 }
 
-function arraysOf<Row>(columns: Columns<Row>, rows: readonly Row[]): unknown[][] {
-  return Object.values(columns).map(([, value]) => rows.map(value));
+function arraysOf<Row>(columns: Columns<Row>, rows: readonly Row[]): unknown[] {
+  return Object.values(columns).map(([type, value]) => arrayLiteral(type, rows.map(value)));
 }
