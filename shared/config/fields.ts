@@ -5,6 +5,8 @@ import { settingFacts, type SettingFacts } from './parse-settings.ts';
 interface FieldOptions {
   description: string;
   default: string;
+  /** What it was called before; still read when the new name is not set. */
+  formerName?: string;
 }
 
 /** A setting made from its text; `read` answers undefined for a text that it can't accept. */
@@ -24,9 +26,8 @@ function reading<Value>(expected: string, read: (text: string) => Value | undefi
 
 /** A whole number from `min` to `max`. */
 export function integer(options: FieldOptions & { min: number; max: number; expected?: string }) {
-  const { description, min, max } = options;
-  const expected = options.expected ?? `a whole number from ${min} to ${max}`;
-  return field({ description, expected, default: options.default }, (text) => readInteger(text, min, max));
+  const { min, max, expected = `a whole number from ${min} to ${max}` } = options;
+  return field({ ...options, expected }, (text) => readInteger(text, min, max));
 }
 
 /** A port to listen on; 0 lets the operating system choose a free one. */

@@ -15,7 +15,7 @@ describe('the .env file', () => {
   test('adds what the environment does not have', () => {
     writeFileSync(join(directory, '.env'), '# a comment\nPORT=9000\nHOST="0.0.0.0"\nLOG_LEVEL=debug\n');
     const env = { HOST: '10.0.0.1', LOG_LEVEL: '' };
-    loadEnvFile(env, directory);
+    expect(loadEnvFile(env, directory)).toEqual(new Set(['PORT', 'LOG_LEVEL']));
     expect(env).toEqual({ PORT: '9000', HOST: '10.0.0.1', LOG_LEVEL: 'debug' });
   });
 

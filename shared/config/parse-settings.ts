@@ -13,6 +13,8 @@ export interface SettingFacts {
   default?: string;
   /** Its value must never be shown. */
   secret?: boolean;
+  /** What it was called before; still read when the new name is not set. */
+  formerName?: string;
 }
 
 /** The facts of every field that `fields.ts` makes: error messages, `.env.example` and the configuration page all take
@@ -35,14 +37,39 @@ export function parseSettings<Schema extends z.ZodObject>(
   schema: Schema,
   env: Environment,
 ): z.output<Schema> {
-  const given: Record<string, string> = {};
-  for (const name of Object.keys(schema.shape)) {
-    const text = env[name];
-    if (text !== undefined && text.trim() !== '') given[name] = text;
-  }
-  const parsed = schema.safeParse(given);
+  const given = new Map(
+    listSettings(schema).flatMap((setting) => {
+      const found = findGiven(setting, env);
+      return found === undefined ? [] : [[setting.name, found]];
+    }),
+  );
+  const texts = Object.fromEntries([...given].map(([name, { text }]) => [name, text]));
+  const parsed = schema.safeParse(texts);
   if (parsed.success) return parsed.data;
   throw new SettingsError(parsed.error.issues.map((issue) => explain(schema, issue, given)));
+}
+
+/** A setting as it was given: its text, and under which of its names. */
+export interface GivenSetting {
+  readonly givenAs: string;
+  readonly text: string;
+}
+
+/** What `env` says about a setting, by its name or else by its former one; undefined when it is not set. */
+export function findGiven(
+  { name, formerName }: { readonly name: string; readonly formerName?: string },
+  env: Environment,
+): GivenSetting | undefined {
+  for (const givenAs of [name, formerName ?? name]) {
+    const text = env[givenAs];
+    if (isSet(text)) return { givenAs, text };
+  }
+  return undefined;
+}
+
+/** An empty text counts as not set. */
+export function isSet(text: string | undefined): text is string {
+  return text !== undefined && text.trim() !== '';
 }
 
 /** The facts of every setting in `schema`, in its order. */
@@ -57,18 +84,24 @@ export function listSettings(schema: z.ZodObject): (SettingFacts & { name: strin
 function explain(
   schema: z.ZodObject,
   issue: z.core.$ZodIssue,
-  given: Readonly<Record<string, string>>,
+  given: ReadonlyMap<string, GivenSetting>,
 ): string {
   const name = String(issue.path[0] ?? '');
   const field = schema.shape[name];
   if (field === undefined) return issue.message;
-  return `${name} ${shownValue(given[name], settingFacts.get(field)?.secret ?? false)}, but it should be ${issue.message}`;
+  const { givenAs = name, text } = given.get(name) ?? {};
+  return `${givenAs} ${shownValue(text, settingFacts.get(field)?.secret ?? false)}, but it should be ${issue.message}`;
 }
 
 function shownValue(text: string | undefined, secret: boolean): string {
   if (text === undefined) return 'is not set';
   if (secret) return 'has a value that is not shown here';
-  // A URL may carry a password, and a wrong setting may be a whole file.
-  const safe = text.replace(/\/\/[^@]*@/g, '//***@');
+  // A wrong setting may be a whole file.
+  const safe = hidePasswords(text);
   return `is ${JSON.stringify(safe.length > 100 ? `${safe.slice(0, 100)}…` : safe)}`;
+}
+
+/** A URL may carry a password. */
+export function hidePasswords(text: string): string {
+  return text.replace(/\/\/[^@]*@/g, '//***@');
 }
