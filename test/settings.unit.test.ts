@@ -4,15 +4,19 @@ import { join } from 'node:path';
 import { gatewaySettings, readGatewaySettings } from '../services/gateway/config.ts';
 import { ledgerSettings, readLedgerSettings } from '../services/ledger/config.ts';
 import { readSettlerSettings, settlerSettings } from '../services/settler/config.ts';
+import { allSettings, readLocalSettings, testSettings } from '../deploy/local/config.ts';
+import { envExample, withTables } from '../deploy/local/configuration-page.ts';
+import { findOddSettings } from '../shared/config/odd-settings.ts';
 import { listSettings } from '../shared/config/parse-settings.ts';
 
-const ALL_SETTINGS = [gatewaySettings, ledgerSettings, settlerSettings].flatMap(listSettings);
+const ALL_SETTINGS = [allSettings, testSettings].flatMap(listSettings);
 
 describe('settings of the services', () => {
   test('an empty environment gives the defaults', () => {
     expect(readGatewaySettings({})).toEqual({
       port: 8080,
       host: '127.0.0.1',
+      jsonAsAscii: false,
       natsUrls: ['nats://127.0.0.1:4222'],
       logLevel: 'info',
     });
@@ -32,6 +36,24 @@ describe('settings of the services', () => {
     expect(readLedgerSettings({ SUBSTRACT_HOLD_PERIOD: '0.005' }).holdPeriodMs).toBe(300);
   });
 
+  test.each([
+    ['JSON_AS_ASCII', () => readGatewaySettings({ JSON_AS_ASCII: 'true' }).jsonAsAscii, true],
+    ['DB_ECHO', () => readLedgerSettings({ DB_ECHO: '1' }).echoStatements, true],
+    ['SQLALCHEMY_ECHO', () => readLedgerSettings({ SQLALCHEMY_ECHO: 'True' }).echoStatements, true],
+    ['SETTLER_WORKERS', () => readSettlerSettings({ SETTLER_WORKERS: '5' }).workers, 5],
+    ['HUEY_WORKERS', () => readSettlerSettings({ HUEY_WORKERS: '4' }).workers, 4],
+    ['NODE_ENV', () => readLocalSettings({ NODE_ENV: 'production' }).isProduction, true],
+    ['FLASK_ENV', () => readLocalSettings({ FLASK_ENV: 'production' }).isProduction, true],
+    ['FLASK_ENV', () => readLocalSettings({ FLASK_ENV: 'development' }).isProduction, false],
+    [
+      'a new name and the old one',
+      () => readSettlerSettings({ HUEY_WORKERS: '4', SETTLER_WORKERS: '5' }).workers,
+      5,
+    ],
+  ])('%s is read', (_name, read, value) => {
+    expect(read()).toBe(value);
+  });
+
   test('every setting has a description, and a default or an excuse', () => {
     for (const setting of ALL_SETTINGS) {
       expect(setting.description).toMatch(/^[A-Z].*\.$/);
@@ -40,31 +62,37 @@ describe('settings of the services', () => {
   });
 });
 
-/** Settings that no service's config.ts reads: they are Node's, OpenTelemetry's, and those of `npm start` itself. */
-const READ_ELSEWHERE = ['NODE_ENV', 'OTEL_EXPORTER_OTLP_ENDPOINT', 'DATA_DIR'];
+const root = join(import.meta.dirname, '..');
+const readText = (path: string) => readFileSync(join(root, path), 'utf8');
 
-const example = readFileSync(join(import.meta.dirname, '../.env.example'), 'utf8');
+describe('npm run docs:configuration', () => {
+  test('was run after the last change of a setting: docs/configuration.md', () => {
+    const page = readText('docs/configuration.md');
+    expect(page).toBe(withTables(page));
+  });
 
-/** Every `NAME=value` line, commented out or not, with the comment line above it. */
-const lines = [...example.matchAll(/^# ?(.*)\n(?:# )?([A-Z][A-Z_]+)=(.*)$/gm)].map((match) => ({
-  comment: match[1],
-  name: match[2] ?? '',
-  value: match[3],
-}));
+  test('was run after the last change of a setting: .env.example', () => {
+    expect(readText('.env.example')).toBe(envExample());
+  });
 
-const byName = (a: { name: string }, b: { name: string }) => a.name.localeCompare(b.name);
-
-test('.env.example has every setting once, with its default and its description', () => {
-  const expected = new Map(
-    ALL_SETTINGS.map(({ name, description, default: value = '' }) => [
-      name,
-      { comment: description, name, value },
-    ]),
-  );
-  const ofServices = lines.filter(({ name }) => !READ_ELSEWHERE.includes(name));
-  expect(ofServices.toSorted(byName)).toEqual([...expected.values()].toSorted(byName));
+  test.each(['docs/configuration.md', '.env.example'])('%s has every setting once', (path) => {
+    const names = [...readText(path).matchAll(/^(?:\| `|# )([A-Z][A-Z_]+)[`=]/gm)].map((match) => match[1]);
+    const known = [...listSettings(allSettings), ...listSettings(testSettings)].map(({ name }) => name);
+    const expected = new Set([...known, 'OTEL_EXPORTER_OTLP_ENDPOINT']);
+    expect(new Set(names)).toEqual(expected);
+    expect(names).toHaveLength(expected.size);
+  });
 });
 
-test('.env.example has the settings that no service reads', () => {
-  expect(lines.map(({ name }) => name)).toEqual(expect.arrayContaining(READ_ELSEWHERE));
+describe('what one reads', () => {
+  const everything = Object.fromEntries(
+    [...listSettings(allSettings), ...listSettings(testSettings)].map(({ name }) => [name, 'x']),
+  );
+
+  test.each(Object.entries({ gatewaySettings, ledgerSettings, settlerSettings, allSettings, testSettings }))(
+    'is not taken for a slip in another: %s',
+    (_name, schema) => {
+      expect(findOddSettings(schema, everything)).toEqual([]);
+    },
+  );
 });

@@ -3,8 +3,9 @@ import { z } from 'zod';
 import { gatewaySettings } from '../../services/gateway/config.ts';
 import { ledgerSettings, readLedgerSettings } from '../../services/ledger/config.ts';
 import { settlerSettings } from '../../services/settler/config.ts';
-import { anyText } from '../../shared/config/fields.ts';
-import { parseSettings, type Environment } from '../../shared/config/parse-settings.ts';
+import { anyText, remotePort, secret } from '../../shared/config/fields.ts';
+import { isSet, parseSettings, type Environment } from '../../shared/config/parse-settings.ts';
+import { environmentSettings } from '../../shared/config/setting-groups.ts';
 
 /** The settings that only running on one machine has. */
 export const localSettings = z.object({
@@ -13,24 +14,49 @@ export const localSettings = z.object({
     default: '.data',
     expected: 'the path of a folder',
   }),
+  ...environmentSettings,
+});
+
+/** The settings that only `npm test` has. */
+export const testSettings = z.object({
+  TEST_DB_HOST: anyText({
+    description: 'The host of the PostgreSQL to test on.',
+    default: '127.0.0.1',
+    expected: 'a host name, an IP address or the folder of a Unix socket',
+  }),
+  TEST_DB_PORT: remotePort({ description: 'Its port.', default: '5432' }),
+  TEST_DB_USER: anyText({
+    description: 'The user for tests, who may make databases.',
+    default: 'holdfast',
+    expected: 'a user name',
+  }),
+  TEST_DB_PASSWORD: secret({ description: 'The password of TEST_DB_USER.' }),
+  TEST_DB_NAME: anyText({
+    description: 'The test database.',
+    default: 'holdfast_test',
+    expected: 'a database name with the word test in it',
+  }),
 });
 
 export type LocalSettings = ReturnType<typeof readLocalSettings>;
+
+/** Every setting that `npm start` reads, for itself and for what it starts. */
+export const allSettings = z.object({
+  ...gatewaySettings.shape,
+  ...ledgerSettings.shape,
+  ...settlerSettings.shape,
+  ...localSettings.shape,
+});
 
 /**
  * Reads the settings of all processes that will be started, so that whatever is wrong is named before any of them is.
  * Throws a `SettingsError` that names all invalid settings at once.
  */
 export function readLocalSettings(env: Environment) {
-  const everything = z.object({
-    ...gatewaySettings.shape,
-    ...ledgerSettings.shape,
-    ...settlerSettings.shape,
-    ...localSettings.shape,
-  });
-  const given = parseSettings(everything, env);
+  const given = parseSettings(allSettings, env);
   return {
     dataDir: resolve(given.DATA_DIR),
+    isProduction: given.NODE_ENV.toLowerCase() === 'production',
     host: given.HOST,
     port: given.PORT,
     /** Of one's own; undefined when we start PostgreSQL ourselves. */
@@ -44,8 +70,4 @@ export function readLocalSettings(env: Environment) {
     opsHost: given.OPS_HOST,
     logLevel: given.LOG_LEVEL,
   };
-}
-
-function isSet(text: string | undefined): boolean {
-  return text !== undefined && text.trim() !== '';
 }

@@ -1,8 +1,9 @@
 import { dirname } from 'node:path';
 import { loadEnvFile } from '../../shared/config/load-env-file.ts';
+import { findOddSettings, SETTINGS_CHECKED } from '../../shared/config/odd-settings.ts';
 import { SettingsError } from '../../shared/config/parse-settings.ts';
 import { EXIT_CODE } from '../../shared/lifecycle/run-service.ts';
-import { readLocalSettings } from './config.ts';
+import { allSettings, readLocalSettings } from './config.ts';
 import { AlreadyRunning } from './data-folder.ts';
 import { messageOf } from './error-text.ts';
 import { createOutput } from './output.ts';
@@ -27,8 +28,10 @@ export async function runLocal(startedAtMs: number): Promise<never> {
     const settings = readLocalSettings(process.env);
     const color = process.env['NO_COLOR'] === undefined && process.stdout.isTTY && process.stdout.hasColors();
     const output = createOutput({ stdout: process.stdout, stderr: process.stderr, color }, settings.logLevel);
+    for (const line of findOddSettings(allSettings, process.env)) output.logger.warn(line);
+    const env = { ...process.env, [SETTINGS_CHECKED]: 'yes' };
     const root = dirname(dirname(dirname(import.meta.dirname)));
-    supervisor = new Supervisor({ settings, env: process.env, root, output, stop, startedAtMs });
+    supervisor = new Supervisor({ settings, env, root, output, stop, startedAtMs });
   } catch (error) {
     process.exit(explain(error));
   }

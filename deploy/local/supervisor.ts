@@ -110,7 +110,7 @@ export class Supervisor {
     );
     this.#folder.announce({ ...addresses, ledgerOpsUrl: ledger(), settlerOpsUrl: settler() });
     const waiting = { logger: output.logger, stopping: stop.asked };
-    const isFresh = !existsSync(this.#fixtureMark()) && this.#options.env['NODE_ENV'] !== 'production';
+    const isFresh = !existsSync(this.#fixtureMark()) && !settings.isProduction;
     if (isFresh) {
       // Before the gateway: who finds it ready finds the accounts as well.
       await waitUntilReady('the ledger', ledger, waiting);

@@ -6,6 +6,7 @@ import { addAccessLog } from './plugins/access-log.ts';
 import { closeWhenStopping } from './plugins/close-when-stopping.ts';
 import { addCommandIdentity } from './plugins/command-identity.ts';
 import { addHttpSpans } from './plugins/http-spans.ts';
+import { answerJsonAsAscii } from './plugins/json-as-ascii.ts';
 import { addNotFound } from './plugins/not-found.ts';
 import { addOpenApi } from './plugins/openapi.ts';
 import { addProblemAnswers, answerBrokenHttp, answerFault } from './plugins/problem-json.ts';
@@ -31,8 +32,9 @@ export async function buildApp(options: {
   ledger: Ledger;
   logger: Logger;
   metrics: Pick<Metrics, 'httpServerDuration'>;
+  jsonAsAscii?: boolean;
 }): Promise<FastifyInstance> {
-  const { ledger, logger, metrics } = options;
+  const { ledger, logger, metrics, jsonAsAscii = false } = options;
   const loggerInstance: FastifyBaseLogger = logger;
   const app: FastifyInstance = fastify({
     loggerInstance,
@@ -69,6 +71,7 @@ export async function buildApp(options: {
   addProblemAnswers(app);
   addNotFound(app);
   closeWhenStopping(app);
+  if (jsonAsAscii) answerJsonAsAscii(app);
   await addOpenApi(app);
   addAccountRoutes(app, ledger);
   addHealthRoutes(app, ledger);

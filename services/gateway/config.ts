@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { host, listenPort } from '../../shared/config/fields.ts';
+import { host, listenPort, onOff, secret } from '../../shared/config/fields.ts';
 import { parseSettings, type Environment } from '../../shared/config/parse-settings.ts';
 import { logSettings, natsSettings } from '../../shared/config/setting-groups.ts';
 
@@ -7,6 +7,13 @@ import { logSettings, natsSettings } from '../../shared/config/setting-groups.ts
 export const gatewaySettings = z.object({
   PORT: listenPort({ description: 'The port on which the gateway answers HTTP.', default: '8080' }),
   HOST: host({ description: 'The address on which the gateway answers HTTP.', default: '127.0.0.1' }),
+  APP_SECRET_KEY: secret({
+    description: 'The key that callers’ tokens will be signed with. Not used yet.',
+  }),
+  JSON_AS_ASCII: onOff({
+    description: 'Whether answers write what is not ASCII as \\uXXXX.',
+    default: 'off',
+  }),
   ...natsSettings,
   ...logSettings,
 });
@@ -19,6 +26,7 @@ export function readGatewaySettings(env: Environment) {
   return {
     port: given.PORT,
     host: given.HOST,
+    jsonAsAscii: given.JSON_AS_ASCII,
     natsUrls: given.NATS_URL,
     logLevel: given.LOG_LEVEL,
   };

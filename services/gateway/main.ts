@@ -4,7 +4,7 @@ import { connectNats } from '../../shared/messaging/connect.ts';
 import { createLedgerClient } from '../../shared/messaging/ledger-client/index.ts';
 import { createMetrics } from '../../shared/telemetry/metrics.ts';
 import { buildApp } from './app.ts';
-import { readGatewaySettings, type GatewaySettings } from './config.ts';
+import { gatewaySettings, readGatewaySettings, type GatewaySettings } from './config.ts';
 import { ledgerWhenConnected } from './ledger-when-connected.ts';
 
 async function start(service: Service<GatewaySettings>): Promise<void> {
@@ -20,7 +20,7 @@ async function start(service: Service<GatewaySettings>): Promise<void> {
   );
   onStop('the ledger client', () => ledger.close());
 
-  const app = await buildApp({ ledger, logger, metrics });
+  const app = await buildApp({ ledger, logger, metrics, jsonAsAscii: settings.jsonAsAscii });
   onStop('the HTTP server', () => app.close());
   const { host, port } = settings;
   try {
@@ -31,4 +31,4 @@ async function start(service: Service<GatewaySettings>): Promise<void> {
   }
 }
 
-await runService({ name: 'gateway', readSettings: readGatewaySettings, start });
+await runService({ name: 'gateway', schema: gatewaySettings, readSettings: readGatewaySettings, start });

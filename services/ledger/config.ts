@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { anyText, minutes, optionalPort, remotePort, secret } from '../../shared/config/fields.ts';
+import { anyText, minutes, onOff, optionalPort, remotePort, secret } from '../../shared/config/fields.ts';
 import { parseSettings, type Environment } from '../../shared/config/parse-settings.ts';
 import { logSettings, natsSettings, opsSettings } from '../../shared/config/setting-groups.ts';
 
@@ -18,6 +18,11 @@ export const ledgerSettings = z.object({
   }),
   DB_PASSWORD: secret({ description: 'The password of DB_USER.' }),
   DB_NAME: anyText({ description: 'The database.', default: 'holdfast', expected: 'a database name' }),
+  DB_ECHO: onOff({
+    description: 'Whether the ledger logs the text of each SQL statement, without its values.',
+    default: 'off',
+    formerName: 'SQLALCHEMY_ECHO',
+  }),
   ...natsSettings,
   SUBSTRACT_HOLD_PERIOD: minutes({
     description: 'Minutes from a subtract until its hold is settled; fractions are fine.',
@@ -47,6 +52,7 @@ export function readLedgerSettings(env: Environment) {
       password: given.DB_PASSWORD,
       name: given.DB_NAME,
     },
+    echoStatements: given.DB_ECHO,
     natsUrls: given.NATS_URL,
     holdPeriodMs: given.SUBSTRACT_HOLD_PERIOD,
     /** Undefined is off. */

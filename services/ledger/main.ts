@@ -2,10 +2,11 @@ import { startOpsServer } from '../../shared/lifecycle/ops-server.ts';
 import { runService } from '../../shared/lifecycle/run-service.ts';
 import { connectNats } from '../../shared/messaging/connect.ts';
 import { createLedger } from './app.ts';
-import { readLedgerSettings } from './config.ts';
+import { ledgerSettings, readLedgerSettings } from './config.ts';
 
 await runService({
   name: 'ledger',
+  schema: ledgerSettings,
   readSettings: readLedgerSettings,
   start: async ({ settings, logger, stopping, onStop }) => {
     const link = await connectNats({ urls: settings.natsUrls, name: 'holdfast-ledger', logger, stopping });

@@ -1,10 +1,11 @@
 import { EXIT_CODE, runService } from '../../shared/lifecycle/run-service.ts';
-import { readLedgerSettings } from './config.ts';
+import { ledgerSettings, readLedgerSettings } from './config.ts';
 import { migrateWhenReachable } from './store/migrate.ts';
 
 /** `npm run migrate`: what every ledger does when it starts, alone. */
 await runService({
   name: 'migrate',
+  schema: ledgerSettings,
   readSettings: readLedgerSettings,
   start: async ({ settings, logger, stopping }) => {
     const names = await migrateWhenReachable(settings.database, logger, stopping);

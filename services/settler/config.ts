@@ -9,6 +9,7 @@ export const settlerSettings = z.object({
   SETTLER_WORKERS: integer({
     description: 'How many due seconds the settler works on at once.',
     default: '2',
+    formerName: 'HUEY_WORKERS',
     min: 1,
     // More would only queue at the ledger, which takes settling and live batches in turns.
     max: 64,

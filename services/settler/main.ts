@@ -4,10 +4,11 @@ import { connectNats } from '../../shared/messaging/connect.ts';
 import { createLedgerClient } from '../../shared/messaging/ledger-client/index.ts';
 import { createMetrics } from '../../shared/telemetry/metrics.ts';
 import { createSettler } from './app.ts';
-import { readSettlerSettings } from './config.ts';
+import { settlerSettings, readSettlerSettings } from './config.ts';
 
 await runService({
   name: 'settler',
+  schema: settlerSettings,
   readSettings: readSettlerSettings,
   start: async ({ settings, logger, stopping, onStop }) => {
     const link = await connectNats({ urls: settings.natsUrls, name: 'holdfast-settler', logger, stopping });

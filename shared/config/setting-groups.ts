@@ -1,4 +1,4 @@
-import { host, oneOf, urlList } from './fields.ts';
+import { anyText, host, oneOf, urlList } from './fields.ts';
 
 /** Settings that more than one service has, each declared once. Spread them into a service's own schema. */
 
@@ -16,6 +16,15 @@ export const logSettings = {
     description: 'The least level of log lines to write.',
     default: 'info',
     words: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
+  }),
+};
+
+export const environmentSettings = {
+  NODE_ENV: anyText({
+    description: 'Set to production where real money is at stake.',
+    default: 'development',
+    expected: 'a word such as production, development or test',
+    formerName: 'FLASK_ENV',
   }),
 };
 

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { loadEnvFile } from '../config/load-env-file.ts';
+import type { z } from 'zod';
+import { findOddSettings, SETTINGS_CHECKED } from '../config/odd-settings.ts';
 import { SettingsError, type Environment } from '../config/parse-settings.ts';
 import { createLogger, type Logger } from '../telemetry/logger.ts';
 import { startTelemetry } from '../telemetry/start-telemetry.ts';
@@ -33,6 +35,8 @@ export interface Service<Settings> {
  */
 export async function runService<Settings extends { logLevel: string }>(options: {
   name: string;
+  /** What `readSettings` reads, by name. */
+  schema: z.ZodObject;
   readSettings: (env: Environment) => Settings;
   start: (service: Service<Settings>) => Promise<void>;
 }): Promise<void> {
@@ -48,6 +52,9 @@ export async function runService<Settings extends { logLevel: string }>(options:
     loadEnvFile(process.env, process.cwd());
     const settings = options.readSettings(process.env);
     logger = createLogger(options.name, settings.logLevel);
+    if (process.env[SETTINGS_CHECKED] === undefined) {
+      for (const line of findOddSettings(options.schema, process.env)) logger.warn(line);
+    }
     const closers = new Closers(logger);
     stopping = stopOnSignals(logger, closers);
     const instanceId = randomUUID();

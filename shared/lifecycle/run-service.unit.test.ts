@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
 import { runTypeScript } from '../../test/run-typescript.ts';
+import { SETTINGS_CHECKED } from '../config/odd-settings.ts';
 
 const start = (env: Record<string, string>) => runTypeScript('test/fixtures/service.ts', env);
 
@@ -74,6 +75,22 @@ describe('a service', () => {
         '',
       ].join('\n'),
     );
+  });
+
+  test('warns of a setting that it does not know, unless whoever started it has', async () => {
+    const env = { LOGLEVEL: 'debug', COUNTS: '2' };
+    const service = start(env);
+    await service.untilPrinted('ready');
+    service.child.kill('SIGTERM');
+    await service.ended;
+    expect(service.stdout()).toContain('LOGLEVEL is no setting and has no effect; did you mean LOG_LEVEL?');
+    expect(service.stdout()).toContain('COUNTS is no setting and has no effect; did you mean COUNT?');
+
+    const quiet = start({ ...env, [SETTINGS_CHECKED]: 'yes' });
+    await quiet.untilPrinted('ready');
+    quiet.child.kill('SIGTERM');
+    await quiet.ended;
+    expect(quiet.stdout()).not.toContain('did you mean');
   });
 
   test('says so also of a setting that turns out wrong later', async () => {

@@ -1,0 +1,15 @@
+/* `npm run docs:configuration`: writes docs/configuration.md and .env.example as the settings' schemas have it. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { prepare, ROOT, runCommandLine } from './prepare.mjs';
+
+await runCommandLine(async () => {
+  await prepare();
+  const { envExample, withTables } = await import(
+    pathToFileURL(join(ROOT, 'dist/deploy/local/configuration-page.js')).href
+  );
+  const page = join(ROOT, 'docs/configuration.md');
+  writeFileSync(page, withTables(readFileSync(page, 'utf8')));
+  writeFileSync(join(ROOT, '.env.example'), envExample());
+});
