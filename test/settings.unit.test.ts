@@ -13,7 +13,7 @@ const ALL_SETTINGS = [allSettings, testSettings].flatMap(listSettings);
 
 describe('settings of the services', () => {
   test('an empty environment gives the defaults', () => {
-    expect(readGatewaySettings({})).toEqual({
+    expect(readGatewaySettings({})).toMatchObject({
       port: 8080,
       host: '127.0.0.1',
       jsonAsAscii: false,

@@ -17,6 +17,7 @@ import { processBatch, type Books } from './process-batch.ts';
 import { runBatch } from './run-batch.ts';
 import { SettleDue } from './settle-due.ts';
 import { BookQueries } from './store/book-queries.ts';
+import { echoKnex, echoObserved, echoPool, echoTo } from './store/echo-statements.ts';
 import { migrateWhenReachable } from './store/migrate.ts';
 import { OutboxTable } from './store/outbox-table.ts';
 import { DatabaseWatch } from './store/database-watch.ts';
@@ -49,15 +50,18 @@ export async function createLedger(options: {
   database: DatabaseAddress;
   link: NatsLink;
   holdPeriodMs: number;
+  /** A line in the log for each SQL statement. */
+  echoStatements: boolean;
   logger: Logger;
   stopping: AbortSignal;
 }): Promise<Ledger> {
-  const { database, link, holdPeriodMs, logger, stopping } = options;
+  const { database, link, holdPeriodMs, echoStatements, logger, stopping } = options;
   const metrics = createMetrics();
   const doubt = versionWarning(link.connection.info?.version ?? OLDEST_VERSION);
   if (doubt !== undefined) logger.warn(`${doubt}: run ${OLDEST_VERSION} or newer`);
 
-  const migrated = await migrateWhenReachable(database, logger, stopping);
+  const echo = echoStatements ? echoTo(logger) : undefined;
+  const migrated = await migrateWhenReachable(database, logger, stopping, echo);
   if (migrated.length > 0) logger.info({ migrated }, 'the database was migrated');
   await ensureStreams(link.connection);
 
@@ -70,7 +74,12 @@ export async function createLedger(options: {
     connection: sessionConfig(database) as Knex.PgConnectionConfig,
     pool: { min: 0, max: 2 },
   });
-  const connection = new WriteConnection(database, logger, observeStatement);
+  if (echo !== undefined) {
+    echoPool(pool, echo);
+    echoKnex(knex, echo);
+  }
+  const observed = echo === undefined ? observeStatement : echoObserved(observeStatement, echo);
+  const connection = new WriteConnection(database, logger, observed);
   const table = new OutboxTable(pool);
   const outbox = new Outbox({ jetstream: jetstream(link.connection), table, logger, metrics });
   const books: Books = { connection, outbox, holdPeriodMs };

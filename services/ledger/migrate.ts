@@ -1,5 +1,6 @@
 import { EXIT_CODE, runService } from '../../shared/lifecycle/run-service.ts';
 import { ledgerSettings, readLedgerSettings } from './config.ts';
+import { echoTo } from './store/echo-statements.ts';
 import { migrateWhenReachable } from './store/migrate.ts';
 
 /** `npm run migrate`: what every ledger does when it starts, alone. */
@@ -8,7 +9,8 @@ await runService({
   schema: ledgerSettings,
   readSettings: readLedgerSettings,
   start: async ({ settings, logger, stopping }) => {
-    const names = await migrateWhenReachable(settings.database, logger, stopping);
+    const echo = settings.echoStatements ? echoTo(logger) : undefined;
+    const names = await migrateWhenReachable(settings.database, logger, stopping, echo);
     logger.info(
       { migrated: names },
       names.length === 0 ? 'the database is up to date' : 'the database was migrated',

@@ -3,6 +3,7 @@ import { isNativeError } from 'node:util/types';
 import knexFactory, { type Knex } from 'knex';
 import { Client, DatabaseError } from 'pg';
 import type { Logger } from 'pino';
+import { echoKnex, type Echo } from './echo-statements.ts';
 import { faultKindOf } from './faults.ts';
 import * as books from './migrations/001-books.ts';
 import { migrationConfig, type DatabaseAddress } from './session.ts';
@@ -32,7 +33,7 @@ const migrationLock = 4_014_020_250;
  *
  * @returns the names of the migrations that were run now.
  */
-export async function migrate(address: DatabaseAddress): Promise<string[]> {
+export async function migrate(address: DatabaseAddress, echo?: Echo): Promise<string[]> {
   const guard = new Client(migrationConfig(address));
   // A lost guard fails the query that is under way; without a listener it would end the process.
   guard.on('error', () => undefined);
@@ -42,6 +43,7 @@ export async function migrate(address: DatabaseAddress): Promise<string[]> {
     pool: { min: 0, max: 1 },
     migrations: { migrationSource },
   });
+  if (echo !== undefined) echoKnex(knex, echo);
   try {
     await guard.connect();
     await guard.query('SELECT pg_advisory_lock($1)', [migrationLock]);
@@ -67,12 +69,13 @@ export async function migrateWhenReachable(
   address: DatabaseAddress,
   logger: Logger,
   stopping: AbortSignal,
+  echo?: Echo,
 ): Promise<string[]> {
   let warnedAt = -Infinity;
   for (;;) {
     stopping.throwIfAborted();
     try {
-      return await migrate(address);
+      return await migrate(address, echo);
     } catch (error) {
       const advice = adviceFor(error, address);
       if (advice === undefined) throw error;
