@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs, promisify } from 'node:util';
 import { Client } from 'pg';
-import { checkBooks } from './check-books.ts';
+import { auditBooks } from '../services/ledger/audit/audit-books.ts';
 import { cpuSeconds } from './cpu.ts';
 import type { LoadOrder, LoadResult } from './load.ts';
 import { openAccounts } from './open-accounts.ts';
-import { progress, say } from './progress.ts';
+import { progress, say } from '../deploy/local/progress.ts';
 import { durabilityProblems, startBenchStack, type BenchStack } from './stack.ts';
 
 const usage = `npm run bench -- [options]
@@ -55,8 +55,15 @@ export async function runBench(root: string, args: readonly string[]): Promise<n
     await outboxIsEmpty(stack.database);
     const subtracts = [warmUp, ...measurements].filter(({ changesBooks }) => changesBooks);
     const expected = subtracts.reduce((sum, { requests }) => sum + requests, 0);
-    const books = await checkBooks(stack.database, progress('checking the books', expected + 2 * ids.length));
-    problems.push(...books.problems, ...measurements.flatMap(failuresOf));
+    const check = progress('auditing the books', expected + 2 * ids.length);
+    const books = await auditBooks(
+      { ...stack.database, name: stack.database.database },
+      { onProgress: check },
+    );
+    problems.push(
+      ...books.findings.map(({ accountId, problem }) => `${accountId ?? ''} ${problem}`),
+      ...measurements.flatMap(failuresOf),
+    );
     // The generator stops counting at the bell, while requests are under way: there may be more entries, never fewer.
     const spare = books.subtracts - expected;
     const underWay = subtracts.reduce((sum, { connections }) => sum + connections, 0);
