@@ -5,16 +5,27 @@ import { SettingsError } from '../../shared/config/parse-settings.ts';
 import { EXIT_CODE } from '../../shared/lifecycle/run-service.ts';
 import { allSettings, readLocalSettings } from './config.ts';
 import { AlreadyRunning } from './data-folder.ts';
+import { describeSettings } from './describe-settings.ts';
 import { messageOf } from './error-text.ts';
 import { createOutput } from './output.ts';
 import { listenForStop } from './stop-request.ts';
 import { Supervisor } from './supervisor.ts';
 
+const PRINT_CONFIG = '--print-config';
+const USAGE = `npm start takes settings from the environment and from .env; after "--" it takes ${PRINT_CONFIG} alone,
+which prints them and starts nothing: npm start -- ${PRINT_CONFIG}`;
+
 /**
  * Runs Holdfast on this machine until it is asked to stop, and ends the process. `startedAtMs` is when the person
- * pressed Enter.
+ * pressed Enter. With `--print-config` it says which settings it would run with, and ends at once.
  */
-export async function runLocal(startedAtMs: number): Promise<never> {
+export async function runLocal(startedAtMs: number, args: readonly string[]): Promise<never> {
+  const [argument] = args;
+  if (argument === PRINT_CONFIG && args.length === 1) process.exit(printConfig());
+  if (argument !== undefined) {
+    process.stderr.write(`\n${USAGE}\n`);
+    process.exit(EXIT_CODE.settings);
+  }
   const stop = listenForStop();
   process.title = 'holdfast';
   process.on('uncaughtException', (error) => stop.ask(error));
@@ -49,6 +60,20 @@ export async function runLocal(startedAtMs: number): Promise<never> {
   await supervisor.stopAll();
   if (runs) process.stderr.write('Stopped.\n');
   process.exit(exitCode);
+}
+
+/** Prints the settings, valid or not, and answers the exit code. */
+function printConfig(): number {
+  try {
+    const fromFile = loadEnvFile(process.env, process.cwd());
+    process.stdout.write(`${describeSettings(process.env, fromFile)}\n`);
+    const odd = findOddSettings(allSettings, process.env);
+    if (odd.length > 0) process.stderr.write(`\n${odd.join('\n')}\n`);
+    readLocalSettings(process.env);
+    return EXIT_CODE.stopped;
+  } catch (error) {
+    return explain(error);
+  }
 }
 
 /** Says what is wrong, and answers the exit code for it. */

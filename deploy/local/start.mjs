@@ -1,4 +1,4 @@
-/* `npm start`: makes the clone ready, then runs everything. */
+/* `npm start`: makes the clone ready, then runs everything, or with --print-config says with which settings. */
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { prepare, ROOT, runCommandLine } from './prepare.mjs';
@@ -7,5 +7,5 @@ await runCommandLine(async () => {
   const startedAtMs = performance.timeOrigin;
   await prepare();
   const { runLocal } = await import(pathToFileURL(join(ROOT, 'dist/deploy/local/main.js')).href);
-  await runLocal(startedAtMs);
+  await runLocal(startedAtMs, process.argv.slice(2));
 });

@@ -71,13 +71,15 @@ test('knex’s statements are echoed without their values', async () => {
 test('the writing connection’s statements are echoed without their values, and still observed', async () => {
   let ended = 0;
   const { log, statements } = await logOf(async (echo) => {
-    const end = () => {
-      ended += 1;
-    };
     const connection = new WriteConnection(
       address,
       createLogger('ledger', 'silent'),
-      echoObserved(() => end, echo),
+      echoObserved(
+        () => () => {
+          ended += 1;
+        },
+        echo,
+      ),
     );
     const session = await connection.session();
     await session.flight([
