@@ -56,6 +56,7 @@ export async function runBench(root: string, args: readonly string[]): Promise<n
     const subtracts = [warmUp, ...measurements].filter(({ changesBooks }) => changesBooks);
     const expected = subtracts.reduce((sum, { requests }) => sum + requests, 0);
     const check = progress('auditing the books', expected + 2 * ids.length);
+    const auditBegan = performance.now();
     const books = await auditBooks(
       { ...stack.database, name: stack.database.database },
       { onProgress: check },
@@ -71,7 +72,10 @@ export async function runBench(root: string, args: readonly string[]): Promise<n
       problems.push(`${expected} subtracts were acknowledged, and ${books.subtracts} are in the books`);
     }
     process.stdout.write(tableOf(measurements));
-    process.stdout.write(`\nBooks: ${books.entries} entries, every chain and sum recomputed.\n`);
+    const auditSeconds = (performance.now() - auditBegan) / 1000;
+    process.stdout.write(
+      `\nBooks: ${books.entries} entries audited in ${auditSeconds.toFixed(1)} s, every chain and sum recomputed.\n`,
+    );
     await writeResult(root, plan, stack, measurements, problems);
     for (const problem of problems) process.stdout.write(`VOID: ${problem}\n`);
     return problems.length === 0 ? 0 : 1;
