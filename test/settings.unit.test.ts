@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { gatewaySettings, readGatewaySettings } from '../services/gateway/config.ts';
 import { ledgerSettings, readLedgerSettings } from '../services/ledger/config.ts';
 import { readSettlerSettings, settlerSettings } from '../services/settler/config.ts';
-import { allSettings, readLocalSettings, testSettings } from '../deploy/local/config.ts';
+import { allSettings, readLocalSettings, readTestSettings, testSettings } from '../deploy/local/config.ts';
 import { envExample, withTables } from '../deploy/local/configuration-page.ts';
 import { findOddSettings } from '../shared/config/odd-settings.ts';
 import { listSettings } from '../shared/config/parse-settings.ts';
@@ -64,6 +64,36 @@ describe('settings of the services', () => {
 
 const root = join(import.meta.dirname, '..');
 const readText = (path: string) => readFileSync(join(root, path), 'utf8');
+
+describe('settings of npm test', () => {
+  test('an empty environment names no server', () => {
+    expect(readTestSettings({})).toEqual({ server: undefined, databaseName: 'holdfast_test' });
+  });
+
+  const defaults = { host: '127.0.0.1', port: 5432, user: 'holdfast', password: '' };
+  test.each([
+    ['TEST_DB_HOST', 'db', { ...defaults, host: 'db' }],
+    ['TEST_DB_PORT', '5433', { ...defaults, port: 5433 }],
+    ['TEST_DB_USER', 'me', { ...defaults, user: 'me' }],
+    ['TEST_DB_PASSWORD', 'hunter2', { ...defaults, password: 'hunter2' }],
+  ])('%s alone names one', (name, text, server) => {
+    expect(readTestSettings({ [name]: text }).server).toEqual(server);
+  });
+
+  test.each(['test', 'holdfast_test', 'test2', 'books-tests', 'Test_books', 'my test'])(
+    'a database may be called %s',
+    (name) => {
+      expect(readTestSettings({ TEST_DB_NAME: name }).databaseName).toBe(name);
+    },
+  );
+
+  test.each(['holdfast', 'contest', 'latest', 'testament', 'attest_books', 'mytest'])(
+    'a database called %s is refused',
+    (name) => {
+      expect(() => readTestSettings({ TEST_DB_NAME: name })).toThrow(`TEST_DB_NAME is "${name}", but`);
+    },
+  );
+});
 
 describe('npm run docs:configuration', () => {
   test('was run after the last change of a setting: docs/configuration.md', () => {

@@ -4,7 +4,7 @@ import { gatewaySettings } from '../../services/gateway/config.ts';
 import { ledgerSettings, readLedgerSettings } from '../../services/ledger/config.ts';
 import { settlerSettings } from '../../services/settler/config.ts';
 import { anyText, remotePort, secret } from '../../shared/config/fields.ts';
-import { isSet, parseSettings, type Environment } from '../../shared/config/parse-settings.ts';
+import { isSet, parseSettings, SettingsError, type Environment } from '../../shared/config/parse-settings.ts';
 import { environmentSettings } from '../../shared/config/setting-groups.ts';
 
 /** The settings that only running on one machine has. */
@@ -69,5 +69,35 @@ export function readLocalSettings(env: Environment) {
     settlerOpsPort: given.SETTLER_OPS_PORT.port,
     opsHost: given.OPS_HOST,
     logLevel: given.LOG_LEVEL,
+  };
+}
+
+/** The word, on its own or between what is no letter: a "contest" is no test. */
+const TEST_WORD = /(?<![a-z])tests?(?![a-z])/i;
+
+/**
+ * Reads the settings of `npm test`. Throws a `SettingsError` also when the database's name does not say that it is for
+ * tests: it will be written to, and dropped.
+ */
+export function readTestSettings(env: Environment) {
+  const given = parseSettings(testSettings, env);
+  if (!TEST_WORD.test(given.TEST_DB_NAME)) {
+    throw new SettingsError([
+      `TEST_DB_NAME is ${JSON.stringify(given.TEST_DB_NAME)}, but tests run only on a database that has the word "test" ` +
+        'in its name, such as holdfast_test',
+    ]);
+  }
+  const names = ['TEST_DB_HOST', 'TEST_DB_PORT', 'TEST_DB_USER', 'TEST_DB_PASSWORD'];
+  return {
+    /** Of one's own; undefined when the tests get one that lives as long as they do. */
+    server: names.some((name) => isSet(env[name]))
+      ? {
+          host: given.TEST_DB_HOST,
+          port: given.TEST_DB_PORT,
+          user: given.TEST_DB_USER,
+          password: given.TEST_DB_PASSWORD ?? '',
+        }
+      : undefined,
+    databaseName: given.TEST_DB_NAME,
   };
 }

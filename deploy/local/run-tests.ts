@@ -1,7 +1,10 @@
 import { chmod, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { loadEnvFile } from '../../shared/config/load-env-file.ts';
+import { findOddSettings } from '../../shared/config/odd-settings.ts';
 import { startChild, type ChildHandle } from './child-process.ts';
+import { readTestSettings, testSettings } from './config.ts';
 import { natsCacheDirs } from './nats-binary/cache.ts';
 import { findNatsServer } from './nats-binary/find-nats-server.ts';
 import { messageOf } from './error-text.ts';
@@ -9,24 +12,27 @@ import { startNatsServer } from './nats-server.ts';
 import { startPostgres } from './postgres-server.ts';
 import { identifyProcess } from './process-identity.ts';
 import { listenForStop } from './stop-request.ts';
+import { provideTestDatabase, type DatabaseServer } from './test-database.ts';
 
 /** With a space, as strangers' folders have. The number is ours, so that a later run knows whose folder it is. */
 const FOLDER_PREFIX = 'holdfast test ';
-const DATABASE = 'holdfast_test';
+/** Drops the test database and makes it anew. */
+const CREATE_DB = '--create-db';
 const STOP_MS = 5_000;
 const EXIT_INTERRUPTED = 130;
 
 /**
  * Runs the tests against a real PostgreSQL and nats-server, which live as long as the run, on free ports and in a
  * temporary folder; ends the process with jest's exit code. All that runs ends with this process, killed or not.
+ * With `TEST_DB_*` set the PostgreSQL is the user's own. What is not `--create-db` goes to jest.
  */
-export async function runTests(jestArgs: readonly string[]): Promise<never> {
+export async function runTests(args: readonly string[]): Promise<never> {
   const stop = listenForStop();
   await removeLeftFolders();
   const folder = await mkdtemp(join(tmpdir(), `${FOLDER_PREFIX}${process.pid} `));
   const started: Started = { jest: undefined, servers: [] };
   const exitCode = await Promise.race([
-    runJest(folder, jestArgs, started),
+    runJest(folder, args, started),
     stop.reason.then(() => EXIT_INTERRUPTED),
   ]).catch((error: unknown) => {
     process.stderr.write(`\nThe tests can't run: ${messageOf(error)}\n`);
@@ -48,8 +54,13 @@ function report(line: string): void {
   process.stderr.write(`  ${line}\n`);
 }
 
-async function runJest(folder: string, jestArgs: readonly string[], started: Started): Promise<number> {
+async function runJest(folder: string, args: readonly string[], started: Started): Promise<number> {
   const root = dirname(dirname(dirname(import.meta.dirname)));
+  // Of what .env says, tests see no more than where their database is.
+  const env = { ...process.env };
+  loadEnvFile(env, root);
+  const settings = readTestSettings(env);
+  for (const line of findOddSettings(testSettings, env)) report(line);
   // Tests make their temporary folders below ours. Some of their servers run as another user.
   const temporary = join(folder, 'tmp');
   await mkdir(temporary);
@@ -57,9 +68,10 @@ async function runJest(folder: string, jestArgs: readonly string[], started: Sta
 
   const dataDir = join(folder, 'data');
   const [postgres, nats] = await Promise.all([
-    startTestDatabase(dataDir, started),
+    settings.server ?? startTestPostgres(dataDir, started),
     startTestNats(root, dataDir, started),
   ]);
+  await provideTestDatabase(postgres, settings.databaseName, { anew: args.includes(CREATE_DB) });
   const jest = await startChild({
     name: 'jest',
     command: process.execPath,
@@ -67,7 +79,7 @@ async function runJest(folder: string, jestArgs: readonly string[], started: Sta
       join(root, 'node_modules/jest/bin/jest.js'),
       '--maxWorkers=2',
       `--cacheDirectory=${join(root, 'node_modules/.cache/jest')}`,
-      ...jestArgs,
+      ...args.filter((arg) => arg !== CREATE_DB),
     ],
     cwd: root,
     env: {
@@ -77,7 +89,7 @@ async function runJest(folder: string, jestArgs: readonly string[], started: Sta
       TEST_DB_PORT: String(postgres.port),
       TEST_DB_USER: postgres.user,
       TEST_DB_PASSWORD: postgres.password,
-      TEST_DB_NAME: DATABASE,
+      TEST_DB_NAME: settings.databaseName,
       TEST_NATS_URL: nats.url,
     },
     inheritOutput: true,
@@ -87,10 +99,9 @@ async function runJest(folder: string, jestArgs: readonly string[], started: Sta
   return (await jest.exited).code ?? 1;
 }
 
-async function startTestDatabase(dataDir: string, started: Started) {
+async function startTestPostgres(dataDir: string, started: Started): Promise<DatabaseServer> {
   const server = await startPostgres({ dataDir, report });
   started.servers.push(server.process);
-  await server.createDatabase(DATABASE);
   return server;
 }
 

@@ -1,4 +1,5 @@
-/* `npm test`: makes the clone ready, then runs the tests with the servers they need. Its arguments go to jest. */
+/* `npm test`: makes the clone ready, then runs the tests with the servers they need. `--create-db` is
+ * ours, all other arguments go to jest. */
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { prepare, ROOT, runCommandLine } from './prepare.mjs';

@@ -1,0 +1,61 @@
+import { Client } from 'pg';
+import { SettingsError } from '../../shared/config/parse-settings.ts';
+import { messageOf } from './error-text.ts';
+
+export interface DatabaseServer {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+}
+
+const CONNECT_MS = 5_000;
+
+/**
+ * Makes the test database when it is missing, or with `anew` in any case, dropping what was there.
+ * Throws a `SettingsError` when the server can't be used for that.
+ */
+export async function provideTestDatabase(
+  server: DatabaseServer,
+  name: string,
+  { anew }: { readonly anew: boolean },
+): Promise<void> {
+  const { host, port, user, password } = server;
+  const client = new Client({
+    host,
+    port,
+    user,
+    password,
+    database: 'postgres',
+    connectionTimeoutMillis: CONNECT_MS,
+  });
+  // A connection that is cut while nobody waits for it shows at the next query.
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ allowed: boolean; exists: boolean }>(
+      `SELECT rolcreatedb OR rolsuper AS allowed,
+              EXISTS (SELECT FROM pg_database WHERE datname = $1) AS exists
+       FROM pg_roles WHERE rolname = current_user`,
+      [name],
+    );
+    // Most test files make one for themselves.
+    if (rows[0]?.allowed !== true) throw new Error(`it may not make databases: ALTER ROLE ${user} CREATEDB`);
+    const database = client.escapeIdentifier(name);
+    if (anew) await client.query(`DROP DATABASE IF EXISTS ${database} WITH (FORCE)`);
+    if (anew || !rows[0].exists) await client.query(`CREATE DATABASE ${database}`);
+  } catch (error) {
+    throw new SettingsError([
+      `can't make the database ${name} on PostgreSQL at ${host}:${port} as ${user} (${reasonOf(error)}); ` +
+        'the settings are TEST_DB_HOST, TEST_DB_PORT, TEST_DB_USER, TEST_DB_PASSWORD and TEST_DB_NAME',
+    ]);
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+/** A host name with two addresses that both refuse gives an error without words of its own. */
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(reasonOf).join(', ');
+  return messageOf(error);
+}
