@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { maxCommandsPerMessage, maxMessageBytes } from '../../../shared/contracts/limits.ts';
 import type { ErrorView } from '../../../shared/contracts/outcomes.ts';
 import type { AccountId } from '../../../shared/contracts/primitives.ts';
-import { fieldErrorsOf } from './field-errors.ts';
+import { fieldErrorsOf, wordsForIssue } from './field-errors.ts';
 
 /** A payload as it arrived: one element or several, each of them not yet looked at. */
 export interface Payload {
@@ -36,7 +36,7 @@ export function readPayload(data: Uint8Array): Payload | ErrorView {
 
 /** One element, checked against its schema; or what is wrong with it, field by field. */
 export function readElement<T>(schema: z.ZodType<T>, element: unknown): { value: T } | { error: ErrorView } {
-  const parsed = schema.safeParse(element);
+  const parsed = schema.safeParse(element, { error: wordsForIssue });
   if (parsed.success) return { value: parsed.data };
   const fields = fieldErrorsOf(parsed.error);
   const named = fields.map(({ field, message }) => `${field} ${message}`).join('; ');
