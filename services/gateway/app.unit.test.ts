@@ -397,6 +397,7 @@ describe('the HTTP API', () => {
       socket.setEncoding('utf8').on('data', (text: string) => (received += text));
       await once(socket, 'close');
       expect(received).toMatch(/^HTTP\/1\.1 400 /);
+      expect(received).toMatch(/\r\nx-request-id: [0-9a-f-]{36}\r\n/i);
       const body = received.slice(received.indexOf('\r\n\r\n'));
       expect(problemSchema.parse(JSON.parse(body))).toMatchObject({ code: 'invalid_request' });
     });

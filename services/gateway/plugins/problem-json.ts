@@ -1,4 +1,5 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { errorCatalogue, type ErrorCode } from '../../../shared/contracts/error-codes.ts';
 import type { ErrorView, FieldError } from '../../../shared/contracts/outcomes.ts';
@@ -39,7 +40,7 @@ export function answerFault(error: FastifyError, request: FastifyRequest, reply:
   return sendProblem(reply, { code: 'internal', detail }, request.command);
 }
 
-/** For what is not even HTTP; the connection is of no use afterwards. */
+/** For what is not even HTTP, so that no id of the caller's was read; the connection is of no use afterwards. */
 export function answerBrokenHttp(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
@@ -49,8 +50,8 @@ export function answerBrokenHttp(error: NodeJS.ErrnoException, socket: Socket): 
     problemFrom({ code: 'invalid_request', detail: brokenHttpDetail(error.code) }, undefined),
   );
   socket.end(
-    'HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/problem+json\r\n' +
-      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    'HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/problem+json; charset=utf-8\r\n' +
+      `X-Request-Id: ${randomUUID()}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
 }
 
