@@ -7,7 +7,7 @@ import { listenProblem } from '../../shared/lifecycle/listen-problem.ts';
 import { startChild, type ChildHandle } from './child-process.ts';
 import type { LocalSettings } from './config.ts';
 import { takeDataFolder, type DataFolder } from './data-folder.ts';
-import { firstSteps, originOf } from './first-steps.ts';
+import { canTakeFirstSteps, firstSteps, originOf } from './first-steps.ts';
 import { freePort } from './free-port.ts';
 import { KeptProgram } from './kept-program.ts';
 import { wrapLine, wrapNatsLine, wrapPostgresLine } from './log-lines.ts';
@@ -118,10 +118,13 @@ export class Supervisor {
     }
     await this.#keepService('gateway', () => Promise.resolve(env));
     await waitUntilReady('the gateway', () => origin, waiting);
+    const canTry = isFresh && (await canTakeFirstSteps(origin));
 
     const seconds = ((Date.now() - startedAtMs) / 1_000).toFixed(1);
     output.say(`\nHoldfast is ready on ${origin} after ${seconds} s. Its API: ${origin}/docs`);
-    if (isFresh) output.say(`Try it:\n\n${firstSteps(origin).join('\n')}\n`);
+    // One's own is known, and may have a password in it.
+    if (settings.natsUrl === undefined) output.say(`Services of your own reach it by NATS: ${natsUrl}`);
+    if (canTry) output.say(`Try it:\n\n${firstSteps(origin).join('\n')}\n`);
     output.say('Ctrl-C stops it.\n');
   }
 
