@@ -121,12 +121,17 @@ function isBuilt() {
 
 /** Compiles into a folder beside `dist` and swaps them: a build that is killed leaves the old one, or none. */
 async function compile(onCommand) {
+  const compiler = join(ROOT, 'node_modules/typescript/bin/tsc');
+  if (!existsSync(compiler)) {
+    throw new PrepareError(
+      'there is no compiler yet: run `npm ci` first (`npm start` and `npm test` do that themselves).',
+    );
+  }
   await step('building', async () => {
     const fresh = join(ROOT, 'dist.new');
     const old = join(ROOT, 'dist.old');
     const sources = fingerprintSources();
     rmSync(fresh, { recursive: true, force: true });
-    const compiler = join(ROOT, 'node_modules/typescript/bin/tsc');
     const args = ['--project', 'tsconfig.build.json', '--outDir', fresh];
     const { code, lines } = await run([process.execPath, compiler, ...args], onCommand);
     if (code !== 0) throw new PrepareError(`the build failed:\n${indent(lines)}`);
