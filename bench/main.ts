@@ -9,6 +9,7 @@ import { auditBooks } from '../services/ledger/audit/audit-books.ts';
 import { cpuSeconds } from './cpu.ts';
 import type { LoadOrder, LoadResult } from './load.ts';
 import { openAccounts } from './open-accounts.ts';
+import { listenForStop } from '../deploy/local/stop-request.ts';
 import { progress, say } from '../deploy/local/progress.ts';
 import { durabilityProblems, startBenchStack, type BenchStack } from './stack.ts';
 
@@ -39,50 +40,61 @@ interface Measurement extends LoadResult {
 
 const path = '/api/substract';
 
-/** `npm run bench`: measures, checks the books, prints a table. Resolves with the exit code. */
+/** `npm run bench`: measures, audits the books, prints a table. Resolves with the exit code. */
 export async function runBench(root: string, args: readonly string[]): Promise<number> {
   const plan = readPlan(args);
   if (plan === undefined) return 2;
+  const stop = listenForStop();
   const workDir = await mkdtemp(join(tmpdir(), 'holdfast bench load '));
   const nodeOptions =
     plan.profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${plan.profileDir}`];
   const stack = await startBenchStack({ root, env: process.env, report: say, nodeOptions });
   try {
-    const problems = await durabilityProblems(stack.database);
-    const ids = await openAccounts(stack.natsUrl, plan.accounts, progress('opening accounts', plan.accounts));
-    const loads = await writeLoads(workDir, ids);
-    const { warmUp, measurements } = await measureAll(root, stack, plan, loads);
-    await outboxIsEmpty(stack.database);
-    const subtracts = [warmUp, ...measurements].filter(({ changesBooks }) => changesBooks);
-    const expected = subtracts.reduce((sum, { requests }) => sum + requests, 0);
-    const check = progress('auditing the books', expected + 2 * ids.length);
-    const auditBegan = performance.now();
-    const books = await auditBooks(
-      { ...stack.database, name: stack.database.database },
-      { onProgress: check },
-    );
-    problems.push(
-      ...books.findings.map(({ accountId, problem }) => `${accountId ?? ''} ${problem}`),
-      ...measurements.flatMap(failuresOf),
-    );
-    // The generator stops counting at the bell, while requests are under way: there may be more entries, never fewer.
-    const spare = books.subtracts - expected;
-    const underWay = subtracts.reduce((sum, { connections }) => sum + connections, 0);
-    if (spare < 0 || spare > underWay) {
-      problems.push(`${expected} subtracts were acknowledged, and ${books.subtracts} are in the books`);
-    }
-    process.stdout.write(tableOf(measurements));
-    const auditSeconds = (performance.now() - auditBegan) / 1000;
-    process.stdout.write(
-      `\nBooks: ${books.entries} entries audited in ${auditSeconds.toFixed(1)} s, every chain and sum recomputed.\n`,
-    );
-    await writeResult(root, plan, stack, measurements, problems);
-    for (const problem of problems) process.stdout.write(`VOID: ${problem}\n`);
-    return problems.length === 0 ? 0 : 1;
+    return await Promise.race([run(root, plan, stack, workDir), stop.reason.then(() => interruptedExitCode)]);
   } finally {
     await stack.stop();
     await rm(workDir, { recursive: true, force: true });
   }
+}
+
+const interruptedExitCode = 130;
+
+async function run(root: string, plan: Plan, stack: BenchStack, workDir: string): Promise<number> {
+  const ids = await openAccounts(stack.natsUrl, plan.accounts, progress('opening accounts', plan.accounts));
+  const loads = await writeLoads(workDir, ids);
+  const { warmUp, measurements } = await measureAll(root, stack, plan, loads);
+  await outboxIsEmpty(stack.database);
+  const subtracts = [warmUp, ...measurements].filter(({ changesBooks }) => changesBooks);
+  const problems = [
+    ...(await durabilityProblems(stack)),
+    ...[warmUp, ...measurements].flatMap(failuresOf),
+    ...(await auditProblems(stack, subtracts, ids.length)),
+  ];
+  process.stdout.write(tableOf(measurements));
+  await writeResult(root, plan, stack, measurements, problems);
+  for (const problem of problems) process.stdout.write(`VOID: ${problem}\n`);
+  return problems.length === 0 ? 0 : 1;
+}
+
+async function auditProblems(
+  stack: BenchStack,
+  subtracts: readonly Measurement[],
+  accounts: number,
+): Promise<string[]> {
+  const expected = subtracts.reduce((sum, { requests }) => sum + requests, 0);
+  const onProgress = progress('auditing the books', expected + 2 * accounts);
+  const began = performance.now();
+  const address = { ...stack.database, name: stack.database.database };
+  const books = await auditBooks(address, { onProgress });
+  say(`audited ${books.entries} entries in ${((performance.now() - began) / 1000).toFixed(1)} s`);
+  const problems = books.findings.map(({ accountId, problem }) => `${accountId ?? ''} ${problem}`);
+  // The generator stops counting at the bell, while requests are under way: there may be more entries, never fewer.
+  const spare = books.subtracts - expected;
+  const underWay = subtracts.reduce((sum, { connections }) => sum + connections, 0);
+  if (spare < 0 || spare > underWay) {
+    problems.push(`${expected} subtracts were acknowledged, and ${books.subtracts} are in the books`);
+  }
+  return problems;
 }
 
 function readPlan(args: readonly string[]): Plan | undefined {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
@@ -19,6 +19,7 @@ export interface BenchStack {
   readonly pids: Readonly<Record<string, number>>;
   readonly natsVersion: string;
   readonly database: { host: string; port: number; user: string; password: string; database: string };
+  readonly natsConfigFile: string;
   readonly stop: () => Promise<void>;
 }
 
@@ -73,6 +74,7 @@ export async function startBenchStack(options: {
       natsVersion: found.version,
       pids: { ...pids, postgres: postgres.process.pid, nats: nats.process.pid },
       database: { host, port, user, password, database: databaseName },
+      natsConfigFile: join(dataDir, 'nats/nats-server.conf'),
       stop,
     };
   } catch (error) {
@@ -82,7 +84,7 @@ export async function startBenchStack(options: {
 }
 
 /** What makes an answer durable. With any of it off, the figures are void. */
-export async function durabilityProblems(database: BenchStack['database']): Promise<string[]> {
+export async function durabilityProblems({ database, natsConfigFile }: BenchStack): Promise<string[]> {
   const client = new Client(database);
   await client.connect();
   try {
@@ -91,6 +93,9 @@ export async function durabilityProblems(database: BenchStack['database']): Prom
       const { rows } = await client.query<Record<string, string>>(`SHOW ${setting}`);
       if (rows[0]?.[setting] !== 'on') problems.push(`Postgres runs with ${setting}=${rows[0]?.[setting]}`);
     }
+    const natsConfig = await readFile(natsConfigFile, 'utf8');
+    if (!/^\s*sync_interval: always$/mu.test(natsConfig))
+      problems.push('nats-server runs without sync_interval: always');
     return problems;
   } finally {
     await client.end();

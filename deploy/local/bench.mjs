@@ -6,5 +6,6 @@ import { prepare, ROOT, runCommandLine } from './prepare.mjs';
 await runCommandLine(async () => {
   await prepare();
   const { runBench } = await import(pathToFileURL(join(ROOT, 'dist/bench/main.js')).href);
-  process.exitCode = await runBench(ROOT, process.argv.slice(2));
+  // The listeners for signals would keep the process: it ends when the benchmark has.
+  process.exit(await runBench(ROOT, process.argv.slice(2)));
 });

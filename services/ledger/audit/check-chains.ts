@@ -49,7 +49,7 @@ export async function checkChains(check: ChainCheck): Promise<number> {
   const where = accountId === undefined ? '' : 'WHERE account_id = $1';
   const values = accountId === undefined ? [] : [accountId];
   const sql = `DECLARE journal NO SCROLL CURSOR FOR
-    SELECT ${journalColumns} FROM entries ${where} ORDER BY account_id, seq`;
+    SELECT ${journalColumns} FROM entries ${where} ORDER BY entries.account_id, entries.seq`;
   await client.query(sql, values);
   const fetch = () =>
     client.query<JournalRow>({ text: `FETCH ${rowsPerFetch} FROM journal`, rowMode: 'array' });
