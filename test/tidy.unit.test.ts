@@ -20,7 +20,7 @@ import { checkLinks, checkNamedFiles, checkReadmes, checkWords } from './tidy/te
 const root = join(__dirname, '..');
 
 /** Made by tools, or by running. */
-const skipped = /^(?:node_modules|dist\b.*|coverage|package-lock\.json|\.(?!ci$|env\.example$).*)$/;
+const skipped = /^(?:node_modules|dist\b.*|coverage|results|package-lock\.json|\.(?!ci$|env\.example$).*)$/;
 const isText = /\.(?:ts|mjs|json|md|yml|yaml|conf|sh|sql|html)$|^(?:\.ci\/run|\.env\.example|LICENSE)$/;
 
 /** Sleeps that are the point of their test: how many, and why no condition could be awaited instead. */
