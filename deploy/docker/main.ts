@@ -1,0 +1,66 @@
+import { findInputProblems, readPort, readTask, USAGE } from './input.ts';
+import { ComposeFailed, Stack } from './stack.ts';
+
+/** `./deploy.sh`: does what `args` say with the stack of the clone in `root`; resolves with the exit code. */
+export async function deploy(root: string, args: readonly string[]): Promise<number> {
+  const { env } = process;
+  const task = readTask(args);
+  if (task === undefined || task === 'help') {
+    const output = task === 'help' ? process.stdout : process.stderr;
+    output.write(USAGE);
+    return task === 'help' ? 0 : 1;
+  }
+  if (task === 'up') {
+    const problems = findInputProblems(env);
+    if (problems.length > 0) {
+      process.stderr.write(`Nothing was started:\n${problems.map((each) => `  ${each}\n`).join('')}`);
+      return 1;
+    }
+  }
+  // To look or to stop takes no secrets, and Compose reads its file only with all of them there.
+  const unneeded = { DB_PASSWORD: 'unused', APP_SECRET_KEY: 'unused' };
+  const stack = new Stack({ root, env: task === 'up' ? env : { ...env, ...unneeded }, report });
+  try {
+    await stack.check();
+    switch (task) {
+      case 'up':
+        await stack.up();
+        process.stdout.write(whereItIs());
+        break;
+      case 'down':
+        await stack.down();
+        break;
+      case 'logs':
+        await stack.logs();
+        break;
+      case 'status':
+        process.stdout.write(await stack.status());
+        break;
+      default:
+        task satisfies never;
+    }
+    return 0;
+  } catch (error) {
+    if (!(error instanceof ComposeFailed)) throw error;
+    process.stderr.write(`\ndeploy.sh: ${error.message}\n`);
+    if (task === 'up') process.stderr.write('./deploy.sh --status shows what runs, --logs what it writes.\n');
+    return 1;
+  }
+}
+
+function report(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+function whereItIs(): string {
+  const { env } = process;
+  const host = env['PUBLISH_HOST'] ?? '';
+  const address = ['', '0.0.0.0'].includes(host) ? '127.0.0.1' : host;
+  const watch = `http://127.0.0.1:${readPort(env, 'WATCH_PORT', 3000)}`;
+  return `
+Holdfast is on http://${address}:${readPort(env, 'PORT', 8080)}, and healthy.
+  API       http://${address}:${readPort(env, 'PORT', 8080)}/docs
+  metrics   ${watch}/dashboards
+  traces    ${watch}/jaeger
+`;
+}
