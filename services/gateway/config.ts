@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { host, listenPort, onOff, secret } from '../../shared/config/fields.ts';
+import { host, listenPort, onOff, optionalPort, secret } from '../../shared/config/fields.ts';
 import { parseSettings, type Environment } from '../../shared/config/parse-settings.ts';
-import { logSettings, natsSettings } from '../../shared/config/setting-groups.ts';
+import { logSettings, natsSettings, opsSettings } from '../../shared/config/setting-groups.ts';
 
 /** Every setting of the gateway. */
 export const gatewaySettings = z.object({
@@ -15,6 +15,11 @@ export const gatewaySettings = z.object({
     default: 'off',
   }),
   ...natsSettings,
+  GATEWAY_OPS_PORT: optionalPort({
+    description: 'The port on which the gateway answers GET /metrics, /healthz and /readyz; 0 is off.',
+    default: '0',
+  }),
+  ...opsSettings,
   ...logSettings,
 });
 
@@ -28,6 +33,9 @@ export function readGatewaySettings(env: Environment) {
     host: given.HOST,
     jsonAsAscii: given.JSON_AS_ASCII,
     natsUrls: given.NATS_URL,
+    /** Undefined is off. */
+    opsPort: given.GATEWAY_OPS_PORT.port,
+    opsHost: given.OPS_HOST,
     logLevel: given.LOG_LEVEL,
   };
 }

@@ -1,18 +1,27 @@
 import { listenProblem } from '../../shared/lifecycle/listen-problem.ts';
+import { startOpsServer } from '../../shared/lifecycle/ops-server.ts';
 import { runService, type Service } from '../../shared/lifecycle/run-service.ts';
 import { connectNats } from '../../shared/messaging/connect.ts';
 import { createLedgerClient } from '../../shared/messaging/ledger-client/index.ts';
 import { createMetrics } from '../../shared/telemetry/metrics.ts';
+import { measureProcess } from '../../shared/telemetry/process-metrics.ts';
 import { buildApp } from './app.ts';
 import { gatewaySettings, readGatewaySettings, type GatewaySettings } from './config.ts';
 import { ledgerWhenConnected } from './ledger-when-connected.ts';
 
 async function start(service: Service<GatewaySettings>): Promise<void> {
-  const { settings, logger, stopping, onStop } = service;
+  const { settings, logger, stopping, metricsText, onStop } = service;
 
   const metrics = createMetrics();
+  measureProcess(metrics);
 
-  const connecting = connectNats({ urls: settings.natsUrls, name: 'holdfast-gateway', logger, stopping });
+  const connecting = connectNats({
+    urls: settings.natsUrls,
+    name: 'holdfast-gateway',
+    logger,
+    metrics,
+    stopping,
+  });
   onStop('the NATS connection', async () => (await connecting.catch(() => undefined))?.drain());
 
   const ledger = ledgerWhenConnected(
@@ -28,6 +37,17 @@ async function start(service: Service<GatewaySettings>): Promise<void> {
     logger.debug({ address }, 'the gateway answers HTTP');
   } catch (error) {
     throw listenProblem(error, { host, port, hostSetting: 'HOST', portSetting: 'PORT' });
+  }
+
+  if (settings.opsPort !== undefined) {
+    const ops = await startOpsServer({
+      host: settings.opsHost,
+      port: settings.opsPort,
+      portSetting: 'GATEWAY_OPS_PORT',
+      missing: ledger.missing,
+      metricsText,
+    });
+    onStop('metrics', ops.close);
   }
 }
 

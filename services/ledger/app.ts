@@ -6,7 +6,7 @@ import { holdsStream } from '../../shared/contracts/subjects.ts';
 import type { NatsLink } from '../../shared/messaging/connect.ts';
 import { OLDEST_VERSION, versionWarning } from '../../shared/messaging/nats-server-version.ts';
 import { ensureStreams, streamSince } from '../../shared/messaging/streams.ts';
-import { createMetrics } from '../../shared/telemetry/metrics.ts';
+import type { Metrics } from '../../shared/telemetry/metrics.ts';
 import { Lane } from './batching/lane.ts';
 import { MicroBatcher } from './batching/micro-batcher.ts';
 import { consumeAsyncCommands } from './messaging/async-commands.ts';
@@ -20,11 +20,19 @@ import { BookQueries } from './store/book-queries.ts';
 import { echoKnex, echoObserved, echoPool, echoTo } from './store/echo-statements.ts';
 import { migrateWhenReachable } from './store/migrate.ts';
 import { OutboxTable } from './store/outbox-table.ts';
+import { countHolds } from './store/count-holds.ts';
 import { DatabaseWatch } from './store/database-watch.ts';
 import { sweepRefusals } from './store/sweep-refusals.ts';
 import { sessionConfig, type DatabaseAddress } from './store/session.ts';
 import { WriteConnection } from './store/write-connection.ts';
-import { commandObserver, observeBatch, observeSettleTurn, observeStatement } from './telemetry.ts';
+import { countsOfKnex, countsOfPool, startGauges } from './gauges.ts';
+import {
+  commandObserver,
+  countDatabaseReconnect,
+  observeBatch,
+  observeSettleTurn,
+  observeStatement,
+} from './telemetry.ts';
 
 /** Commands in one transaction. Twice as many would hold the accounts' locks twice as long for little more speed. */
 const maxBatch = 512;
@@ -53,10 +61,10 @@ export async function createLedger(options: {
   /** A line in the log for each SQL statement. */
   echoStatements: boolean;
   logger: Logger;
+  metrics: Metrics;
   stopping: AbortSignal;
 }): Promise<Ledger> {
-  const { database, link, holdPeriodMs, echoStatements, logger, stopping } = options;
-  const metrics = createMetrics();
+  const { database, link, holdPeriodMs, echoStatements, logger, metrics, stopping } = options;
   const doubt = versionWarning(link.connection.info?.version ?? OLDEST_VERSION);
   if (doubt !== undefined) logger.warn(`${doubt}: run ${OLDEST_VERSION} or newer`);
 
@@ -79,7 +87,7 @@ export async function createLedger(options: {
     echoKnex(knex, echo);
   }
   const observed = echo === undefined ? observeStatement : echoObserved(observeStatement, echo);
-  const connection = new WriteConnection(database, logger, observed);
+  const connection = new WriteConnection(database, logger, observed, () => countDatabaseReconnect(metrics));
   const table = new OutboxTable(pool);
   const outbox = new Outbox({ jetstream: jetstream(link.connection), table, logger, metrics });
   const books: Books = { connection, outbox, holdPeriodMs };
@@ -131,11 +139,19 @@ export async function createLedger(options: {
     offer,
     observe,
     logger,
+    metrics,
     stopping,
     now: () => bookQueries.now(),
     onOpen: async () => outbox.brokerReturned(await streamSince(link.connection, holdsStream)),
   });
   outbox.start();
+  const stopGauges = startGauges({
+    metrics,
+    queueDepth: () => batcher.depth,
+    pools: { queries: () => countsOfPool(pool), pages: () => countsOfKnex(knex) },
+    countHolds: () => countHolds(pool),
+    logger,
+  });
 
   return {
     missing: () => [...(link.isConnected() ? [] : ['nats: not connected']), ...watch.missing()],
@@ -148,6 +164,7 @@ export async function createLedger(options: {
     },
     close: async () => {
       watch.stop();
+      stopGauges();
       await Promise.all([pool.end(), knex.destroy(), connection.close()]);
     },
   };

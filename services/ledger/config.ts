@@ -32,7 +32,7 @@ export const ledgerSettings = z.object({
     maxInWords: 'ten years',
   }),
   LEDGER_OPS_PORT: optionalPort({
-    description: 'The port on which the ledger answers GET /healthz and GET /readyz; 0 is off.',
+    description: 'The port on which the ledger answers GET /metrics, /healthz and /readyz; 0 is off.',
     default: '0',
   }),
   ...opsSettings,

@@ -1,6 +1,8 @@
 import { startOpsServer } from '../../shared/lifecycle/ops-server.ts';
 import { runService } from '../../shared/lifecycle/run-service.ts';
 import { connectNats } from '../../shared/messaging/connect.ts';
+import { createMetrics } from '../../shared/telemetry/metrics.ts';
+import { measureProcess } from '../../shared/telemetry/process-metrics.ts';
 import { createLedger } from './app.ts';
 import { ledgerSettings, readLedgerSettings } from './config.ts';
 
@@ -8,9 +10,17 @@ await runService({
   name: 'ledger',
   schema: ledgerSettings,
   readSettings: readLedgerSettings,
-  start: async ({ settings, logger, stopping, onStop }) => {
-    const link = await connectNats({ urls: settings.natsUrls, name: 'holdfast-ledger', logger, stopping });
-    const ledger = await createLedger({ ...settings, link, logger, stopping });
+  start: async ({ settings, logger, stopping, metricsText, onStop }) => {
+    const metrics = createMetrics();
+    measureProcess(metrics);
+    const link = await connectNats({
+      urls: settings.natsUrls,
+      name: 'holdfast-ledger',
+      logger,
+      metrics,
+      stopping,
+    });
+    const ledger = await createLedger({ ...settings, link, logger, metrics, stopping });
     // Closed in reverse order: no new work, what is there is finished, the last answers leave, the rest.
     onStop('database', ledger.close);
     onStop('NATS', link.drain);
@@ -24,6 +34,7 @@ await runService({
         port,
         portSetting: 'LEDGER_OPS_PORT',
         missing: ledger.missing,
+        metricsText,
       });
       onStop('health', ops.close);
     }

@@ -96,8 +96,8 @@ function openLedger(port = address.port, holdPeriodMs = 600_000, jetstream = tak
 }
 
 function run(ledger: Books, commands: readonly Command[], patienceMs = 20_000) {
-  const patientUntil = performance.now() + patienceMs;
-  const waiting = commands.map((command) => ({ command, patientUntil }));
+  const since = performance.now();
+  const waiting = commands.map((command) => ({ command, since, patientUntil: since + patienceMs }));
   return runBatch(waiting, (some) => processBatch(some, ledger), logger);
 }
 

@@ -13,6 +13,8 @@ export interface Failure {
 /** A command that waits for its turn. */
 export interface WaitingCommand {
   readonly command: Command;
+  /** When it was taken, by `performance.now()`. */
+  readonly since: number;
   /** By `performance.now()`; after this the caller has given up, so there is no point in trying on. */
   readonly patientUntil: number;
   /** When it is sampled. */

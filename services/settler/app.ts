@@ -4,8 +4,10 @@ import type { NatsLink } from '../../shared/messaging/connect.ts';
 import type { LedgerClient } from '../../shared/messaging/ledger-client/index.ts';
 import { ATTRIBUTE, messagingAttributes, SPAN } from '../../shared/telemetry/conventions.ts';
 import type { Logger } from '../../shared/telemetry/logger.ts';
+import type { Metrics } from '../../shared/telemetry/metrics.ts';
 import { isTracing, recordFault, SpanKind, startSpan, type Span } from '../../shared/telemetry/tracing.ts';
 import { DueQueue, type DueMessage } from './due-queue.ts';
+import { countParked } from './messaging/count-parked.ts';
 import { consumeDue } from './messaging/due-consumer.ts';
 import { settleDue } from './settle-due.ts';
 
@@ -28,9 +30,10 @@ export function createSettler(options: {
   client: LedgerClient;
   workers: number;
   logger: Logger;
+  metrics: Metrics;
   stopping: AbortSignal;
 }): Settler {
-  const { link, client, workers, logger, stopping } = options;
+  const { link, client, workers, logger, metrics, stopping } = options;
 
   const queue = new DueQueue({
     workers,
@@ -63,12 +66,14 @@ export function createSettler(options: {
     consumeDue({
       link,
       logger,
+      metrics,
       stopping,
       now: () => client.ledgerNow(),
       onOpen: () => void sweep(),
       onDue: (message) => queue.add(message),
     }),
     everyMinute(sweep, stopping),
+    countParked({ link, metrics, stopping }),
   ]);
   return { ended, missing: () => client.missing() };
 }

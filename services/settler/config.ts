@@ -15,7 +15,7 @@ export const settlerSettings = z.object({
     max: 64,
   }),
   SETTLER_OPS_PORT: optionalPort({
-    description: 'The port on which the settler answers GET /healthz and GET /readyz; 0 is off.',
+    description: 'The port on which the settler answers GET /metrics, /healthz and /readyz; 0 is off.',
     default: '0',
   }),
   ...opsSettings,

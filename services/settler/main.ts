@@ -3,6 +3,7 @@ import { runService } from '../../shared/lifecycle/run-service.ts';
 import { connectNats } from '../../shared/messaging/connect.ts';
 import { createLedgerClient } from '../../shared/messaging/ledger-client/index.ts';
 import { createMetrics } from '../../shared/telemetry/metrics.ts';
+import { measureProcess } from '../../shared/telemetry/process-metrics.ts';
 import { createSettler } from './app.ts';
 import { settlerSettings, readSettlerSettings } from './config.ts';
 
@@ -10,12 +11,20 @@ await runService({
   name: 'settler',
   schema: settlerSettings,
   readSettings: readSettlerSettings,
-  start: async ({ settings, logger, stopping, onStop }) => {
-    const link = await connectNats({ urls: settings.natsUrls, name: 'holdfast-settler', logger, stopping });
+  start: async ({ settings, logger, stopping, metricsText, onStop }) => {
+    const metrics = createMetrics();
+    measureProcess(metrics);
+    const link = await connectNats({
+      urls: settings.natsUrls,
+      name: 'holdfast-settler',
+      logger,
+      metrics,
+      stopping,
+    });
     onStop('NATS', link.drain);
-    const client = createLedgerClient({ link, logger, metrics: createMetrics() });
+    const client = createLedgerClient({ link, logger, metrics });
     onStop('ledger client', () => client.close());
-    const settler = createSettler({ link, client, workers: settings.workers, logger, stopping });
+    const settler = createSettler({ link, client, workers: settings.workers, logger, metrics, stopping });
     onStop('settling', async () => {
       await settler.ended;
     });
@@ -27,6 +36,7 @@ await runService({
         port,
         portSetting: 'SETTLER_OPS_PORT',
         missing: settler.missing,
+        metricsText,
       });
       onStop('health', ops.close);
     }

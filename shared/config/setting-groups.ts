@@ -30,7 +30,7 @@ export const environmentSettings = {
 
 export const opsSettings = {
   OPS_HOST: host({
-    description: 'The address on which ledger and settler answer GET /healthz and GET /readyz.',
+    description: 'The address of the services’ own ports for GET /metrics, /healthz and /readyz.',
     default: '127.0.0.1',
   }),
 };

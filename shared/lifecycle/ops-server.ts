@@ -1,8 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { PROMETHEUS_CONTENT_TYPE } from '../telemetry/prometheus-text.ts';
 import { listenProblem } from './listen-problem.ts';
 
-/** Health for the services that don't speak HTTP otherwise. */
+/** Health and metrics, away from what a service does for others. */
 export interface OpsServer {
   port: number;
   close: () => Promise<void>;
@@ -10,7 +11,7 @@ export interface OpsServer {
 
 /**
  * Answers `GET /healthz` (200 while the process lives) and `GET /readyz` (200 when `missing()` is empty, else 503 with
- * what is missing). `missing` must answer from memory: probes come every second. Port 0 takes a free one.
+ * what is missing), and `GET /metrics` in Prometheus' text format when it is given a text. `missing` must answer from memory: probes come every second. Port 0 takes a free one.
  * Throws a `SettingsError` when it can't listen there.
  */
 export async function startOpsServer(options: {
@@ -19,8 +20,10 @@ export async function startOpsServer(options: {
   /** The setting to name when the port is taken. */
   portSetting: string;
   missing: () => readonly string[];
+  metricsText?: (() => Promise<string>) | undefined;
 }): Promise<OpsServer> {
-  const server = createServer((request, response) => answer(request, response, options.missing()));
+  const { missing, metricsText } = options;
+  const server = createServer((request, response) => answer(request, response, { missing, metricsText }));
   try {
     await listen(server, options.port, options.host);
   } catch (error) {
@@ -29,19 +32,41 @@ export async function startOpsServer(options: {
   return { port: (server.address() as AddressInfo).port, close: () => close(server) };
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, missing: readonly string[]): void {
+interface Told {
+  missing: () => readonly string[];
+  metricsText: (() => Promise<string>) | undefined;
+}
+
+function answer(request: IncomingMessage, response: ServerResponse, told: Told): void {
   const path = request.url?.split('?', 1)[0];
-  if (path !== '/healthz' && path !== '/readyz') {
+  const metricsText = path === '/metrics' ? told.metricsText : undefined;
+  if (path !== '/healthz' && path !== '/readyz' && metricsText === undefined) {
     send(request, response, 404, { status: 'not found' });
   } else if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.setHeader('allow', 'GET, HEAD');
     send(request, response, 405, { status: 'method not allowed' });
+  } else if (metricsText !== undefined) {
+    void sendMetrics(request, response, metricsText);
   } else if (path === '/healthz') {
     send(request, response, 200, { status: 'ok' });
-  } else if (missing.length === 0) {
-    send(request, response, 200, { status: 'ready' });
   } else {
-    send(request, response, 503, { status: 'not ready', missing });
+    const missing = told.missing();
+    if (missing.length === 0) send(request, response, 200, { status: 'ready' });
+    else send(request, response, 503, { status: 'not ready', missing });
+  }
+}
+
+async function sendMetrics(
+  request: IncomingMessage,
+  response: ServerResponse,
+  metricsText: () => Promise<string>,
+): Promise<void> {
+  try {
+    const text = await metricsText();
+    response.writeHead(200, { 'content-type': PROMETHEUS_CONTENT_TYPE, 'cache-control': 'no-store' });
+    response.end(request.method === 'HEAD' ? undefined : text);
+  } catch (error) {
+    send(request, response, 500, { status: 'no metrics', detail: String(error) });
   }
 }
 

@@ -24,6 +24,8 @@ export interface Service<Settings> {
   instanceId: string;
   /** Aborted as soon as the service is asked to stop: give up waiting, take no new work. */
   stopping: AbortSignal;
+  /** All metrics in Prometheus' text format, when there is an ops port. */
+  metricsText?: () => Promise<string>;
   /** Registers what must be stopped, and how. Stopping goes in reverse order, each after the one before is done. */
   onStop: (what: string, close: () => Promise<void> | void) => void;
 }
@@ -33,7 +35,9 @@ export interface Service<Settings> {
  * telemetry, calls `start`, and stops it in order on
  * SIGTERM or SIGINT. Faults that nobody caught are logged and end the process. Exit codes: `EXIT_CODE`.
  */
-export async function runService<Settings extends { logLevel: string }>(options: {
+export async function runService<
+  Settings extends { logLevel: string; opsPort?: number | undefined },
+>(options: {
   name: string;
   /** What `readSettings` reads, by name. */
   schema: z.ZodObject;
@@ -58,13 +62,20 @@ export async function runService<Settings extends { logLevel: string }>(options:
     const closers = new Closers(logger);
     stopping = stopOnSignals(logger, closers);
     const instanceId = randomUUID();
-    const telemetry = await startTelemetry({ service: options.name, instanceId, logger, env: process.env });
+    const telemetry = await startTelemetry({
+      service: options.name,
+      instanceId,
+      logger,
+      env: process.env,
+      prometheus: settings.opsPort !== undefined,
+    });
     closers.add('telemetry', telemetry.shutdown);
     await options.start({
       settings,
       logger,
       instanceId,
       stopping,
+      ...(telemetry.metricsText && { metricsText: telemetry.metricsText }),
       onStop: (what, close) => closers.add(what, close),
     });
   } catch (error) {

@@ -1,7 +1,9 @@
 import { AuthorizationError, connect, type NatsConnection, type Status } from '@nats-io/transport-node';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isNativeError } from 'node:util/types';
+import { ATTRIBUTE, MESSAGING_SYSTEM } from '../telemetry/conventions.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 
 /** A service must be back within 5 s of its broker: the client tries again this often, and no slower over time. */
 const RECONNECT_EVERY_MS = 250;
@@ -42,9 +44,10 @@ export async function connectNats(options: {
   /** Shown in the monitoring of NATS. */
   name: string;
   logger: Logger;
+  metrics?: Pick<Metrics, 'reconnects'>;
   stopping?: AbortSignal;
 }): Promise<NatsLink> {
-  const { urls, name, logger, stopping } = options;
+  const { urls, name, logger, metrics, stopping } = options;
   const target = readTarget(urls);
   const warn = repeatedWarning(logger, target.servers);
   for (;;) {
@@ -66,7 +69,9 @@ export async function connectNats(options: {
         noAsyncTraces: true,
       });
       logger.info({ server: connection.getServer() }, 'connected to NATS');
-      return keepLink(connection, logger, warn);
+      return keepLink(connection, logger, warn, () =>
+        metrics?.reconnects.add(1, { [ATTRIBUTE.peer]: MESSAGING_SYSTEM }),
+      );
     } catch (error) {
       warn(error);
     }
@@ -74,7 +79,12 @@ export async function connectNats(options: {
   }
 }
 
-function keepLink(connection: NatsConnection, logger: Logger, warn: (error?: unknown) => void): NatsLink {
+function keepLink(
+  connection: NatsConnection,
+  logger: Logger,
+  warn: (error?: unknown) => void,
+  onReconnect: () => void,
+): NatsLink {
   let connected = true;
   let draining = false;
   let letGoTimer: NodeJS.Timeout | undefined;
@@ -95,6 +105,7 @@ function keepLink(connection: NatsConnection, logger: Logger, warn: (error?: unk
         break;
       case 'reconnect':
         connected = true;
+        onReconnect();
         logger.info({ server: status.server }, 'connected to NATS again');
         break;
       case 'error':

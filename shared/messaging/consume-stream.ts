@@ -7,7 +7,9 @@ import {
 } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/nats-core';
 import { setTimeout as delay } from 'node:timers/promises';
+import { ATTRIBUTE } from '../telemetry/conventions.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 import type { NatsLink } from './connect.ts';
 import { ensureStreams } from './streams.ts';
 
@@ -25,7 +27,10 @@ interface ConsumeOptions {
   readonly maxAckPending: number;
   /** Messages asked for ahead. */
   readonly maxMessages: number;
+  /** How often a message is delivered when all goes well. What comes on top is counted. */
+  readonly usualDeliveries: number;
   readonly logger: Logger;
+  readonly metrics: Pick<Metrics, 'redeliveries'>;
   readonly stopping: AbortSignal;
   /** Called whenever consuming begins (again): at the start, and after every loss of the broker. */
   readonly onOpen?: () => Promise<void> | void;
@@ -48,7 +53,12 @@ export async function consumeStream(options: ConsumeOptions): Promise<void> {
       messages = await open(options);
       await options.onOpen?.();
       if (stopping.aborted) stop();
-      for await (const message of messages) onMessage(message);
+      for await (const message of messages) {
+        if (message.info.deliveryCount > options.usualDeliveries) {
+          options.metrics.redeliveries.add(1, { [ATTRIBUTE.messagingConsumerGroupName]: options.consumer });
+        }
+        onMessage(message);
+      }
     } catch (error) {
       if (stopping.aborted) return;
       logger.warn(

@@ -20,12 +20,15 @@ export const ATTRIBUTE = {
   messagingOperationName: 'messaging.operation.name',
   messagingOperationType: 'messaging.operation.type',
   messagingMessageId: 'messaging.message.id',
+  messagingConsumerGroupName: 'messaging.consumer.group.name',
   messagingBatchMessageCount: 'messaging.batch.message_count',
   // https://opentelemetry.io/docs/specs/semconv/database/database-spans/
   dbSystemName: 'db.system.name',
   dbNamespace: 'db.namespace',
   dbOperationName: 'db.operation.name',
   dbQuerySummary: 'db.query.summary',
+  dbPoolName: 'db.client.connection.pool.name',
+  dbConnectionState: 'db.client.connection.state',
   // https://opentelemetry.io/docs/specs/semconv/http/http-spans/
   httpRequestMethod: 'http.request.method',
   httpRoute: 'http.route',
@@ -41,6 +44,8 @@ export const ATTRIBUTE = {
   /** `applied`, `replayed`, or the code of the refusal or fault. */
   outcome: 'holdfast.outcome',
   refusalCode: 'holdfast.refusal.code',
+  /** `nats` or `postgresql`. */
+  peer: 'holdfast.peer',
 } as const;
 
 /** Attribute values that the conventions fix. */

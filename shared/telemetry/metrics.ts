@@ -1,4 +1,5 @@
 import { metrics, type Counter, type Gauge, type Histogram } from '@opentelemetry/api';
+import { ATTRIBUTE } from './conventions.ts';
 
 interface MetricFacts {
   kind: 'counter' | 'histogram' | 'gauge';
@@ -8,6 +9,8 @@ interface MetricFacts {
   description: string;
   /** Upper bounds of a histogram's buckets, in the unit. */
   buckets?: readonly number[];
+  /** The attributes of its measurements. None has an unbounded number of values: no ids, names or paths. */
+  attributes: readonly string[];
 }
 
 /** The conventions' own for requests, with finer steps at the low end, where a good answer takes 1 to 5 ms. */
@@ -15,13 +18,21 @@ const SECONDS = [
   0.001, 0.0025, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
 ];
 
-/** Every metric there is. What each is called here is also how code calls it: `metrics.commands.add(1, …)`. */
+const MESSAGING = [
+  ATTRIBUTE.messagingSystem,
+  ATTRIBUTE.messagingDestinationName,
+  ATTRIBUTE.messagingOperationName,
+  ATTRIBUTE.messagingOperationType,
+];
+
+/** Every metric there is. What each is called here is also how code calls it: `metrics.batchSize.record(…)`. */
 export const METRICS = {
   commands: {
     kind: 'counter',
     name: 'holdfast.commands',
     unit: '{command}',
     description: 'Commands answered by the ledger, by kind and outcome.',
+    attributes: [ATTRIBUTE.commandKind, ATTRIBUTE.outcome],
   },
   httpServerDuration: {
     kind: 'histogram',
@@ -30,14 +41,40 @@ export const METRICS = {
     description:
       'From the first byte of an HTTP request to the last of its answer, by method, route and status.',
     buckets: SECONDS,
+    attributes: [ATTRIBUTE.httpRequestMethod, ATTRIBUTE.httpRoute, ATTRIBUTE.httpResponseStatusCode],
   },
   natsRequestDuration: {
     kind: 'histogram',
     name: 'messaging.client.operation.duration',
     unit: 's',
     description:
-      'From sending a request over NATS to its answer, by subject; retries are requests of their own.',
+      'From sending a message over NATS to its answer or acknowledgement, by subject; retries are messages of their own.',
     buckets: SECONDS,
+    attributes: MESSAGING,
+  },
+  processDuration: {
+    kind: 'histogram',
+    name: 'messaging.process.duration',
+    unit: 's',
+    description:
+      'From when the ledger took a batch’s longest-waiting command to its answer: waiting, deciding and the commit.',
+    buckets: SECONDS,
+    attributes: [],
+  },
+  queueWait: {
+    kind: 'histogram',
+    name: 'holdfast.queue.wait',
+    unit: 's',
+    description: 'How long the longest-waiting command of a batch waited in the ledger for its turn.',
+    buckets: SECONDS,
+    attributes: [],
+  },
+  queueDepth: {
+    kind: 'gauge',
+    name: 'holdfast.queue.depth',
+    unit: '{command}',
+    description: 'Commands that wait in the ledger for their turn; past 8,192 new ones are refused.',
+    attributes: [],
   },
   batchSize: {
     kind: 'histogram',
@@ -45,13 +82,15 @@ export const METRICS = {
     unit: '{command}',
     description: 'Commands in one transaction of the ledger.',
     buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512],
+    attributes: [],
   },
   transactionDuration: {
     kind: 'histogram',
     name: 'holdfast.transaction.duration',
     unit: 's',
-    description: 'From the begin of a batch transaction to its commit.',
+    description: 'From the begin of a batch or settle transaction to its commit, tries included.',
     buckets: SECONDS,
+    attributes: [],
   },
   settleLag: {
     kind: 'histogram',
@@ -59,12 +98,112 @@ export const METRICS = {
     unit: 's',
     description: 'From when a hold fell due to when it was settled.',
     buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 10, 30, 60, 300],
+    attributes: [],
+  },
+  holdsPending: {
+    kind: 'gauge',
+    name: 'holdfast.holds.pending',
+    unit: '{hold}',
+    description:
+      'Holds that are not settled yet: counted up to 10,000, past that the estimate of the last ANALYZE.',
+    attributes: [],
+  },
+  holdsOverdue: {
+    kind: 'gauge',
+    name: 'holdfast.holds.overdue',
+    unit: '{hold}',
+    description: 'Pending holds that fell due more than 5 s ago, counted up to 10,000.',
+    attributes: [],
+  },
+  holdsOverdueAge: {
+    kind: 'gauge',
+    name: 'holdfast.holds.overdue.age',
+    unit: 's',
+    description: 'How long ago the oldest pending hold fell due; 0 while none is due.',
+    attributes: [],
   },
   outboxDepth: {
     kind: 'gauge',
     name: 'holdfast.outbox.depth',
     unit: '{message}',
-    description: 'Messages written to the outbox and not yet known to have reached the broker.',
+    description:
+      'Messages written to the outbox and not yet known to have reached the broker, counted up to 10,001.',
+    attributes: [],
+  },
+  outboxAge: {
+    kind: 'gauge',
+    name: 'holdfast.outbox.age',
+    unit: 's',
+    description:
+      'Age of the oldest outbox message that the relay has to send; 0 when nothing was left behind.',
+    attributes: [],
+  },
+  parkedMessages: {
+    kind: 'gauge',
+    name: 'holdfast.due.parked',
+    unit: '{message}',
+    description:
+      'Due messages that the broker keeps for later or a settler works on: about one per coming second.',
+    attributes: [],
+  },
+  redeliveries: {
+    kind: 'counter',
+    name: 'holdfast.redeliveries',
+    unit: '{message}',
+    description:
+      'Messages of a stream delivered more often than its rule (a due message twice: parked, and when due), by consumer.',
+    attributes: [ATTRIBUTE.messagingConsumerGroupName],
+  },
+  reconnects: {
+    kind: 'counter',
+    name: 'holdfast.reconnects',
+    unit: '{connection}',
+    description: 'Connections made again after a loss, to NATS or for the ledger’s writing to Postgres.',
+    attributes: [ATTRIBUTE.peer],
+  },
+  poolConnections: {
+    kind: 'gauge',
+    name: 'db.client.connection.count',
+    unit: '{connection}',
+    description: 'The ledger’s connections to Postgres for reading, by pool and state.',
+    attributes: [ATTRIBUTE.dbPoolName, ATTRIBUTE.dbConnectionState],
+  },
+  poolPending: {
+    kind: 'gauge',
+    name: 'db.client.connection.pending_requests',
+    unit: '{request}',
+    description: 'Queries that wait for a connection, by pool.',
+    attributes: [ATTRIBUTE.dbPoolName],
+  },
+  eventLoopDelayP99: {
+    kind: 'gauge',
+    name: 'nodejs.eventloop.delay.p99',
+    unit: 's',
+    description:
+      'How late timers were in the last 10 s, 99th percentile: what everything else in the process waits.',
+    attributes: [],
+  },
+  eventLoopDelayMax: {
+    kind: 'gauge',
+    name: 'nodejs.eventloop.delay.max',
+    unit: 's',
+    description: 'How late a timer was at most in the last 10 s.',
+    attributes: [],
+  },
+  eventLoopUtilization: {
+    kind: 'gauge',
+    name: 'nodejs.eventloop.utilization',
+    unit: '1',
+    description:
+      'Part of the last 10 s in which the event loop was busy, 0 to 1; near 1 the process is the limit.',
+    attributes: [],
+  },
+  memoryUsage: {
+    kind: 'gauge',
+    name: 'process.memory.usage',
+    unit: 'By',
+    description: 'Memory that the process keeps resident.',
+    attributes: [],
   },
 } as const satisfies Record<string, MetricFacts>;
 
@@ -77,6 +216,18 @@ interface Instruments {
 export type Metrics = {
   readonly [Name in keyof typeof METRICS]: Instruments[(typeof METRICS)[Name]['kind']];
 };
+
+let measuring = false;
+
+/** For `startTelemetry`: says that metrics go somewhere. */
+export function setMeasuring(on: boolean): void {
+  measuring = on;
+}
+
+/** Whether metrics go somewhere. Ask it before work that is done for a metric alone. */
+export function isMeasuring(): boolean {
+  return measuring;
+}
 
 /** The instruments of all metrics. Made after `startTelemetry`: those made before it record nothing, for good. */
 export function createMetrics(): Metrics {
@@ -103,3 +254,12 @@ function instrument(facts: MetricFacts): Counter | Histogram | Gauge {
       return facts.kind satisfies never;
   }
 }
+
+/** What a metric is called in Prometheus text, here and behind an OpenTelemetry collector: units are spelled out. */
+export function prometheusName({ kind, name, unit }: Pick<MetricFacts, 'kind' | 'name' | 'unit'>): string {
+  const withUnit = name.replaceAll('.', '_') + (UNIT_SUFFIXES[unit] ?? '');
+  return kind === 'counter' ? `${withUnit}_total` : withUnit;
+}
+
+/** Words in braces are no units there. */
+export const UNIT_SUFFIXES: Readonly<Record<string, string>> = { s: '_seconds', By: '_bytes', '1': '_ratio' };

@@ -4,6 +4,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Environment } from '../config/parse-settings.ts';
 import { readVersion } from '../config/read-version.ts';
 import type { Logger } from './logger.ts';
+import { setMeasuring } from './metrics.ts';
+import { otlpMetricReaders } from './otlp-metric-readers.ts';
+import { prometheusText } from './prometheus-text.ts';
 import { setTracing } from './tracing.ts';
 
 /** The last spans get this long to be sent when a service stops; a collector that hangs must not hold it up. */
@@ -14,13 +17,16 @@ const REPEAT_WARNING_MS = 60_000;
 
 export interface Telemetry {
   enabled: boolean;
+  /** All metrics in Prometheus' text format; undefined when they were not asked for so. */
+  metricsText?: () => Promise<string>;
   /** Sends what is left, for at most 2 s. Never throws. */
   shutdown: () => Promise<void>;
 }
 
 /**
  * Starts sending traces and metrics by OTLP when the environment names an endpoint (`OTEL_EXPORTER_OTLP_ENDPOINT`, or
- * one for traces or for metrics alone), unless `OTEL_SDK_DISABLED=true`. All standard `OTEL_*` variables hold; the SDK
+ * one for traces or for metrics alone), and gathers metrics when
+ * they will be asked for in Prometheus' format; unless `OTEL_SDK_DISABLED=true`. All standard `OTEL_*` variables hold; the SDK
  * takes them from the environment of the process. Otherwise no module of the SDK is even loaded.
  * A collector that can't be reached is no error.
  */
@@ -30,17 +36,21 @@ export async function startTelemetry(options: {
   instanceId: string;
   logger: Logger;
   env: Environment;
+  /** Whether `metricsText` is wanted. */
+  prometheus?: boolean;
 }): Promise<Telemetry> {
-  const { env, logger } = options;
+  const { env, logger, prometheus = false } = options;
   const hasEndpoint = (signal: 'TRACES' | 'METRICS') =>
     isSet(env, 'OTEL_EXPORTER_OTLP_ENDPOINT') || isSet(env, `OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`);
   const traces = hasEndpoint('TRACES');
   const metrics = hasEndpoint('METRICS');
   const disabled = env['OTEL_SDK_DISABLED']?.trim().toLowerCase() === 'true';
-  if (disabled || (!traces && !metrics)) return { enabled: false, shutdown: () => Promise.resolve() };
+  if (disabled || (!traces && !metrics && !prometheus))
+    return { enabled: false, shutdown: () => Promise.resolve() };
 
   diag.setLogger(quietDiagnostics(logger), { logLevel: DiagLogLevel.WARN });
   const { NodeSDK: Sdk, resources } = await import('@opentelemetry/sdk-node');
+  const scraped = prometheus ? await prometheusReader() : undefined;
   const sdk = new Sdk({
     // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win over these.
     resource: resources.defaultResource().merge(
@@ -52,18 +62,35 @@ export async function startTelemetry(options: {
     ),
     // An empty list is "none"; without a list the SDK takes the exporter that the environment names.
     ...(traces ? {} : { spanProcessors: [] }),
-    ...(metrics ? {} : { metricReaders: [] }),
+    metricReaders: [
+      ...(scraped === undefined ? [] : [scraped.reader]),
+      ...(metrics ? await otlpMetricReaders(env) : []),
+    ],
     // Logs go to standard output.
     logRecordProcessors: [],
   });
   sdk.start();
   setTracing(traces);
-  logger.info({ traces, metrics }, 'telemetry is on');
-  return { enabled: true, shutdown: () => shutDown(sdk, logger) };
+  setMeasuring(metrics || prometheus);
+  logger.info({ traces, metrics, prometheus }, 'telemetry is on');
+  return {
+    enabled: true,
+    shutdown: () => shutDown(sdk, logger),
+    ...(scraped === undefined ? {} : { metricsText: scraped.text }),
+  };
+}
+
+/** Without a server of its own: the ops server asks it. */
+async function prometheusReader() {
+  const { PrometheusExporter, PrometheusSerializer } = await import('@opentelemetry/exporter-prometheus');
+  const reader = new PrometheusExporter({ preventServerStart: true });
+  const serializer = new PrometheusSerializer(undefined, false, undefined, true, true);
+  return { reader, text: () => prometheusText(reader, serializer) };
 }
 
 async function shutDown(sdk: NodeSDK, logger: Logger): Promise<void> {
   setTracing(false);
+  setMeasuring(false);
   const flush = sdk.shutdown().then(
     () => 'done',
     () => 'failed',

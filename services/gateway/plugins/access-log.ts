@@ -18,7 +18,7 @@ export function addAccessLog(
     logger[level](lineOf(request, reply, route), 'request');
     metrics.httpServerDuration.record(reply.elapsedTime / 1_000, {
       [ATTRIBUTE.httpRequestMethod]: request.method,
-      [ATTRIBUTE.httpRoute]: route,
+      ...(route === undefined ? {} : { [ATTRIBUTE.httpRoute]: route }),
       [ATTRIBUTE.httpResponseStatusCode]: reply.statusCode,
     });
     done();

@@ -31,6 +31,11 @@ export class MicroBatcher<Item> implements Turns {
     return true;
   }
 
+  /** Items that wait. */
+  get depth(): number {
+    return this.#waiting.length;
+  }
+
   hasWork(): boolean {
     return this.#waiting.length > 0;
   }

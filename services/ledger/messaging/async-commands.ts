@@ -14,6 +14,7 @@ import {
 } from '../../../shared/contracts/subjects.ts';
 import type { NatsLink } from '../../../shared/messaging/connect.ts';
 import { consumeStream } from '../../../shared/messaging/consume-stream.ts';
+import type { Metrics } from '../../../shared/telemetry/metrics.ts';
 import type { Outcome } from '../domain/execute-batch.ts';
 import { formatMicros, type Micros } from '../domain/time.ts';
 import type { Failure } from '../run-batch.ts';
@@ -35,6 +36,7 @@ interface AsyncCommandDesk {
   readonly offer: (command: AttendedCommand) => boolean;
   readonly observe: CommandObserver;
   readonly logger: Logger;
+  readonly metrics: Pick<Metrics, 'redeliveries'>;
   readonly stopping: AbortSignal;
   /** The database's clock. */
   readonly now: () => Promise<Micros>;
@@ -58,6 +60,7 @@ export async function consumeAsyncCommands(desk: AsyncCommandDesk): Promise<void
     ackWaitMs,
     maxAckPending,
     maxMessages: maxAckPending / 2,
+    usualDeliveries: 1,
     onMessage: (message) => void takeMessage(message, desk),
   });
 }
@@ -101,10 +104,12 @@ async function takeElement(
   const given = { kind, payload: read.value } as Parameters<typeof commandOf>[0];
   const command = commandOf(given, observation.traceparent, true);
   const outcome = await new Promise<Outcome | Failure | { type: 'overloaded' }>((resolve) => {
+    const since = performance.now();
     // Patient for good: the stream keeps the command for as long as it takes.
     const attended = {
       command,
-      patientUntil: performance.now() + ackWaitMs / 2,
+      since,
+      patientUntil: since + ackWaitMs / 2,
       span: observation.span,
       answer: resolve,
     };

@@ -147,8 +147,8 @@ function serveAccountCommand(
     observation.end(outcome);
     done(outcomeView(command.id, outcome));
   };
-  const patientUntil = performance.now() + patienceMs;
-  if (offer({ command, patientUntil, span: observation.span, answer })) return;
+  const since = performance.now();
+  if (offer({ command, since, patientUntil: since + patienceMs, span: observation.span, answer })) return;
   observation.end({ type: 'overloaded' });
   done(failedView(command.id, overloaded));
 }

@@ -1,7 +1,10 @@
 import type { JetStreamClient } from '@nats-io/jetstream';
+import { trace } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import { eventSubject, holdDueSubject } from '../../../shared/contracts/subjects.ts';
+import { ATTRIBUTE, messagingAttributes, SPAN } from '../../../shared/telemetry/conventions.ts';
 import type { Metrics } from '../../../shared/telemetry/metrics.ts';
+import { inChildSpan, isTracing, SpanKind } from '../../../shared/telemetry/tracing.ts';
 import type { Command } from '../domain/commands.ts';
 import type { BatchResult } from '../domain/execute-batch.ts';
 import type { Micros } from '../domain/time.ts';
@@ -129,11 +132,19 @@ export class Outbox {
 
   async #publish(id: bigint, message: OutboxMessage): Promise<boolean> {
     this.#inFlight.add(id);
+    const subject = subjectOf[message.topic];
+    const began = performance.now();
     try {
-      await this.#options.jetstream.publish(subjectOf[message.topic], message.payload, {
-        msgID: message.messageId,
-        timeout: publishTimeoutMs,
-      });
+      await inPublishSpan(subject, message.messageId, () =>
+        this.#options.jetstream.publish(subject, message.payload, {
+          msgID: message.messageId,
+          timeout: publishTimeoutMs,
+        }),
+      );
+      this.#options.metrics.natsRequestDuration.record(
+        (performance.now() - began) / 1_000,
+        messagingAttributes(subject, 'send'),
+      );
       this.#acknowledged.push(id);
       if (message.topic === 'due') this.#dueSeconds.acknowledged(message.messageId);
       this.#idleTimer ??= setTimeout(() => {
@@ -177,9 +188,10 @@ export class Outbox {
   async #relay(): Promise<void> {
     const { table, logger } = this.#options;
     try {
-      const { count, left } = await table.left(maxRows + 1, relayBatch);
+      const { count, left, oldestS } = await table.left(maxRows + 1, relayBatch);
       this.#rows = count;
       this.#options.metrics.outboxDepth.record(count);
+      this.#options.metrics.outboxAge.record(oldestS);
       const own = new Set([...this.#inFlight, ...this.#acknowledged]);
       const publishing = left
         .filter(({ id }) => !own.has(id))
@@ -190,4 +202,12 @@ export class Outbox {
       logger.debug({ err: error }, 'the relay will look again');
     }
   }
+}
+
+/** Below the batch that wrote the message, when that is sampled. */
+function inPublishSpan<T>(subject: string, messageId: string, publish: () => Promise<T>): Promise<T> {
+  const batch = isTracing() ? trace.getActiveSpan() : undefined;
+  if (batch === undefined) return publish();
+  const attributes = { ...messagingAttributes(subject, 'send'), [ATTRIBUTE.messagingMessageId]: messageId };
+  return inChildSpan(batch, SPAN.send(subject), { kind: SpanKind.PRODUCER, attributes }, publish);
 }

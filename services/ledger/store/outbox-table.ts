@@ -27,21 +27,29 @@ export class OutboxTable {
     this.#pool = pool;
   }
 
-  /** How many rows there are (counted up to `countTo`), and the oldest of those that were left behind. */
-  async left(countTo: number, limit: number): Promise<{ count: number; left: LeftMessage[] }> {
+  /** How many rows there are (counted up to `countTo`), the oldest of those left behind, and the first one's age. */
+  async left(
+    countTo: number,
+    limit: number,
+  ): Promise<{ count: number; left: LeftMessage[]; oldestS: number }> {
     const counted = await this.#pool.query<{ count: bigint }>({
       name: 'count-outbox',
       text: 'SELECT count(*) FROM (SELECT FROM outbox LIMIT $1) AS rows',
       values: [countTo],
     });
-    const left = await this.#pool.query<LeftRow>({
+    const left = await this.#pool.query<LeftRow & { age_s: number }>({
       name: 'left-in-outbox',
       text: `
-        SELECT id, topic, message_id, payload FROM outbox
+        SELECT id, topic, message_id, payload, extract(epoch FROM clock_timestamp() - at)::float8 AS age_s
+        FROM outbox
         WHERE at < clock_timestamp() - interval '${leftAfter}' ORDER BY id LIMIT $1`,
       values: [limit],
     });
-    return { count: Number(counted.rows[0]?.count ?? 0n), left: left.rows.map(leftMessageOf) };
+    return {
+      count: Number(counted.rows[0]?.count ?? 0n),
+      left: left.rows.map(leftMessageOf),
+      oldestS: left.rows[0]?.age_s ?? 0,
+    };
   }
 
   /**

@@ -11,12 +11,20 @@ export class WriteConnection {
   readonly #address: DatabaseAddress;
   readonly #logger: Logger;
   readonly #observe: StatementObserver;
+  readonly #onReconnect: () => void;
   #client: Client | undefined;
+  #hasConnected = false;
 
-  constructor(address: DatabaseAddress, logger: Logger, observe: StatementObserver = () => undefined) {
+  constructor(
+    address: DatabaseAddress,
+    logger: Logger,
+    observe: StatementObserver = () => undefined,
+    onReconnect: () => void = () => undefined,
+  ) {
     this.#address = address;
     this.#logger = logger;
     this.#observe = observe;
+    this.#onReconnect = onReconnect;
   }
 
   /**
@@ -60,6 +68,8 @@ export class WriteConnection {
       throw connectionLost(error);
     }
     this.#client = client;
+    if (this.#hasConnected) this.#onReconnect();
+    this.#hasConnected = true;
     return client;
   }
 }

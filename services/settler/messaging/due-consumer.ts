@@ -4,6 +4,7 @@ import { holdsStream, settlerConsumer } from '../../../shared/contracts/subjects
 import type { NatsLink } from '../../../shared/messaging/connect.ts';
 import { consumeStream } from '../../../shared/messaging/consume-stream.ts';
 import type { Logger } from '../../../shared/telemetry/logger.ts';
+import type { Metrics } from '../../../shared/telemetry/metrics.ts';
 import type { DueMessage } from '../due-queue.ts';
 
 /** Without a sign of life for so long, a message goes to another settler. */
@@ -18,9 +19,13 @@ const maxMessages = 500;
 /** What can't be read is left alone for so long: a newer settler may understand it. */
 const unreadableDelayMs = 60_000;
 
+/** At once, to be parked, and when it is due. */
+const usualDeliveries = 2;
+
 interface DueConsumerOptions {
   readonly link: NatsLink;
   readonly logger: Logger;
+  readonly metrics: Pick<Metrics, 'redeliveries'>;
   readonly stopping: AbortSignal;
   /** The ledger's time in ms since 1970. */
   readonly now: () => number | undefined;
@@ -34,7 +39,7 @@ interface DueConsumerOptions {
  * there with a delay, and comes back when it has. Runs until the service stops.
  */
 export async function consumeDue(options: DueConsumerOptions): Promise<void> {
-  const { link, logger, stopping, onOpen } = options;
+  const { link, logger, metrics, stopping, onOpen } = options;
   await consumeStream({
     link,
     stream: holdsStream,
@@ -42,7 +47,9 @@ export async function consumeDue(options: DueConsumerOptions): Promise<void> {
     ackWaitMs,
     maxAckPending,
     maxMessages,
+    usualDeliveries,
     logger,
+    metrics,
     stopping,
     onOpen,
     onMessage: (message) => take(message, options),

@@ -1,0 +1,28 @@
+import { jetstreamManager } from '@nats-io/jetstream';
+import { setTimeout as delay } from 'node:timers/promises';
+import { holdsStream, settlerConsumer } from '../../../shared/contracts/subjects.ts';
+import type { NatsLink } from '../../../shared/messaging/connect.ts';
+import { isMeasuring, type Metrics } from '../../../shared/telemetry/metrics.ts';
+
+const everyMs = 10_000;
+
+/** Asks the broker every 10 s how many due messages it keeps for the settlers; nothing while metrics are off. */
+export async function countParked(options: {
+  link: NatsLink;
+  metrics: Pick<Metrics, 'parkedMessages'>;
+  stopping: AbortSignal;
+}): Promise<void> {
+  const { link, metrics, stopping } = options;
+  if (!isMeasuring()) return;
+  while (!stopping.aborted) {
+    try {
+      const manager = await jetstreamManager(link.connection);
+      metrics.parkedMessages.record(
+        (await manager.consumers.info(holdsStream, settlerConsumer)).num_ack_pending,
+      );
+    } catch {
+      // No broker, or no consumer yet: whoever consumes says so.
+    }
+    await delay(everyMs, undefined, { signal: stopping }).catch(() => undefined);
+  }
+}

@@ -1,0 +1,42 @@
+import type { metrics } from '@opentelemetry/sdk-node';
+import type { Environment } from '../config/parse-settings.ts';
+
+/** The standard's defaults. */
+const INTERVAL_MS = 60_000;
+const TIMEOUT_MS = 30_000;
+
+/**
+ * What pushes metrics as the standard variables say. The SDK would make it by itself, but then takes no further reader
+ * beside it.
+ */
+export async function otlpMetricReaders(env: Environment): Promise<metrics.IMetricReader[]> {
+  if (env['OTEL_METRICS_EXPORTER']?.trim() === 'none') return [];
+  const sdk = await import('@opentelemetry/sdk-node');
+  const exportIntervalMillis = milliseconds(env['OTEL_METRIC_EXPORT_INTERVAL']) ?? INTERVAL_MS;
+  const exportTimeoutMillis = Math.min(
+    milliseconds(env['OTEL_METRIC_EXPORT_TIMEOUT']) ?? TIMEOUT_MS,
+    exportIntervalMillis,
+  );
+  const exporter = await exporterFor(
+    env['OTEL_EXPORTER_OTLP_METRICS_PROTOCOL']?.trim() || env['OTEL_EXPORTER_OTLP_PROTOCOL']?.trim(),
+  );
+  return [
+    new sdk.metrics.PeriodicExportingMetricReader({ exporter, exportIntervalMillis, exportTimeoutMillis }),
+  ];
+}
+
+async function exporterFor(protocol = 'http/protobuf'): Promise<metrics.PushMetricExporter> {
+  switch (protocol) {
+    case 'grpc':
+      return new (await import('@opentelemetry/exporter-metrics-otlp-grpc')).OTLPMetricExporter();
+    case 'http/json':
+      return new (await import('@opentelemetry/exporter-metrics-otlp-http')).OTLPMetricExporter();
+    default:
+      return new (await import('@opentelemetry/exporter-metrics-otlp-proto')).OTLPMetricExporter();
+  }
+}
+
+function milliseconds(text: string | undefined): number | undefined {
+  const value = Number(text?.trim() || Number.NaN);
+  return Number.isInteger(value) && value > 0 ? value : undefined;
+}

@@ -1,0 +1,32 @@
+import type { PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
+import type { metrics } from '@opentelemetry/sdk-node';
+import { UNIT_SUFFIXES } from './metrics.ts';
+
+/** Of Prometheus' text format. */
+export const PROMETHEUS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+
+/** All metrics of this process, as of now, in Prometheus' text format. */
+export async function prometheusText(
+  reader: metrics.MetricReader,
+  serializer: PrometheusSerializer,
+): Promise<string> {
+  const { resourceMetrics, errors } = await reader.collect();
+  const [error] = errors;
+  if (error !== undefined) throw error;
+  return serializer.serialize(withUnitsInNames(resourceMetrics));
+}
+
+/** The serializer leaves units out of names; Prometheus' conventions and OpenTelemetry's collector have them there. */
+function withUnitsInNames(all: metrics.ResourceMetrics): metrics.ResourceMetrics {
+  return {
+    ...all,
+    scopeMetrics: all.scopeMetrics.map((scope) => ({
+      ...scope,
+      metrics: scope.metrics.map((metric) => {
+        const { descriptor } = metric;
+        const name = descriptor.name + (UNIT_SUFFIXES[descriptor.unit] ?? '');
+        return { ...metric, descriptor: { ...descriptor, name } };
+      }),
+    })),
+  };
+}
