@@ -7,6 +7,7 @@ import { listenProblem } from '../../shared/lifecycle/listen-problem.ts';
 import { startChild, type ChildHandle } from './child-process.ts';
 import type { LocalSettings } from './config.ts';
 import { takeDataFolder, type DataFolder } from './data-folder.ts';
+import { hasCode } from './error-text.ts';
 import { canTakeFirstSteps, firstSteps, originOf } from './first-steps.ts';
 import { freePort } from './free-port.ts';
 import { KeptProgram } from './kept-program.ts';
@@ -323,9 +324,15 @@ async function choosePort(host: string, port: number): Promise<number> {
     return port;
   } catch (error) {
     const problem = listenProblem(error, { host, port, hostSetting: 'HOST', portSetting: 'PORT' });
-    if (!(problem instanceof SettingsError) || port === 0) throw problem;
-    throw new SettingsError([
-      `${problem.message}, such as: PORT=${port < 65_535 ? port + 1 : 8080} npm start`,
-    ]);
+    const other = anotherPort(error, port);
+    if (!(problem instanceof SettingsError) || other === undefined) throw problem;
+    throw new SettingsError([`${problem.message}, such as: PORT=${other} npm start`]);
   }
+}
+
+/** A port that may do better than this one; undefined when the port is not what is wrong. */
+function anotherPort(error: unknown, port: number): number | undefined {
+  const isTaken = hasCode(error, 'EADDRINUSE');
+  if (isTaken && port >= 1_024 && port < 65_535) return port + 1;
+  return isTaken || hasCode(error, 'EACCES') ? 8_080 : undefined;
 }
