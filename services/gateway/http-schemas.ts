@@ -140,6 +140,7 @@ export const problemSchema = z
     requested: errorViewSchema.shape.requested,
     commandId: commandIdSchema.optional().describe('When the request was to change something.'),
     idempotencyKey: z.string().optional().describe('The key that was sent, or one made up.'),
+    traceId: z.string().optional().describe('The trace of the request, when it is sampled.'),
   })
   .meta({ id: 'Problem' });
 export type Problem = z.output<typeof problemSchema>;

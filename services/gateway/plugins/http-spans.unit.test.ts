@@ -71,6 +71,7 @@ describe('HTTP server spans', () => {
       },
     });
     expect(answer.headers['trace-id']).toBe(traceId);
+    expect(answer.json()).toMatchObject({ code: 'unavailable', traceId });
     expect(parentSpans.map((each) => each?.spanContext().spanId)).toEqual([span?.spanContext().spanId]);
     expect(logLines.join('')).toContain(`"trace_id":"${traceId}"`);
   });

@@ -18,7 +18,7 @@ export function sendProblem(
   error: ErrorView,
   command: CommandIdentity | undefined,
 ): FastifyReply {
-  const problem = problemFrom(error, command);
+  const problem = problemFrom(error, command, reply.request.span?.spanContext().traceId);
   if (problem.status === 503) reply.header('retry-after', RETRY_AFTER_S);
   return reply.code(problem.status).type('application/problem+json').send(problem);
 }
@@ -55,7 +55,7 @@ export function answerBrokenHttp(error: NodeJS.ErrnoException, socket: Socket): 
   );
 }
 
-function problemFrom(error: ErrorView, command: CommandIdentity | undefined): Problem {
+function problemFrom(error: ErrorView, command: CommandIdentity | undefined, traceId?: string): Problem {
   const { code, detail, fields, available, requested } = error;
   const { status, title } = errorCatalogue[code];
   return {
@@ -68,6 +68,7 @@ function problemFrom(error: ErrorView, command: CommandIdentity | undefined): Pr
     ...(available === undefined ? {} : { available }),
     ...(requested === undefined ? {} : { requested }),
     ...command,
+    ...(traceId === undefined ? {} : { traceId }),
   };
 }
 
