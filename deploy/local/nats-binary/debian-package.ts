@@ -16,12 +16,25 @@ const UPDATE_MS = 60_000;
 const DOWNLOAD_MS = 60_000;
 const QUICK_MS = 10_000;
 
+/** An executable, and the package that has it. */
+export interface WantedExecutable {
+  readonly packageName: string;
+  readonly name: string;
+  /** Of Debian. */
+  readonly suite: string;
+}
+
+const NATS_SERVER: WantedExecutable = { packageName: 'nats-server', name: 'nats-server', suite: SUITE };
+
 /**
  * Fetches Debian's package with an apt configuration of its own: package list, caches and states are in the work
  * folder, signatures are checked with the distribution's keyring, no root rights are needed and the system is not
  * touched. Resolves with the executable's path in the work folder.
  */
-export async function fetchDebianPackage(context: SourceContext): Promise<string> {
+export async function fetchDebianPackage(
+  context: SourceContext,
+  wanted: WantedExecutable = NATS_SERVER,
+): Promise<string> {
   const keyring = await firstThatExists(KEYRINGS);
   const [apt, dpkg] = await Promise.all([runs('apt-get', '--version'), runs('dpkg-deb', '--version')]);
   if (keyring === undefined || !apt || !dpkg) {
@@ -30,7 +43,7 @@ export async function fetchDebianPackage(context: SourceContext): Promise<string
   const problems: string[] = [];
   for (const mirror of await mirrors()) {
     try {
-      return await fetchFrom(mirror, keyring, context);
+      return await fetchFrom(mirror, keyring, context, wanted);
     } catch (error) {
       if (!(error instanceof SourceUnavailable)) throw error;
       problems.push(error.message);
@@ -39,11 +52,16 @@ export async function fetchDebianPackage(context: SourceContext): Promise<string
   throw new SourceUnavailable(problems.join('; '));
 }
 
-async function fetchFrom(mirror: string, keyring: string, context: SourceContext): Promise<string> {
-  context.report(`fetching Debian's nats-server (${SUITE}) from ${mirror}, for Holdfast alone`);
+async function fetchFrom(
+  mirror: string,
+  keyring: string,
+  context: SourceContext,
+  { packageName, name, suite }: WantedExecutable,
+): Promise<string> {
+  context.report(`fetching Debian's ${packageName} (${suite}) from ${mirror}, for Holdfast alone`);
   const config = await writeAptConfig(
     context.workDir,
-    `deb [signed-by=${keyring}] ${mirror} ${SUITE} main\n`,
+    `deb [signed-by=${keyring}] ${mirror} ${suite} main\n`,
   );
   const apt = async (args: readonly string[], timeoutMs: number) => {
     const result = await runCommand('apt-get', [`--config-file=${config}`, ...args], {
@@ -55,9 +73,9 @@ async function fetchFrom(mirror: string, keyring: string, context: SourceContext
   // A source that can't be reached is an error, not a warning about an old list.
   await apt(['update', '--error-on=any'], UPDATE_MS);
   context.report('  the package list is there, fetching the package');
-  await apt(['download', 'nats-server'], DOWNLOAD_MS);
+  await apt(['download', packageName], DOWNLOAD_MS);
 
-  const file = (await readdir(context.workDir)).find((name) => name.endsWith('.deb'));
+  const file = (await readdir(context.workDir)).find((each) => each.endsWith('.deb'));
   const unpacked = join(context.workDir, 'unpacked');
   const { code, lines } = await runCommand(
     'dpkg-deb',
@@ -66,9 +84,7 @@ async function fetchFrom(mirror: string, keyring: string, context: SourceContext
       timeoutMs: DOWNLOAD_MS,
     },
   );
-  const executable = await firstThatExists(
-    ['usr/sbin', 'usr/bin'].map((dir) => join(unpacked, dir, 'nats-server')),
-  );
+  const executable = await firstThatExists(['usr/sbin', 'usr/bin'].map((dir) => join(unpacked, dir, name)));
   if (code !== 0 || executable === undefined) {
     throw new SourceUnavailable(`Debian's package can't be unpacked: ${lines.join(' ')}`);
   }
