@@ -25,6 +25,6 @@ export async function canTakeFirstSteps(origin: string): Promise<boolean> {
 export function firstSteps(origin: string): string[] {
   const body = JSON.stringify({ id: ACCOUNT, amount: '33.48' });
   const post = (route: string) =>
-    `curl -sS '${origin}/api/${route}' -H 'content-type: application/json' -d '${body}'`;
-  return [`curl -sS '${origin}/api/status/${ACCOUNT}'`, post('add'), post('substract')];
+    `curl -sS -w '\\n' '${origin}/api/${route}' -H 'content-type: application/json' -d '${body}'`;
+  return [`curl -sS -w '\\n' '${origin}/api/status/${ACCOUNT}'`, post('add'), post('substract')];
 }

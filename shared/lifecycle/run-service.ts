@@ -11,7 +11,7 @@ import { Closers } from './closers.ts';
 const STOP_LIMIT_MS = 8_000;
 
 /** A Ctrl-C under `npm run` reaches a service twice, from the terminal and from npm. Only a later one is a second wish. */
-const SAME_SIGNAL_MS = 300;
+const SAME_SIGNAL_MS = 500;
 
 /** How a service ends. 78 is EX_CONFIG of sysexits.h: starting again would not help. */
 export const EXIT_CODE = { stopped: 0, fault: 1, settings: 78, secondSignal: 130 } as const;
