@@ -114,12 +114,13 @@ describe('a service', () => {
   });
 
   test.each([
-    ['debug', true, true],
-    ['info', true, false],
-    ['warn', false, false],
-  ])('logs by its LOG_LEVEL: %s', async (level, hasInfo, hasDebug) => {
+    [{ LOG_LEVEL: 'debug' }, true, true],
+    [{ LOG_LEVEL: 'info' }, true, false],
+    [{ LOG_LEVEL: 'warn' }, false, false],
+    [{ LOG_LEVEL: 'warn', GATEWAY_LOG_LEVEL: 'debug', LEDGER_LOG_LEVEL: 'error' }, true, true],
+  ])('logs by its own log level, or else by LOG_LEVEL: %j', async (levels, hasInfo, hasDebug) => {
     const port = await freePort();
-    const { lines, child } = await run(main('gateway'), { ...servers, PORT: String(port), LOG_LEVEL: level });
+    const { lines, child } = await run(main('gateway'), { ...servers, PORT: String(port), ...levels });
     await answerOf(`${originOf('127.0.0.1', port)}/healthz`);
     await child.stop(stopMs);
     const has = (wanted: string) => lines.some((line) => line.includes(`"level":"${wanted}"`));

@@ -42,6 +42,8 @@ describe('settings of the services', () => {
     ['SQLALCHEMY_ECHO', () => readLedgerSettings({ SQLALCHEMY_ECHO: 'True' }).echoStatements, true],
     ['SETTLER_WORKERS', () => readSettlerSettings({ SETTLER_WORKERS: '5' }).workers, 5],
     ['HUEY_WORKERS', () => readSettlerSettings({ HUEY_WORKERS: '4' }).workers, 4],
+    ['LEDGER_LOG_LEVEL', () => readLedgerSettings({ LEDGER_LOG_LEVEL: 'debug' }).logLevel, 'debug'],
+    ['SETTLER_LOG_LEVEL', () => readSettlerSettings({ SETTLER_LOG_LEVEL: 'Warn' }).logLevel, 'warn'],
     ['NODE_ENV', () => readLocalSettings({ NODE_ENV: 'production' }).isProduction, true],
     ['FLASK_ENV', () => readLocalSettings({ FLASK_ENV: 'production' }).isProduction, true],
     ['FLASK_ENV', () => readLocalSettings({ FLASK_ENV: 'development' }).isProduction, false],
@@ -57,7 +59,7 @@ describe('settings of the services', () => {
   test('every setting has a description, and a default or an excuse', () => {
     for (const setting of ALL_SETTINGS) {
       expect(setting.description).toMatch(/^[A-Z].*\.$/);
-      expect(setting.default !== undefined || setting.secret === true).toBe(true);
+      expect(setting.default ?? setting.fallback ?? setting.secret).toBeDefined();
     }
   });
 });

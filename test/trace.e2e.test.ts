@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { LedgerClient } from '../shared/messaging/ledger-client/index.ts';
-import { startOtlpCollector, type CollectedSpan, type OtlpCollector } from './otlp-collector.ts';
+import type { ReceivedSpan } from '../deploy/local/traces/received-span.ts';
+import { startOtlpCollector, type OtlpCollector } from './otlp-collector.ts';
 import { openAccount } from './support/accounts.ts';
 import { call } from './support/http.ts';
 import { Stack } from './support/stack.ts';
@@ -36,17 +37,17 @@ describe('traces', () => {
       { traceparent: `00-${traceId}-${callerSpanId}-01` },
     );
     expect(answer.status).toBe(200);
-    const inTrace = (): CollectedSpan[] => collector.spans.filter((span) => span.traceId === traceId);
+    const inTrace = (): ReceivedSpan[] => collector.spans.filter((span) => span.traceId === traceId);
     await collector.until(() => inTrace().filter(({ name }) => name === 'batch').length === 2, 15_000);
     await collector.until(() => inTrace().some(({ name }) => name.startsWith('POST')), 5_000);
 
     const spans = inTrace();
-    const only = (name: string, parent?: string): CollectedSpan => {
+    const only = (name: string, parent?: string): ReceivedSpan => {
       const found = spans.filter(
         (span) => span.name === name && (parent === undefined || span.parentSpanId === parent),
       );
       expect([name, found.length]).toEqual([name, 1]);
-      return found[0] as CollectedSpan;
+      return found[0] as ReceivedSpan;
     };
 
     const http = only('POST /api/substract');
@@ -103,7 +104,7 @@ describe('traces', () => {
       { traceparent: `00-${refusedTrace}-${callerSpanId}-01` },
     );
     expect(status).toBe(409);
-    const inTrace = (): CollectedSpan[] => collector.spans.filter((span) => span.traceId === refusedTrace);
+    const inTrace = (): ReceivedSpan[] => collector.spans.filter((span) => span.traceId === refusedTrace);
     await collector.until(() => inTrace().some(({ name }) => name.startsWith('POST')), 10_000);
     await collector.until(() => inTrace().some(({ name }) => name.startsWith('process')), 10_000);
     const processed = inTrace().find(({ name }) => name === 'process balance.command.subtract');
@@ -116,7 +117,7 @@ describe('traces', () => {
   });
 });
 
-function statementsOf(batch: CollectedSpan, spans: readonly CollectedSpan[]): string[] {
+function statementsOf(batch: ReceivedSpan, spans: readonly ReceivedSpan[]): string[] {
   return spans
     .filter(({ parentSpanId, kind }) => parentSpanId === batch.spanId && kind === 'client')
     .map(({ name }) => name)

@@ -83,7 +83,7 @@ export function withTables(page: string): string {
 function tableOf(settings: readonly Setting[]): string {
   const rows = settings.map((setting) => [
     `\`${setting.name}\``,
-    setting.default === undefined ? 'not set' : `\`${setting.default}\``,
+    defaultOf(setting),
     capitalized(setting.expected) + (setting.secret === true ? '; secret' : ''),
     setting.description + (setting.formerName === undefined ? '' : ` Was \`${setting.formerName}\`.`),
   ]);
@@ -96,6 +96,11 @@ function tableOf(settings: readonly Setting[]): string {
   );
   const rule = `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`;
   return [head, rule, ...lines].join('\n');
+}
+
+function defaultOf({ default: text, fallback }: Setting): string {
+  if (fallback !== undefined) return `as \`${fallback}\``;
+  return text === undefined ? 'not set' : `\`${text}\``;
 }
 
 function capitalized(text: string): string {

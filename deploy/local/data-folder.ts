@@ -18,6 +18,8 @@ const runningSchema = z.object({
   postgres: z.object({ host: z.string(), port: z.int(), user: z.string(), database: z.string() }).optional(),
   ledgerOpsUrl: z.string().optional(),
   settlerOpsUrl: z.string().optional(),
+  /** Where traces are kept; missing when they go elsewhere. */
+  tracesUrl: z.string().optional(),
   /** The services, for a start after one that was killed. */
   services: z.record(z.string(), processIdentitySchema).default({}),
 });

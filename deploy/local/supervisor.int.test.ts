@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { readRunning } from './data-folder.ts';
 import { freePort } from './free-port.ts';
 import { identifyProcess, isRunning, type ProcessIdentity } from './process-identity.ts';
@@ -50,6 +51,16 @@ function start(settings: Readonly<Record<string, string>>) {
       return words.find((line) => line.includes('is ready on'));
     });
   return { child, log, words, exited, ready };
+}
+
+/** `npm run trace` with these words. */
+async function trace(dataDir: string, ...args: string[]) {
+  const command = ['dist/deploy/local/traces/main.js', ...args];
+  const options = { cwd: ROOT, env: { PATH: process.env['PATH'], DATA_DIR: dataDir } };
+  const child = await promisify(execFile)(process.execPath, command, options).catch(
+    (error: unknown) => error as { code: number; stdout: string; stderr: string },
+  );
+  return { code: 'code' in child ? child.code : 0, text: child.stdout, words: child.stderr };
 }
 
 describe('npm start', () => {
@@ -127,6 +138,38 @@ describe('npm start', () => {
       { available: '1400.00', hold: { status: 'pending' } },
     ]);
   });
+
+  test(
+    'tells a hold’s whole life with npm run trace, by any id of it',
+    async () => {
+      const body = JSON.stringify({ id: ACCOUNT, amount: '0.01' });
+      const headers = { 'content-type': 'application/json' };
+      const answer = await fetch(`http://127.0.0.1:${port}/api/substract`, { method: 'POST', headers, body });
+      const { commandId, hold } = (await answer.json()) as { commandId: string; hold: { id: string } };
+      const text = await eventually('it is settled and told', async () => {
+        const told = await trace(dataDir, hold.id);
+        return told.text.includes('settle hold') ? told.text : undefined;
+      });
+      expect(text).toMatch(/gateway POST \/api\/substract {2}200\n.*send balance\.command\.subtract/u);
+      expect(text).toMatch(/⋯ .* later\n.*settle hold/u);
+      for (const id of [commandId, answer.headers.get('trace-id') ?? '']) {
+        expect((await trace(dataDir, id)).text).toBe(text);
+      }
+      expect((await trace(dataDir)).text).toContain(answer.headers.get('trace-id'));
+      expect(JSON.parse((await trace(dataDir, hold.id, '--json')).text)).toMatchObject([
+        { spans: [{ span: { name: 'POST /api/substract' }, offsetMs: 0, shared: false }] },
+      ]);
+      expect(await trace(dataDir, 'hold')).toMatchObject({
+        code: 1,
+        words: expect.stringContaining('neither a trace id'),
+      });
+      expect(await trace(dataDir, '0'.repeat(32))).toMatchObject({
+        code: 1,
+        words: expect.stringContaining('no trace is kept that is about'),
+      });
+    },
+    LIMIT_MS,
+  );
 
   test('is found by install-fixture, for which there is nothing left to do', async () => {
     const command = ['dist/deploy/fixtures/install.js', 'subscribers'];

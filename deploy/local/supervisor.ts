@@ -21,6 +21,7 @@ import { startPostgres, type PostgresServer } from './postgres-server.ts';
 import { isRunning, sendSignal } from './process-identity.ts';
 import { runCommand } from './run-command.ts';
 import type { StopRequest } from './stop-request.ts';
+import { envForTraces, startTraceReceiver, tracesGoElsewhere } from './traces/trace-receiver.ts';
 import { waitUntilReady } from './wait-until-ready.ts';
 
 export interface SupervisorOptions {
@@ -84,11 +85,16 @@ export class Supervisor {
     const origin = originOf(settings.host, port);
     this.#folder.announce({ httpUrl: origin });
 
-    const [database, natsUrl] = await Promise.all([this.#provideDatabase(), this.#provideNats()]);
+    const [database, natsUrl, tracesEnv] = await Promise.all([
+      this.#provideDatabase(),
+      this.#provideNats(),
+      this.#provideTraces(),
+    ]);
     stop.asked.throwIfAborted();
     const { host, port: dbPort, user, password = '', name } = database;
     const env = {
       ...this.#options.env,
+      ...tracesEnv,
       DB_HOST: host,
       DB_PORT: String(dbPort),
       DB_USER: user,
@@ -126,6 +132,7 @@ export class Supervisor {
     // One's own is known, and may have a password in it.
     if (settings.natsUrl === undefined) output.say(`Services of your own reach it by NATS: ${natsUrl}`);
     if (canTry) output.say(`Try it:\n\n${firstSteps(origin).join('\n')}\n`);
+    if (tracesEnv !== undefined) output.say('See what a request led to: npm run trace');
     output.say('Ctrl-C stops it.\n');
   }
 
@@ -204,6 +211,15 @@ export class Supervisor {
       }),
     );
     return server.url;
+  }
+
+  /** What tells the services to send their spans here; undefined when they go elsewhere. */
+  async #provideTraces(): Promise<NodeJS.ProcessEnv | undefined> {
+    const { env, settings } = this.#options;
+    if (tracesGoElsewhere(env)) return undefined;
+    const { url } = await startTraceReceiver();
+    this.#folder.announce({ tracesUrl: url });
+    return envForTraces(url, env, settings.isProduction);
   }
 
   /** Keeps a server running; when it is started again, `startServer` gets the one before, to take the same port. */

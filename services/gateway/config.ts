@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { host, listenPort, onOff, optionalPort, secret } from '../../shared/config/fields.ts';
 import { parseSettings, type Environment } from '../../shared/config/parse-settings.ts';
-import { logSettings, natsSettings, opsSettings } from '../../shared/config/setting-groups.ts';
+import { logLevelOf, logSettings, natsSettings, opsSettings } from '../../shared/config/setting-groups.ts';
 
 /** Every setting of the gateway. */
 export const gatewaySettings = z.object({
@@ -19,6 +19,7 @@ export const gatewaySettings = z.object({
     description: 'The port on which the gateway answers GET /metrics, /healthz and /readyz; 0 is off.',
     default: '0',
   }),
+  GATEWAY_LOG_LEVEL: logLevelOf('gateway'),
   ...opsSettings,
   ...logSettings,
 });
@@ -36,6 +37,6 @@ export function readGatewaySettings(env: Environment) {
     /** Undefined is off. */
     opsPort: given.GATEWAY_OPS_PORT.port,
     opsHost: given.OPS_HOST,
-    logLevel: given.LOG_LEVEL,
+    logLevel: given.GATEWAY_LOG_LEVEL ?? given.LOG_LEVEL,
   };
 }

@@ -98,7 +98,7 @@ export async function createLedger(options: {
     maxBatch,
     maxWaiting,
     process: async (waiting) => {
-      const results = await observeBatch(waiting, metrics, () =>
+      const results = await observeBatch(waiting, { metrics, logger }, () =>
         runBatch(waiting, (commands) => processBatch(commands, books), logger),
       );
       waiting.forEach(({ answer }, index) => answer(results[index] ?? { type: 'failed', code: 'internal' }));
@@ -120,7 +120,7 @@ export async function createLedger(options: {
       await outbox.announceComing();
       void sweep();
     },
-    observe: (turn, work) => observeSettleTurn(turn, metrics, work),
+    observe: (turn, work) => observeSettleTurn(turn, { metrics, logger }, work),
   });
 
   const observe = commandObserver(metrics);

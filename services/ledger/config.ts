@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { anyText, minutes, onOff, optionalPort, remotePort, secret } from '../../shared/config/fields.ts';
 import { parseSettings, type Environment } from '../../shared/config/parse-settings.ts';
-import { logSettings, natsSettings, opsSettings } from '../../shared/config/setting-groups.ts';
+import { logLevelOf, logSettings, natsSettings, opsSettings } from '../../shared/config/setting-groups.ts';
 
 /** Every setting of the ledger. */
 export const ledgerSettings = z.object({
@@ -35,6 +35,7 @@ export const ledgerSettings = z.object({
     description: 'The port on which the ledger answers GET /metrics, /healthz and /readyz; 0 is off.',
     default: '0',
   }),
+  LEDGER_LOG_LEVEL: logLevelOf('ledger'),
   ...opsSettings,
   ...logSettings,
 });
@@ -58,6 +59,6 @@ export function readLedgerSettings(env: Environment) {
     /** Undefined is off. */
     opsPort: given.LEDGER_OPS_PORT.port,
     opsHost: given.OPS_HOST,
-    logLevel: given.LOG_LEVEL,
+    logLevel: given.LEDGER_LOG_LEVEL ?? given.LOG_LEVEL,
   };
 }

@@ -63,7 +63,7 @@ async function decideAgain(
       }
       logger.warn(
         { error: String(error), commands: left.length, attempt },
-        'a batch failed and is decided again',
+        'a batch failed and is decided again. When this repeats, see how PostgreSQL is',
       );
       const code = mayHaveCommitted ? 'outcome_unknown' : 'unavailable';
       const now = performance.now();
@@ -91,7 +91,7 @@ async function oneByOne(
     const { id, kind, accountId } = waiting[only]?.command ?? {};
     logger.error(
       { err: error, commandId: id, kind, accountId },
-      'a command failed; the others of its batch did not',
+      'a command failed, which is a fault of ours; it may be sent again under the same id',
     );
     // An earlier attempt may have got through: then this one's failure is no proof that nothing was changed.
     results[only] = { type: 'failed', code: mayHaveCommitted ? 'outcome_unknown' : 'internal' };

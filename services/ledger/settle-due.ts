@@ -143,7 +143,10 @@ export class SettleDue implements Turns {
   #failed(error: unknown): SettleDueAnswer {
     const { logger } = this.#options;
     if (faultKindOf(error) !== 'statement') {
-      logger.warn({ error: String(error) }, 'a settle turn failed; it will be asked for again');
+      logger.warn(
+        { error: String(error) },
+        'a settle turn failed; it will be asked for again. When this repeats, see how PostgreSQL is',
+      );
       return { type: 'failed', code: 'unavailable' };
     }
     const [only] = this.#picked;
@@ -151,10 +154,13 @@ export class SettleDue implements Turns {
       this.#stuck = [...this.#stuck, only.id];
       logger.error(
         { err: error, holdId: only.id, accountId: only.account_id },
-        'a hold could not be settled',
+        'a hold could not be settled: it stays pending, and the next minute’s turn tries again. Mend what the error names',
       );
     } else {
-      logger.error({ err: error, holds: this.#picked.length }, 'due holds could not be settled');
+      logger.error(
+        { err: error, holds: this.#picked.length },
+        'due holds could not be settled; fewer are tried next, to find the one that can’t be',
+      );
     }
     this.#limit = Math.max(1, Math.floor(this.#picked.length / 8));
     return {

@@ -9,6 +9,7 @@ import {
   messagingAttributes,
   SPAN,
 } from '../../shared/telemetry/conventions.ts';
+import type { Logger } from '../../shared/telemetry/logger.ts';
 import { isMeasuring, type Metrics } from '../../shared/telemetry/metrics.ts';
 import {
   isSampled,
@@ -34,6 +35,12 @@ import type { PickedRow } from './store/statements/pick-due-holds.ts';
  */
 
 type Ending = Outcome | Failure | SettleDueAnswer | { readonly type: 'overloaded' };
+
+/** Who is told what batches and settle turns did. */
+interface Watchers {
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
 
 /** A command that is being watched. */
 export interface Observation {
@@ -137,18 +144,26 @@ function outcomeName(ending: Ending): string {
 }
 
 /** Runs one batch under a span that is linked to its sampled commands; without any there is no span. */
-export async function observeBatch<T>(
+export async function observeBatch<Result extends Outcome | Failure>(
   waiting: readonly WaitingCommand[],
-  metrics: Metrics,
-  work: () => Promise<T>,
-): Promise<T> {
+  { metrics, logger }: Watchers,
+  work: () => Promise<readonly Result[]>,
+): Promise<readonly Result[]> {
   metrics.batchSize.record(waiting.length);
   // In order of arrival: the first has waited longest.
-  const since = waiting[0]?.since ?? performance.now();
+  const began = performance.now();
+  const since = waiting[0]?.since ?? began;
   metrics.queueWait.record(secondsSince(since));
   const sampled = isTracing() ? waiting.flatMap(({ span }) => span ?? []) : [];
   try {
-    return await timed(metrics, () => inSharedSpan(sampled, waiting.length, work));
+    const results = await timed(metrics, () => inSharedSpan(sampled, waiting.length, work));
+    if (logger.isLevelEnabled('debug')) {
+      logger.debug(
+        { commands: waiting.length, outcomes: countOutcomes(results), ms: msSince(began) },
+        'batch',
+      );
+    }
+    return results;
   } finally {
     metrics.processDuration.record(secondsSince(since));
   }
@@ -160,13 +175,15 @@ export async function observeBatch<T>(
  */
 export async function observeSettleTurn<T>(
   { holds, now, askedBy }: SettleTurn,
-  metrics: Metrics,
+  { metrics, logger }: Watchers,
   work: () => Promise<T>,
 ): Promise<T> {
+  const began = performance.now();
   const settling = isTracing() ? holds.flatMap((hold) => startSettleSpan(hold) ?? []) : [];
   try {
     const result = await timed(metrics, () => inSharedSpan([...settling, ...askedBy], holds.length, work));
     for (const hold of holds) metrics.settleLag.record(Math.max(0, now - hold.due_at) / 1_000_000);
+    if (holds.length > 0) logger.debug({ holds: holds.length, ms: msSince(began) }, 'settle turn');
     return result;
   } catch (error) {
     for (const span of settling) recordFault(span, error);
@@ -205,6 +222,20 @@ async function timed<T>(metrics: Metrics, work: () => Promise<T>): Promise<T> {
   } finally {
     metrics.transactionDuration.record(secondsSince(began));
   }
+}
+
+function countOutcomes(results: readonly Ending[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const result of results) {
+    const name = outcomeName(result);
+    counts[name] = (counts[name] ?? 0) + 1;
+  }
+  return counts;
+}
+
+/** Milliseconds, to a tenth. */
+function msSince(began: number): number {
+  return Math.round((performance.now() - began) * 10) / 10;
 }
 
 function secondsSince(began: number): number {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { integer, optionalPort } from '../../shared/config/fields.ts';
 import { parseSettings, type Environment } from '../../shared/config/parse-settings.ts';
-import { logSettings, natsSettings, opsSettings } from '../../shared/config/setting-groups.ts';
+import { logLevelOf, logSettings, natsSettings, opsSettings } from '../../shared/config/setting-groups.ts';
 
 /** Every setting of the settler. */
 export const settlerSettings = z.object({
@@ -18,6 +18,7 @@ export const settlerSettings = z.object({
     description: 'The port on which the settler answers GET /metrics, /healthz and /readyz; 0 is off.',
     default: '0',
   }),
+  SETTLER_LOG_LEVEL: logLevelOf('settler'),
   ...opsSettings,
   ...logSettings,
 });
@@ -33,6 +34,6 @@ export function readSettlerSettings(env: Environment) {
     /** Undefined is off. */
     opsPort: given.SETTLER_OPS_PORT.port,
     opsHost: given.OPS_HOST,
-    logLevel: given.LOG_LEVEL,
+    logLevel: given.SETTLER_LOG_LEVEL ?? given.LOG_LEVEL,
   };
 }

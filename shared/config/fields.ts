@@ -98,6 +98,19 @@ export function oneOf<Word extends string>(options: FieldOptions & { words: read
   );
 }
 
+/** One of a few words; while it is not set, what the setting `fallback` says counts. */
+export function oneOfOr<Word extends string>(options: {
+  description: string;
+  words: readonly Word[];
+  fallback: string;
+}) {
+  const { description, words, fallback } = options;
+  const expected = `one of ${words.join(', ')}`;
+  return reading(expected, (text) => words.find((word) => word === text.toLowerCase()))
+    .optional()
+    .register(settingFacts, { description, expected, fallback });
+}
+
 /** Any text. */
 export function anyText(options: FieldOptions & { expected: string }) {
   return field(options, (given) => given);

@@ -11,6 +11,8 @@ export interface SettingFacts {
   expected: string;
   /** The default as one would write it in `.env`; none means the setting may stay unset. */
   default?: string;
+  /** The setting that counts instead while this one is not set. */
+  fallback?: string;
   /** Its value must never be shown. */
   secret?: boolean;
   /** What it was called before; still read when the new name is not set. */

@@ -1,4 +1,4 @@
-import { anyText, host, oneOf, urlList } from './fields.ts';
+import { anyText, host, oneOf, oneOfOr, urlList } from './fields.ts';
 
 /** Settings that more than one service has, each declared once. Spread them into a service's own schema. */
 
@@ -11,13 +11,24 @@ export const natsSettings = {
   }),
 };
 
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
 export const logSettings = {
   LOG_LEVEL: oneOf({
     description: 'The least level of log lines to write.',
     default: 'info',
-    words: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
+    words: LOG_LEVELS,
   }),
 };
+
+/** The log level of one service alone. */
+export function logLevelOf(service: string) {
+  return oneOfOr({
+    description: `The least level of log lines that the ${service} writes.`,
+    words: LOG_LEVELS,
+    fallback: 'LOG_LEVEL',
+  });
+}
 
 export const environmentSettings = {
   NODE_ENV: anyText({

@@ -110,12 +110,12 @@ function keepLink(
         break;
       case 'error':
         if (status.error instanceof AuthorizationError) warn(status.error);
-        else logger.warn({ err: status.error }, 'NATS reports an error');
+        else logger.warn({ err: status.error }, 'NATS reports an error; the connection goes on');
         break;
       case 'slowConsumer':
         logger.warn(
           { subject: status.sub.getSubject(), pending: status.pending },
-          'messages come faster than they are handled',
+          'messages come faster than they are handled: start one more of this service',
         );
         break;
       case 'close':

@@ -63,7 +63,7 @@ export async function consumeStream(options: ConsumeOptions): Promise<void> {
       if (stopping.aborted) return;
       logger.warn(
         { error: String(error), stream: options.stream },
-        'can’t take messages of a stream; trying again',
+        'can’t take messages of a stream; trying again. Is JetStream on, and has it room?',
       );
       await delay(tryAgainMs, undefined, { signal: stopping }).catch(() => undefined);
     }

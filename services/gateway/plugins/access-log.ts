@@ -2,9 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ATTRIBUTE } from '../../../shared/telemetry/conventions.ts';
 import type { Metrics } from '../../../shared/telemetry/metrics.ts';
 import type { Logger } from '../../../shared/telemetry/logger.ts';
-
-/** Asked every second by supervisors and load balancers: a line each would bury the others. */
-const PROBES: ReadonlySet<string | undefined> = new Set(['/healthz', '/readyz']);
+import { isProbe } from '../routes/health.ts';
 
 /** One line and one measurement per answered request: never bodies, names or amounts, nor paths, which hold ids. */
 export function addAccessLog(
@@ -14,7 +12,7 @@ export function addAccessLog(
 ): void {
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.is404 ? undefined : request.routeOptions.url;
-    const level = PROBES.has(route) ? 'debug' : 'info';
+    const level = isProbe(route) ? 'debug' : 'info';
     logger[level](lineOf(request, reply, route), 'request');
     metrics.httpServerDuration.record(reply.elapsedTime / 1_000, {
       [ATTRIBUTE.httpRequestMethod]: request.method,
@@ -33,6 +31,7 @@ function lineOf(request: FastifyRequest, reply: FastifyReply, route: string | un
     status: reply.statusCode,
     ms: Math.round(reply.elapsedTime * 10) / 10,
     requestId: request.id,
+    ...(request.command === undefined ? {} : { commandId: request.command.commandId }),
     ...(span === undefined ? {} : { trace_id: span.traceId, span_id: span.spanId }),
   };
 }

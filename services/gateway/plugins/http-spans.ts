@@ -8,6 +8,7 @@ import {
   traceparentOf,
   type Span,
 } from '../../../shared/telemetry/tracing.ts';
+import { isProbe } from '../routes/health.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -16,12 +17,12 @@ declare module 'fastify' {
   }
 }
 
-/** One server span per request, below the caller's when it sent a `traceparent`; nothing while traces are off. */
+/** One server span per request but probes, below the caller's when it sent a `traceparent`; nothing while traces are off. */
 export function addHttpSpans(app: FastifyInstance): void {
   app.decorateRequest('span', undefined);
 
   app.addHook('onRequest', (request, reply, done) => {
-    if (isTracing()) {
+    if (isTracing() && !isProbe(request.routeOptions.url)) {
       const span = startServerSpan(request);
       if (traceparentOf(span) !== undefined) {
         request.span = span;

@@ -73,7 +73,7 @@ async function takeMessage(message: JsMsg, desk: AsyncCommandDesk): Promise<void
       const detail = 'code' in payload ? payload.detail : 'There is no such command.';
       desk.logger.error(
         { subject: message.subject, seq: message.seq, detail },
-        'an unreadable command was dropped',
+        'an unreadable command was dropped from the stream: its sender must send it as docs/nats.md says',
       );
       message.term('unreadable');
       return;
@@ -144,7 +144,10 @@ async function tellRefusal(
   const command = commandIdSchema.safeParse(id);
   const account = accountIdSchema.safeParse(accountId);
   if (!command.success || !account.success) {
-    logger.error({ detail: error.detail }, 'a command without a readable id or account was dropped');
+    logger.error(
+      { detail: error.detail },
+      'a command without a readable id or account was dropped: its sender must send it as docs/nats.md says',
+    );
     return 'done';
   }
   const fact: RefusalFact = {

@@ -52,13 +52,19 @@ export function serveCommands(nats: NatsConnection, desk: CommandDesk): Subscrip
     queue: ledgerQueueGroup,
     callback: (error, message) => {
       if (error !== null) {
-        desk.logger.warn({ err: error }, 'the subscription to commands reports an error');
+        desk.logger.warn(
+          { err: error },
+          'the subscription to commands reports an error: may this NATS user subscribe to it?',
+        );
         return;
       }
       try {
         serveMessage(message, nats, desk);
       } catch (fault) {
-        desk.logger.error({ err: fault, subject: message.subject }, 'a message could not be handled');
+        desk.logger.error(
+          { err: fault, subject: message.subject },
+          'a message could not be handled, which is a fault of ours; its sender may ask again',
+        );
       }
     },
   });
@@ -68,7 +74,7 @@ function serveMessage(message: Msg, nats: NatsConnection, desk: CommandDesk): vo
   if (!message.reply) {
     desk.logger.warn(
       { subject: message.subject },
-      'a command without a reply subject was dropped; see balance.async.*',
+      'a command without a reply subject was dropped: its sender must make it a request, or publish to balance.async.*',
     );
     return;
   }
@@ -215,7 +221,10 @@ function respond(
     message.respond(fitting(JSON.stringify(reply), nats));
   } catch (error) {
     // The line is closed for good. What was answered stays true: the caller asks again under the same id.
-    logger.warn({ err: error, subject: message.subject }, 'an answer could not be sent');
+    logger.warn(
+      { err: error, subject: message.subject },
+      'an answer could not be sent; its caller will ask again',
+    );
   }
 }
 

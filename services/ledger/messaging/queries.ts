@@ -31,11 +31,17 @@ export function serveQueries(nats: NatsConnection, desk: QueryDesk): Subscriptio
     queue: ledgerQueueGroup,
     callback: (error, message) => {
       if (error !== null) {
-        desk.logger.warn({ err: error }, 'the subscription to queries reports an error');
+        desk.logger.warn(
+          { err: error },
+          'the subscription to queries reports an error: may this NATS user subscribe to it?',
+        );
         return;
       }
       if (!message.reply) {
-        desk.logger.warn({ subject: message.subject }, 'a query without a reply subject was dropped');
+        desk.logger.warn(
+          { subject: message.subject },
+          'a query without a reply subject was dropped: its sender must make it a request',
+        );
         return;
       }
       if (underWay >= maxUnderWay) {
@@ -51,7 +57,10 @@ export function serveQueries(nats: NatsConnection, desk: QueryDesk): Subscriptio
     try {
       await answerMessage(message, nats, desk);
     } catch (error) {
-      desk.logger.error({ err: error, subject: message.subject }, 'a message could not be handled');
+      desk.logger.error(
+        { err: error, subject: message.subject },
+        'a message could not be handled, which is a fault of ours; its sender may ask again',
+      );
     } finally {
       underWay -= 1;
     }
@@ -87,7 +96,10 @@ async function answerElements(
     for (const element of elements) answers.push(await answerElement(kind, element, desk.queries));
     return answers;
   } catch (error) {
-    desk.logger.warn({ err: error, kind }, 'a query could not be answered');
+    desk.logger.warn(
+      { err: error, kind },
+      'a query could not be answered; its caller was told to try again. When this repeats, see how PostgreSQL is',
+    );
     const answer = failed({ code: 'unavailable', detail: 'The database can’t be reached just now.' });
     return elements.map(() => answer);
   }

@@ -113,7 +113,11 @@ export class RequestLine {
     this.#subscription = link.connection.subscribe(`${this.#inbox}.*`, {
       callback: (error, message) => {
         if (error === null) this.#receive(message);
-        else this.#logger.error({ err: error }, 'NATS refuses the inbox: no reply can come');
+        else
+          this.#logger.error(
+            { err: error },
+            'NATS refuses the inbox, so no reply can come: let this user subscribe to it',
+          );
       },
     });
   }
@@ -223,7 +227,7 @@ export class RequestLine {
       this.#link.connection.publish(subject, parcel.payload, { reply: `${this.#inbox}.${token}` });
     } catch (error) {
       // It throws before it takes the message: closed or draining.
-      this.#logger.warn({ err: error, subject }, 'could not publish');
+      this.#logger.warn({ err: error, subject }, 'could not publish; it is tried again until its deadline');
       for (const flight of parcel.elements) this.#holdBack(flight, notConnected, nowMs);
       return;
     }
@@ -275,7 +279,10 @@ export class RequestLine {
       else this.#tryAgain(flight, message);
     }
     if (malformed) {
-      this.#logger.error({ subject: message.subject }, 'a reply is not of the known form');
+      this.#logger.error(
+        { subject: message.subject },
+        'a reply is not of the known form: do ledger and client have the same version?',
+      );
     }
   }
 

@@ -1,0 +1,70 @@
+import { fastify } from 'fastify';
+import { readOtlpTraces } from './received-span.ts';
+import { TraceStore } from './trace-store.ts';
+
+/** Many times what the SDK sends at once (512 spans of about a kilobyte). */
+const BODY_LIMIT_BYTES = 8 * 1024 * 1024;
+
+const LIST_LENGTH = 20;
+
+export interface TraceReceiver {
+  /** `http://127.0.0.1:port`: spans are posted to `/v1/traces`, traces read from `/traces`. */
+  readonly url: string;
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Keeps the newest spans that the services send by OTLP/HTTP, as JSON, and answers `npm run trace`:
+ * `GET /traces` lists the newest, `GET /traces/:id` gives those of a trace, command or hold id.
+ * On a free port of the loopback address: nobody else's.
+ */
+export async function startTraceReceiver(): Promise<TraceReceiver> {
+  const store = new TraceStore();
+  const app = fastify({ logger: false, bodyLimit: BODY_LIMIT_BYTES, forceCloseConnections: true });
+  app.post('/v1/traces', (request) => {
+    store.add(readOtlpTraces(request.body));
+    return {};
+  });
+  app.get('/traces', () => ({ traces: store.list(LIST_LENGTH) }));
+  app.get<{ Params: { id: string } }>('/traces/:id', (request) => ({
+    traces: store.find(request.params.id).map((traceId) => ({ traceId, spans: store.spansOf(traceId) })),
+  }));
+  const url = await app.listen({ host: '127.0.0.1', port: 0 });
+  return { url, close: () => app.close() };
+}
+
+/** Spans are shown within a second, for people who look right after they have asked. */
+const SEND_EVERY_MS = '1000';
+
+/** In production one request in a hundred, or whatever the caller has decided. Else all of them: people are trying it. */
+const PRODUCTION_SAMPLER = {
+  OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
+  OTEL_TRACES_SAMPLER_ARG: '0.01',
+} as const;
+
+/** Whether the spans are to go somewhere else, or nowhere. */
+export function tracesGoElsewhere(env: NodeJS.ProcessEnv): boolean {
+  const isGiven = (name: string) => (env[name] ?? '').trim() !== '';
+  return (
+    isGiven('OTEL_EXPORTER_OTLP_ENDPOINT') ||
+    isGiven('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT') ||
+    isGiven('OTEL_TRACES_EXPORTER') ||
+    env['OTEL_SDK_DISABLED']?.trim().toLowerCase() === 'true'
+  );
+}
+
+/** What makes a service send its spans to the receiver at `url`. What `env` says about sampling holds. */
+export function envForTraces(
+  url: string,
+  env: NodeJS.ProcessEnv,
+  isProduction: boolean,
+): Record<string, string> {
+  const isSampled = (env['OTEL_TRACES_SAMPLER'] ?? '').trim() !== '';
+  return {
+    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${url}/v1/traces`,
+    OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'http/json',
+    OTEL_EXPORTER_OTLP_TRACES_COMPRESSION: 'none',
+    OTEL_BSP_SCHEDULE_DELAY: SEND_EVERY_MS,
+    ...(isProduction && !isSampled && PRODUCTION_SAMPLER),
+  };
+}
