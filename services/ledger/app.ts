@@ -18,7 +18,7 @@ import { runBatch } from './run-batch.ts';
 import { SettleDue } from './settle-due.ts';
 import { BookQueries } from './store/book-queries.ts';
 import { echoKnex, echoObserved, echoPool, echoTo } from './store/echo-statements.ts';
-import { migrateWhenReachable } from './store/migrate.ts';
+import { prepareDatabase, type LedgerUser } from './store/prepare-database.ts';
 import { OutboxTable } from './store/outbox-table.ts';
 import { countHolds } from './store/count-holds.ts';
 import { DatabaseWatch } from './store/database-watch.ts';
@@ -55,7 +55,9 @@ export interface Ledger {
 
 /** Puts the ledger together: database → books → batches and settle turns on one lane → NATS. */
 export async function createLedger(options: {
+  /** The database, as its owner reaches it. */
   database: DatabaseAddress;
+  ledgerUser: LedgerUser | undefined;
   link: NatsLink;
   holdPeriodMs: number;
   /** A line in the log for each SQL statement. */
@@ -64,13 +66,21 @@ export async function createLedger(options: {
   metrics: Metrics;
   stopping: AbortSignal;
 }): Promise<Ledger> {
-  const { database, link, holdPeriodMs, echoStatements, logger, metrics, stopping } = options;
+  const {
+    database: owner,
+    ledgerUser,
+    link,
+    holdPeriodMs,
+    echoStatements,
+    logger,
+    metrics,
+    stopping,
+  } = options;
   const doubt = versionWarning(link.connection.info?.version ?? OLDEST_VERSION);
   if (doubt !== undefined) logger.warn(`${doubt}: run ${OLDEST_VERSION} or newer`);
 
   const echo = echoStatements ? echoTo(logger) : undefined;
-  const migrated = await migrateWhenReachable(database, logger, stopping, echo);
-  if (migrated.length > 0) logger.info({ migrated }, 'the database was migrated');
+  const database = await prepareDatabase({ owner, ledgerUser, logger, stopping, echo });
   await ensureStreams(link.connection);
 
   const pool = new Pool({ ...sessionConfig(database), max: readConnections });

@@ -1,5 +1,13 @@
 import { z } from 'zod';
-import { anyText, minutes, onOff, optionalPort, remotePort, secret } from '../../shared/config/fields.ts';
+import {
+  anyText,
+  anyTextOr,
+  minutes,
+  onOff,
+  optionalPort,
+  remotePort,
+  secret,
+} from '../../shared/config/fields.ts';
 import { parseSettings, type Environment } from '../../shared/config/parse-settings.ts';
 import { logLevelOf, logSettings, natsSettings, opsSettings } from '../../shared/config/setting-groups.ts';
 
@@ -17,6 +25,13 @@ export const ledgerSettings = z.object({
     expected: 'a user name',
   }),
   DB_PASSWORD: secret({ description: 'The password of DB_USER.' }),
+  DB_LEDGER_USER: anyTextOr({
+    description:
+      'The user whom the ledger logs in as, who may only add to the journal; DB_USER then only migrates.',
+    fallback: 'DB_USER',
+    expected: 'a user name',
+  }),
+  DB_LEDGER_PASSWORD: secret({ description: 'The password of DB_LEDGER_USER.' }),
   DB_NAME: anyText({ description: 'The database.', default: 'holdfast', expected: 'a database name' }),
   DB_ECHO: onOff({
     description: 'Whether the ledger logs the text of each SQL statement, without its values.',
@@ -53,6 +68,11 @@ export function readLedgerSettings(env: Environment) {
       password: given.DB_PASSWORD,
       name: given.DB_NAME,
     },
+    /** Undefined: the ledger logs in as who owns the database, and works as a role. */
+    ledgerUser:
+      given.DB_LEDGER_USER === undefined
+        ? undefined
+        : { user: given.DB_LEDGER_USER, password: given.DB_LEDGER_PASSWORD },
     echoStatements: given.DB_ECHO,
     natsUrls: given.NATS_URL,
     holdPeriodMs: given.SUBSTRACT_HOLD_PERIOD,

@@ -10,7 +10,10 @@ await runService({
   readSettings: readLedgerSettings,
   start: async ({ settings, logger, stopping }) => {
     const echo = settings.echoStatements ? echoTo(logger) : undefined;
-    const names = await migrateWhenReachable(settings.database, logger, stopping, echo);
+    const { names } = await migrateWhenReachable(settings.database, logger, stopping, {
+      echo,
+      ledgerUser: settings.ledgerUser?.user,
+    });
     logger.info(
       { migrated: names },
       names.length === 0 ? 'the database is up to date' : 'the database was migrated',

@@ -16,6 +16,7 @@ import { Outbox } from './outbox/outbox.ts';
 import { processBatch, type Books } from './process-batch.ts';
 import { runBatch, type Failure } from './run-batch.ts';
 import { SettleDue, type SettleDueAnswer } from './settle-due.ts';
+import { ledgerRoleOf } from './store/ledger-role.ts';
 import { migrate } from './store/migrate.ts';
 import { OutboxTable } from './store/outbox-table.ts';
 import { sessionConfig, type DatabaseAddress } from './store/session.ts';
@@ -38,12 +39,16 @@ const address: DatabaseAddress = {
   password: env['TEST_DB_PASSWORD'],
   name: `process_batch_${process.pid}`,
 };
+/** All that ledgers do here, they do with no more rights than they need. */
+const role = ledgerRoleOf(address.name);
 const logger = createLogger('test', 'silent');
 
 let admin: Client;
 /** Holds locks and looks at what the ledgers wrote. */
 let observer: Client;
 let pool: Pool;
+/** Of the ledgers' own. */
+let ledgerPool: Pool;
 let proxy: TcpProxy;
 const ledgers: Books[] = [];
 
@@ -53,15 +58,17 @@ beforeAll(async () => {
   await admin.query(`CREATE DATABASE ${address.name}`);
   await migrate(address);
   pool = new Pool({ ...sessionConfig(address), max: 2 });
+  ledgerPool = new Pool({ ...sessionConfig({ ...address, role }), max: 2 });
   // Dropping the database may overtake the last goodbye.
-  pool.on('error', () => undefined);
+  for (const each of [pool, ledgerPool]) each.on('error', () => undefined);
   proxy = await startTcpProxy(address);
 });
 
 afterAll(async () => {
-  await pool.end();
+  await Promise.all([pool.end(), ledgerPool.end()]);
   await proxy.close();
   await admin.query(`DROP DATABASE ${address.name} WITH (FORCE)`);
+  await admin.query(`DROP ROLE ${role}`);
   await admin.end();
 });
 
@@ -87,8 +94,8 @@ const taker = { publish: async () => ({}) } as unknown as JetStreamClient;
 const refuser = { publish: () => Promise.reject(new Error('no broker')) } as unknown as JetStreamClient;
 
 function openLedger(port = address.port, holdPeriodMs = 600_000, jetstream = taker): Books {
-  const connection = new WriteConnection({ ...address, port }, logger);
-  const table = new OutboxTable(pool);
+  const connection = new WriteConnection({ ...address, port, role }, logger);
+  const table = new OutboxTable(ledgerPool);
   const outbox = new Outbox({ jetstream, table, logger, metrics: createMetrics() });
   const books = { connection, outbox, holdPeriodMs };
   ledgers.push(books);

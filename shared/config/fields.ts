@@ -111,6 +111,11 @@ export function oneOfOr<Word extends string>(options: {
     .register(settingFacts, { description, expected, fallback });
 }
 
+/** Any text; while it is not set, what the setting `fallback` says counts. */
+export function anyTextOr(options: { description: string; expected: string; fallback: string }) {
+  return z.string().optional().register(settingFacts, options);
+}
+
 /** Any text. */
 export function anyText(options: FieldOptions & { expected: string }) {
   return field(options, (given) => given);

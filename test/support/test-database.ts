@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Client, type ClientConfig } from 'pg';
+import { ledgerRoleOf } from '../../services/ledger/store/ledger-role.ts';
 
 /** A database made for one test file, on the server that `npm test` started (or that `TEST_DB_*` name). */
 export interface TestDatabase {
@@ -23,11 +24,11 @@ export async function createTestDatabase(): Promise<TestDatabase> {
     password: process.env['TEST_DB_PASSWORD'] ?? '',
   };
   const database = `holdfast_test_${randomUUID().replaceAll('-', '')}`;
-  const maintain = async (sql: string): Promise<void> => {
+  const maintain = async (...statements: readonly string[]): Promise<void> => {
     const client = new Client({ ...server, database: 'postgres' });
     await client.connect();
     try {
-      await client.query(sql);
+      for (const sql of statements) await client.query(sql);
     } finally {
       await client.end();
     }
@@ -42,7 +43,8 @@ export async function createTestDatabase(): Promise<TestDatabase> {
       DB_PASSWORD: server.password,
       DB_NAME: database,
     },
-    drop: () => maintain(`DROP DATABASE ${database} WITH (FORCE)`),
+    drop: () =>
+      maintain(`DROP DATABASE ${database} WITH (FORCE)`, `DROP ROLE IF EXISTS ${ledgerRoleOf(database)}`),
   };
 }
 

@@ -33,7 +33,9 @@ async function logOf(work: (echo: ReturnType<typeof echoTo>) => Promise<void>) {
 
 test('migrations are echoed', async () => {
   const { statements } = await logOf(async (echo) => {
-    await migrateWhenReachable(address, createLogger('ledger', 'silent'), new AbortController().signal, echo);
+    await migrateWhenReachable(address, createLogger('ledger', 'silent'), new AbortController().signal, {
+      echo,
+    });
   });
   expect(statements).toContainEqual(expect.stringContaining('CREATE TABLE accounts'));
 });

@@ -5,6 +5,7 @@ import { Client, DatabaseError } from 'pg';
 import type { Logger } from 'pino';
 import { echoKnex, type Echo } from './echo-statements.ts';
 import { faultKindOf } from './faults.ts';
+import { grantLedgerRole } from './ledger-role.ts';
 import * as books from './migrations/001-books.ts';
 import { migrationConfig, type DatabaseAddress } from './session.ts';
 
@@ -23,6 +24,19 @@ const migrationSource: Knex.MigrationSource<string> = {
   },
 };
 
+export interface MigrateOptions {
+  readonly echo?: Echo | undefined;
+  /** Who the ledger logs in as, when that is not who migrates. */
+  readonly ledgerUser?: string | undefined;
+}
+
+export interface Migrated {
+  /** The migrations that were run now. */
+  readonly names: readonly string[];
+  /** The role for the ledger; undefined when the user may not make one. */
+  readonly ledgerRole: string | undefined;
+}
+
 /** Any number will do, as long as nobody else on this database uses it. */
 const migrationLock = 4_014_020_250;
 
@@ -30,10 +44,11 @@ const migrationLock = 4_014_020_250;
  * Brings the database to the newest schema. Safe to call from several processes at once, and after one was killed in
  * the middle of it: an advisory lock, which dies with its session, lets one in at a time, and whoever holds it may free
  * a lock row that knex left behind.
- *
- * @returns the names of the migrations that were run now.
  */
-export async function migrate(address: DatabaseAddress, echo?: Echo): Promise<string[]> {
+export async function migrate(
+  address: DatabaseAddress,
+  { echo, ledgerUser }: MigrateOptions = {},
+): Promise<Migrated> {
   const guard = new Client(migrationConfig(address));
   // A lost guard fails the query that is under way; without a listener it would end the process.
   guard.on('error', () => undefined);
@@ -49,7 +64,7 @@ export async function migrate(address: DatabaseAddress, echo?: Echo): Promise<st
     await guard.query('SELECT pg_advisory_lock($1)', [migrationLock]);
     await knex.migrate.forceFreeMigrationsLock();
     const [, names] = (await knex.migrate.latest()) as [number, string[]];
-    return names;
+    return { names, ledgerRole: await grantLedgerRole(guard, address.name, ledgerUser) };
   } finally {
     await knex.destroy();
     await guard.end();
@@ -69,13 +84,51 @@ export async function migrateWhenReachable(
   address: DatabaseAddress,
   logger: Logger,
   stopping: AbortSignal,
-  echo?: Echo,
-): Promise<string[]> {
+  options: MigrateOptions = {},
+): Promise<Migrated> {
+  return whenReachable(address, logger, stopping, () => migrate(address, options));
+}
+
+/** Waits until somebody else has migrated the database, saying so. For a ledger whose user may not. */
+export async function waitUntilMigrated(
+  address: DatabaseAddress,
+  logger: Logger,
+  stopping: AbortSignal,
+): Promise<void> {
+  await whenReachable(address, logger, stopping, async () => {
+    const client = new Client(migrationConfig(address));
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      const { rows } = await client.query<{ name: string }>('SELECT name FROM knex_migrations');
+      const done = new Set(rows.map(({ name }) => name));
+      const open = Object.keys(migrations).filter((name) => !done.has(name));
+      if (open.length > 0) throw new NotMigrated();
+    } catch (error) {
+      if (error instanceof DatabaseError && notYetThere.has(error.code ?? '')) throw new NotMigrated();
+      throw error;
+    } finally {
+      await client.end();
+    }
+  });
+}
+
+class NotMigrated extends Error {}
+
+/** The table of migrations is not there, or nobody has let us read it: undefined_table, insufficient_privilege. */
+const notYetThere = new Set(['42P01', '42501']);
+
+async function whenReachable<T>(
+  address: DatabaseAddress,
+  logger: Logger,
+  stopping: AbortSignal,
+  work: () => Promise<T>,
+): Promise<T> {
   let warnedAt = -Infinity;
   for (;;) {
     stopping.throwIfAborted();
     try {
-      return await migrate(address, echo);
+      return await work();
     } catch (error) {
       const advice = adviceFor(error, address);
       if (advice === undefined) throw error;
@@ -91,6 +144,9 @@ export async function migrateWhenReachable(
 /** Words for what an operator can mend while we wait; undefined when waiting would not help. */
 function adviceFor(error: unknown, { host, port, user, name }: DatabaseAddress): string | undefined {
   const at = `Postgres at ${host}:${port}`;
+  if (error instanceof NotMigrated) {
+    return `the database ${name} is not ready for ${user}: npm run migrate with DB_USER its owner, and the same DB_LEDGER_USER`;
+  }
   if (!(error instanceof DatabaseError)) {
     return `can't reach ${at} (${describe(error)}). Start it there, or change DB_HOST and DB_PORT`;
   }

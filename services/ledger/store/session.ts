@@ -8,6 +8,8 @@ export interface DatabaseAddress {
   readonly user: string;
   readonly password: string | undefined;
   readonly name: string;
+  /** The role to work as; without one, as the user. */
+  readonly role?: string;
 }
 
 /**
@@ -62,8 +64,8 @@ export function sessionConfig(address: DatabaseAddress): ClientConfig {
   return {
     ...migrationConfig(address),
     application_name: 'holdfast-ledger',
-    options: Object.entries(sessionSettings)
-      .map(([name, value]) => `-c ${name}=${value}`)
+    options: Object.entries({ ...sessionSettings, ...(address.role !== undefined && { role: address.role }) })
+      .map(([name, value]) => `-c ${name}=${value.replaceAll(/[\\ ]/g, String.raw`\$&`)}`)
       .join(' '),
     query_timeout: queryTimeoutMs,
     keepAliveInitialDelayMillis: 2_000,
