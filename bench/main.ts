@@ -1,16 +1,15 @@
-import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { parseArgs, promisify } from 'node:util';
+import { parseArgs } from 'node:util';
 import { Client } from 'pg';
 import { auditBooks } from '../services/ledger/audit/audit-books.ts';
-import { cpuSeconds } from './cpu.ts';
-import type { LoadOrder, LoadResult } from './load.ts';
+import { measure, medianOf, writeLoads, type Load, type Measurement } from './measure.ts';
 import { openAccounts } from './open-accounts.ts';
 import { listenForStop } from '../deploy/local/stop-request.ts';
 import { progress, say } from '../deploy/local/progress.ts';
+import { measureTelemetryCost } from './telemetry-cost.ts';
 import { durabilityProblems, startBenchStack, type BenchStack } from './stack.ts';
 
 const usage = `npm run bench -- [options]
@@ -20,6 +19,7 @@ const usage = `npm run bench -- [options]
   --rounds N           rounds, each measures everything once; the table shows medians (3)
   --quick              20,000 accounts, 5 seconds, 1 round: under two minutes
   --smoke              that it works, nothing more: a few seconds
+  --telemetry-cost     instead, what metrics and traces of one request in a hundred cost: two stacks in turn
   --cpu-prof DIR       write CPU profiles of the services there`;
 
 interface Plan {
@@ -27,23 +27,15 @@ interface Plan {
   readonly connections: readonly number[];
   readonly seconds: number;
   readonly rounds: number;
+  readonly telemetryCost: boolean;
   readonly profileDir: string | undefined;
 }
-
-interface Measurement extends LoadResult {
-  readonly load: string;
-  readonly connections: number;
-  readonly changesBooks: boolean;
-  /** Microseconds of CPU per request, by process. */
-  readonly cpuMicros: Readonly<Record<string, number>>;
-}
-
-const path = '/api/substract';
 
 /** `npm run bench`: measures, audits the books, prints a table. Resolves with the exit code. */
 export async function runBench(root: string, args: readonly string[]): Promise<number> {
   const plan = readPlan(args);
   if (plan === undefined) return 2;
+  if (plan.telemetryCost) return measureTelemetryCost(root, plan);
   const stop = listenForStop();
   const workDir = await mkdtemp(join(tmpdir(), 'holdfast bench load '));
   const nodeOptions =
@@ -108,6 +100,7 @@ function readPlan(args: readonly string[]): Plan | undefined {
         rounds: { type: 'string' },
         quick: { type: 'boolean', default: false },
         smoke: { type: 'boolean', default: false },
+        'telemetry-cost': { type: 'boolean', default: false },
         'cpu-prof': { type: 'string' },
       },
     });
@@ -120,6 +113,7 @@ function readPlan(args: readonly string[]): Plan | undefined {
         .map((each) => readNumber('connections', each)),
       seconds: readNumber('seconds', values.seconds ?? seconds),
       rounds: readNumber('rounds', values.rounds ?? rounds),
+      telemetryCost: values['telemetry-cost'],
       profileDir: values['cpu-prof'],
     };
   } catch (error) {
@@ -133,25 +127,6 @@ function readNumber(option: string, text: string | undefined): number {
   if (!Number.isInteger(number) || number < 1)
     throw new Error(`--${option} must be a whole number from 1 on`);
   return number;
-}
-
-interface Load {
-  readonly name: string;
-  readonly path: string;
-  readonly idsFile?: string;
-}
-
-/** The ceiling first: what HTTP alone costs, generator included. */
-async function writeLoads(workDir: string, ids: readonly string[]): Promise<[Load, Load, Load]> {
-  const spread = join(workDir, 'spread.json');
-  const hot = join(workDir, 'hot.json');
-  await writeFile(spread, JSON.stringify(ids));
-  await writeFile(hot, JSON.stringify(ids.slice(0, 1)));
-  return [
-    { name: 'GET ping', path: '/api/ping' },
-    { name: 'substract, spread', path, idsFile: spread },
-    { name: 'substract, one hot account', path, idsFile: hot },
-  ];
 }
 
 async function measureAll(
@@ -174,34 +149,6 @@ async function measureAll(
     }
   }
   return { warmUp, measurements };
-}
-
-async function measure(
-  root: string,
-  stack: BenchStack,
-  load: Load,
-  connections: number,
-  seconds: number,
-): Promise<Measurement> {
-  const { name, ...rest } = load;
-  const order: LoadOrder = { url: stack.url, connections, seconds, ...rest };
-  const before = usedBy(stack);
-  const { stdout } = await promisify(execFile)(process.execPath, [
-    join(root, 'dist/bench/load.js'),
-    JSON.stringify(order),
-  ]);
-  const result = JSON.parse(stdout) as LoadResult;
-  const after = usedBy(stack);
-  const perRequest = (used: number): number => (used / Math.max(1, result.requests)) * 1_000_000;
-  const cpuMicros = Object.fromEntries([
-    ...Object.entries(after).map(([process, used]) => [process, perRequest(used - (before[process] ?? 0))]),
-    ['generator', perRequest(result.cpuSeconds)],
-  ]) as Record<string, number>;
-  return { ...result, load: name, connections, changesBooks: load.idsFile !== undefined, cpuMicros };
-}
-
-function usedBy(stack: BenchStack): Record<string, number> {
-  return Object.fromEntries(Object.entries(stack.pids).map(([name, pid]) => [name, cpuSeconds(pid)]));
 }
 
 function failuresOf({ load, connections, failed }: Measurement): string[] {
@@ -259,12 +206,6 @@ function groupsOf(measurements: readonly Measurement[]): Map<string, Measurement
     groups.set(key, [...(groups.get(key) ?? []), measurement]);
   }
   return groups;
-}
-
-function medianOf(values: readonly number[]): number {
-  const sorted = values.toSorted((left, right) => left - right);
-  const middle = (sorted.length - 1) / 2;
-  return ((sorted[Math.floor(middle)] ?? 0) + (sorted[Math.ceil(middle)] ?? 0)) / 2;
 }
 
 async function writeResult(

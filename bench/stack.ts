@@ -8,6 +8,7 @@ import { findNatsServer } from '../deploy/local/nats-binary/find-nats-server.ts'
 import { startNatsServer, type NatsServer } from '../deploy/local/nats-server.ts';
 import { startPostgres, type PostgresServer } from '../deploy/local/postgres-server.ts';
 import { ServiceProcess } from '../deploy/local/service-process.ts';
+import { envForTraces, startTraceReceiver } from '../deploy/local/traces/trace-receiver.ts';
 
 const databaseName = 'holdfast_bench';
 
@@ -15,6 +16,8 @@ const databaseName = 'holdfast_bench';
 export interface BenchStack {
   readonly url: string;
   readonly natsUrl: string;
+  /** Where its metrics are, in Prometheus' text format. */
+  readonly metricsUrls: readonly string[];
   /** Whose CPU time is counted, by name. */
   readonly pids: Readonly<Record<string, number>>;
   readonly natsVersion: string;
@@ -28,9 +31,11 @@ export async function startBenchStack(options: {
   root: string;
   env: NodeJS.ProcessEnv;
   report: (line: string) => void;
-  nodeOptions: readonly string[];
+  nodeOptions?: readonly string[];
+  /** False: without metrics and traces. */
+  telemetry?: boolean;
 }): Promise<BenchStack> {
-  const { root, report, nodeOptions } = options;
+  const { root, report, nodeOptions = [], telemetry = true } = options;
   const dataDir = await mkdtemp(join(tmpdir(), 'holdfast bench '));
   const stops: (() => Promise<void>)[] = [() => rm(dataDir, { recursive: true, force: true })];
   const stop = async (): Promise<void> => {
@@ -59,10 +64,18 @@ export async function startBenchStack(options: {
       DB_USER: user,
       DB_PASSWORD: password,
       DB_NAME: databaseName,
+      ...(telemetry ? await productionTelemetry(stops) : { OTEL_SDK_DISABLED: 'true' }),
     };
+    const gatewayOpsPort = await freePort();
     const services: ServiceProcess[] = [];
     for (const service of ['ledger', 'settler', 'gateway'] as const) {
-      const started = new ServiceProcess({ service, root, port: await freePort(), env, nodeOptions });
+      const started = new ServiceProcess({
+        service,
+        root,
+        port: await freePort(),
+        env: service === 'gateway' ? { ...env, GATEWAY_OPS_PORT: String(gatewayOpsPort) } : env,
+        nodeOptions,
+      });
       await started.start();
       services.push(started);
       stops.push(() => started.stop());
@@ -71,6 +84,10 @@ export async function startBenchStack(options: {
     return {
       url: services.at(-1)?.url ?? '',
       natsUrl: nats.url,
+      metricsUrls: [
+        `http://127.0.0.1:${gatewayOpsPort}`,
+        ...services.filter(({ service }) => service !== 'gateway').map(({ url }) => url),
+      ].map((url) => `${url}/metrics`),
       natsVersion: found.version,
       pids: { ...pids, postgres: postgres.process.pid, nats: nats.process.pid },
       database: { host, port, user, password, database: databaseName },
@@ -81,6 +98,13 @@ export async function startBenchStack(options: {
     await stop();
     throw error;
   }
+}
+
+/** As in production: one request in a hundred is traced. The spans are kept by the harness, which is not counted. */
+async function productionTelemetry(stops: (() => Promise<void>)[]): Promise<Record<string, string>> {
+  const receiver = await startTraceReceiver();
+  stops.push(receiver.close);
+  return envForTraces(receiver.url, {}, true);
 }
 
 /** What makes an answer durable. With any of it off, the figures are void. */
