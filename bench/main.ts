@@ -35,7 +35,7 @@ interface Plan {
 export async function runBench(root: string, args: readonly string[]): Promise<number> {
   const plan = readPlan(args);
   if (plan === undefined) return 2;
-  if (plan.telemetryCost) return measureTelemetryCost(root, plan);
+  if (plan.telemetryCost) return measureTelemetryCost(root, process.env, plan);
   const stop = listenForStop();
   const workDir = await mkdtemp(join(tmpdir(), 'holdfast bench load '));
   const nodeOptions =

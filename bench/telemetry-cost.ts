@@ -21,10 +21,11 @@ interface Pair {
  */
 export async function measureTelemetryCost(
   root: string,
+  env: NodeJS.ProcessEnv,
   plan: { accounts: number; connections: readonly number[]; seconds: number; rounds: number },
 ): Promise<number> {
   const workDir = await mkdtemp(join(tmpdir(), 'holdfast bench load '));
-  const start = (telemetry: boolean) => startBenchStack({ root, env: process.env, report: say, telemetry });
+  const start = (telemetry: boolean) => startBenchStack({ root, env, report: say, telemetry });
   const stacks = [await start(false), await start(true)] as const;
   const scraping = setInterval(() => void scrape(stacks[1]), scrapeEveryMs);
   try {
