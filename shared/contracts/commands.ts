@@ -4,7 +4,7 @@ import { maxAllowedAccounts } from './limits.ts';
 import {
   accountIdSchema,
   amountSchema,
-  commandIdSchema,
+  callersCommandIdSchema,
   limitSchema,
   metadataSchema,
   nameSchema,
@@ -15,7 +15,7 @@ import type { CommandKind } from './subjects.ts';
 
 /** What every command carries beside its meaning. None of it but `id` is part of the fingerprint. */
 const envelope = {
-  id: commandIdSchema.describe(
+  id: callersCommandIdSchema.describe(
     'The command id. The same id and account again gives the first outcome again.',
   ),
   deadline: z
@@ -69,7 +69,7 @@ export const subtractCommandSchema = z.strictObject({
 
 /** Settles what is due, over all accounts. It has no account of its own and is harmless to repeat. */
 export const settleDueCommandSchema = z.strictObject({
-  id: commandIdSchema,
+  id: callersCommandIdSchema,
   deadline: envelope.deadline,
   traceparent: envelope.traceparent,
   until: timeSchema

@@ -13,7 +13,10 @@ export type CommandId = string & { readonly __brand: 'CommandId' };
 const uuidPattern = /^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$/;
 const uuidMessage = 'must be a uuid such as 26c940a1-7228-4ea2-a3bc-e6460b172040';
 
-const uuid = z.string({ error: uuidMessage }).regex(uuidPattern, uuidMessage).toLowerCase();
+const uuid = z
+  .string({ error: uuidMessage })
+  .regex(uuidPattern, { error: uuidMessage, abort: true })
+  .toLowerCase();
 
 export const accountIdSchema = uuid.meta({
   format: 'uuid',
@@ -23,10 +26,17 @@ export const holdIdSchema = uuid.meta({
   format: 'uuid',
   examples: ['019a9c3e-5b1a-7c3e-8f00-2d9a6f1b7c44'],
 }) as unknown as z.ZodType<HoldId, string>;
-export const commandIdSchema = uuid.meta({
-  format: 'uuid',
-  examples: ['6f1b7c44-0b52-4c53-9b1e-2d9a019a9c3e'],
-}) as unknown as z.ZodType<CommandId, string>;
+const commandIdMeta = { format: 'uuid', examples: ['6f1b7c44-0b52-4c53-9b1e-2d9a019a9c3e'] };
+export const commandIdSchema = uuid.meta(commandIdMeta) as unknown as z.ZodType<CommandId, string>;
+
+/**
+ * The id of a command that a caller sends. Those of the reserved variant (17th digit e or f, which no generator of
+ * uuids makes) are the ledger's own: whoever could take the id of a hold's settling before its time, and knowing the
+ * hold is enough for that, could keep it from ever being settled.
+ */
+export const callersCommandIdSchema = uuid
+  .regex(/^.{19}[0-9a-d]/, 'must be a uuid whose 17th digit is not e or f, as every generated one')
+  .meta(commandIdMeta) as unknown as z.ZodType<CommandId, string>;
 
 const amountMessage =
   'must be a decimal string above zero such as "33.48": at most 15 digits before the point, ' +
@@ -54,7 +64,7 @@ export const balanceSchema = z
 
 /** A point in time as it is answered: RFC 3339, UTC. */
 export const timeSchema = z.iso
-  .datetime({ precision: null })
+  .datetime({ precision: null, error: 'must be a time in UTC such as 2026-01-31T12:00:00.000Z' })
   .meta({ examples: ['2026-01-31T12:00:00.000Z'] });
 
 /** U+0000 can't be stored by Postgres, and lone surrogates have no UTF-8: both are refused at the door. */

@@ -37,8 +37,10 @@ export function holdIdFor(accountId: AccountId, commandId: CommandId, now: Micro
 
 /**
  * The id of the command that settles a due hold. Derived, so that the journal's own rule (one entry per account and
- * command id) makes a second settling impossible, whoever tries.
+ * command id) makes a second settling impossible, whoever tries; and of a variant that no caller's command can have, so that
+ * nobody else is there first.
  */
 export function settleCommandIdFor(holdId: HoldId): CommandId {
-  return formatUuid(hash('sha256', `settle-due\0${holdId}`, 'buffer').subarray(0, 16), 8) as CommandId;
+  const bytes = hash('sha256', `settle-due\0${holdId}`, 'buffer').subarray(0, 16);
+  return formatUuid(bytes, 8, 'reserved') as CommandId;
 }
