@@ -16,6 +16,15 @@ const maxAckPending = 100_000;
 /** Messages asked for ahead; parked ones leave again at once. */
 const maxMessages = 500;
 
+/**
+ * No message is parked for longer, and comes back to be parked again. Times within the hour are all that is announced;
+ * of a time centuries away the broker would not take the delay, and deliver the message again at once, for ever.
+ */
+const longestParkMs = 60 * 60 * 1000;
+
+/** Until the ledger has told its time. Our own clock may be wrong, and a message parked by it come back too late. */
+const timeUnknownMs = 1_000;
+
 /** What can't be read is left alone for so long: a newer settler may understand it. */
 const unreadableDelayMs = 60_000;
 
@@ -66,9 +75,10 @@ function take(message: JsMsg, { logger, now, onDue }: DueConsumerOptions): void 
     message.nak(unreadableDelayMs);
     return;
   }
-  const waitMs = Date.parse(due) - (now() ?? Date.now());
+  const nowMs = now();
+  const waitMs = nowMs === undefined ? timeUnknownMs : Math.ceil(Date.parse(due) - nowMs);
   if (waitMs > 0) {
-    message.nak(Math.ceil(waitMs));
+    message.nak(Math.min(waitMs, longestParkMs));
     return;
   }
   onDue({
