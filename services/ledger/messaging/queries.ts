@@ -80,20 +80,28 @@ async function answerMessage(message: Msg, nats: NatsConnection, desk: QueryDesk
     respond(message, nats, failed(payload));
     return;
   }
-  const answers = await answerElements(kind, payload.elements, desk);
-  const [only] = answers;
-  respond(message, nats, payload.shape === 'single' && only !== undefined ? only : answers);
+  const answers = await answerElements(kind, payload.elements, desk, maxReplyBytes(nats));
+  const only = payload.shape === 'single' && Array.isArray(answers) ? answers[0] : undefined;
+  respond(message, nats, only ?? answers);
 }
 
+/** @param maxBytes what a reply can hold: an array asks for up to half a million rows, and must not gather them. */
 async function answerElements(
   kind: QueryKind,
   elements: readonly unknown[],
   desk: QueryDesk,
-): Promise<Answer[]> {
+  maxBytes: number,
+): Promise<Answer | Answer[]> {
   try {
     if (kind === 'account') return await answerAccounts(elements, desk.queries);
     const answers: Answer[] = [];
-    for (const element of elements) answers.push(await answerElement(kind, element, desk.queries));
+    let bytes = 0;
+    for (const element of elements) {
+      const answer = await answerElement(kind, element, desk.queries);
+      bytes += Buffer.byteLength(JSON.stringify(answer));
+      if (bytes > maxBytes) return tooLarge;
+      answers.push(answer);
+    }
     return answers;
   } catch (error) {
     desk.logger.warn(
@@ -196,12 +204,13 @@ function failed(error: ErrorView): Extract<Answer, { ok: false }> {
   return { ok: false, error };
 }
 
+const tooLarge = failed({ code: 'invalid_request', detail: 'The answer is too large; ask for less.' });
+
+function maxReplyBytes(nats: NatsConnection): number {
+  return nats.info?.max_payload ?? Infinity;
+}
+
 function respond(message: Msg, nats: NatsConnection, answer: Answer | Answer[]): void {
   const text = JSON.stringify(answer);
-  const limit = nats.info?.max_payload ?? Infinity;
-  if (Buffer.byteLength(text) <= limit) message.respond(text);
-  else
-    message.respond(
-      JSON.stringify(failed({ code: 'invalid_request', detail: 'The answer is too large; ask for less.' })),
-    );
+  message.respond(Buffer.byteLength(text) <= maxReplyBytes(nats) ? text : JSON.stringify(tooLarge));
 }
