@@ -584,6 +584,13 @@ describe('settling', () => {
     await expectSoundBooks(id);
   });
 
+  test('that is asked for by too many at once is refused to those on top', async () => {
+    const { turn } = settler(openLedger());
+    const answers = await Promise.all(Array.from({ length: 8_193 }, async () => turn()));
+    expect(answers.slice(0, -1).every(({ type }) => type === 'settled')).toBe(true);
+    expect(answers.at(-1)).toEqual({ type: 'overloaded' });
+  });
+
   test('that is asked too early says when to ask, and settles on a closed account', async () => {
     const ledger = openLedger(address.port, 1_000);
     const id = await accountWith('10', ledger);

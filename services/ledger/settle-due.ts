@@ -16,6 +16,9 @@ const maxHoldsPerTurn = 512;
 /** More than this many are no accident of single holds: then settling stands still until someone has looked. */
 const maxStuck = 100;
 
+/** Requests that wait: far more than settlers there are, each of which asks for one turn after another. */
+const maxWaiting = 8_192;
+
 /** How long to leave a ledger alone that is settling just now. */
 const busyWaitMs = 25;
 
@@ -42,7 +45,9 @@ export type SettleDueAnswer =
   | { readonly type: 'settled'; readonly settled: number; readonly more: boolean; readonly waitMs: number }
   /** Asked too early, by the database's clock. */
   | { readonly type: 'too-early'; readonly notBefore: Micros; readonly waitMs: number }
-  | { readonly type: 'failed'; readonly code: 'unavailable' };
+  | { readonly type: 'failed'; readonly code: 'unavailable' }
+  /** Too many requests wait; this one was not taken. */
+  | { readonly type: 'overloaded' };
 
 interface SettleDueOptions {
   readonly books: Books;
@@ -80,6 +85,10 @@ export class SettleDue implements Turns {
   }
 
   request(request: SettleDueRequest): void {
+    if (this.#requests.length >= maxWaiting) {
+      request.answer({ type: 'overloaded' });
+      return;
+    }
     this.#requests.push(request);
     this.#options.lane.wake();
   }

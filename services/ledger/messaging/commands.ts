@@ -197,6 +197,8 @@ function settledView(commandId: CommandId, answer: SettleDueAnswer): SettledOutc
       };
     case 'failed':
       return failedView(commandId, { code: answer.code, detail: 'The database can’t be reached just now.' });
+    case 'overloaded':
+      return failedView(commandId, overloaded);
   }
 }
 
