@@ -3,6 +3,8 @@ import { jetstream } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { randomUUID } from 'node:crypto';
 import { eventSchema, type Fact } from '../shared/contracts/events.ts';
+import type { HoldId } from '../shared/contracts/primitives.ts';
+import { settleCommandIdFor } from '../services/ledger/domain/hold.ts';
 import type { LedgerClient } from '../shared/messaging/ledger-client/index.ts';
 import { openAccount } from './support/accounts.ts';
 import { eventually } from './support/http.ts';
@@ -108,6 +110,33 @@ describe('the NATS API', () => {
     expect(await request('balance.query.account', { accountId })).toMatchObject({
       ok: true,
       account: { balance: '10.00' },
+    });
+  });
+
+  test('keeps the ids of settlings to itself: nobody can be there before the hold is due', async () => {
+    const accountId = await openAccount(client, '10.00');
+    const held = await client.send('subtract', { id: randomUUID(), accountId, amount: '4.00' });
+    const holdId = (held.ok ? held.hold?.id : undefined) as HoldId;
+    const id = settleCommandIdFor(holdId);
+    expect(await request('balance.command.add', { id, accountId, amount: '1.00' })).toMatchObject({
+      ok: false,
+      error: { code: 'invalid_request', fields: [{ field: 'id' }] },
+    });
+  });
+
+  test('gives up an answer that is too large before it has read it all', async () => {
+    const accountId = await openAccount(client);
+    const adds = Array.from({ length: 499 }, () => ({ id: randomUUID(), accountId, amount: '0.01' }));
+    await request('balance.command.add', adds);
+    const page = { accountId, limit: 500 };
+    expect(
+      await request(
+        'balance.query.entries',
+        Array.from({ length: 1_024 }, () => page),
+      ),
+    ).toMatchObject({
+      ok: false,
+      error: { code: 'invalid_request', detail: 'The answer is too large; ask for less.' },
     });
   });
 

@@ -1,4 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { holdDueSubject, holdsStream, settlerConsumer } from '../shared/contracts/subjects.ts';
 import { openAccount } from './support/accounts.ts';
 import { call, eventually, spread } from './support/http.ts';
 import { Stack, type StackOptions } from './support/stack.ts';
@@ -103,6 +105,23 @@ describe('a hold settles by itself', () => {
       // Settled in time: the due second is announced again as soon as the broker is back.
       const [hold] = await settledHolds(stack, 20_000);
       expect(Number(hold?.settled_at) - Number(hold?.due_at)).toBeLessThan(promisedLagMs);
+    });
+  }, 60_000);
+
+  test('also beside a due message of a time centuries away, which waits quietly', async () => {
+    await withStack({ gateways: 0 }, async (stack) => {
+      const { link } = await stack.ledgerClient();
+      const announce = (dueAt: Date) =>
+        jetstream(link.connection).publish(holdDueSubject, JSON.stringify({ dueAt: dueAt.toISOString() }));
+      await announce(new Date('2999-01-01'));
+      await announce(new Date(Date.now() + 2_000));
+      const { consumers } = await jetstreamManager(link.connection);
+      const consumer = await eventually(async () => {
+        const info = await consumers.info(holdsStream, settlerConsumer);
+        return info.num_ack_pending === 1 && info.num_pending === 0 ? info : undefined;
+      });
+      // Once to be parked, and the other one again when it was due.
+      expect(consumer.delivered.consumer_seq).toBeLessThan(6);
     });
   }, 60_000);
 
