@@ -1,5 +1,4 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { execFileSync } from 'node:child_process';
+import { afterAll, beforeAll, expect } from '@jest/globals';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -7,14 +6,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openAccount } from '../../test/support/accounts.ts';
 import { call, eventually, newKey, spread } from '../../test/support/http.ts';
+import { findProgram, NGINX, testWith } from '../../test/support/debian-program.ts';
 import { Stack } from '../../test/support/stack.ts';
 import { startChild, type ChildHandle } from '../local/child-process.ts';
 import { freePort } from '../local/free-port.ts';
+import { runCommand } from '../local/run-command.ts';
 
 /* The files of this folder, with addresses of this machine put in, read by a real nginx. */
 
-const onMachine = hasNginx() ? test : test.skip;
-const why = hasNginx() ? '' : ' (not tried here, for there is no nginx on the PATH)';
+const withNginx = testWith(NGINX);
+const fetchMs = 150_000;
 
 interface Nginx {
   readonly url: string;
@@ -22,11 +23,13 @@ interface Nginx {
 }
 
 const started: Nginx[] = [];
+let program = '';
 let echo: Server;
 let echoPort = 0;
 let connections = 0;
 
 beforeAll(async () => {
+  program = await findProgram(NGINX);
   // Tells what reaches it, and streams one line that does not end.
   echo = createServer((request, response) => {
     if (request.url === '/api/events') response.write('data: first\n\n');
@@ -36,7 +39,7 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => echo.listen(0, '127.0.0.1', resolve));
   echoPort = (echo.address() as AddressInfo).port;
-});
+}, fetchMs);
 
 afterAll(async () => {
   await Promise.all(started.map(({ stop }) => stop()));
@@ -44,14 +47,14 @@ afterAll(async () => {
   echo.close();
 });
 
-onMachine(`headers are written anew, and ids are made where there are none${why}`, rewritesHeaders);
-onMachine(`connections to gateways are kept, and streams come at once${why}`, keepsConnectionsAndStreams);
-onMachine(
-  `a body that is too large, and a gateway that is not there, get the usual kind of answer${why}`,
+withNginx('headers are written anew, and ids are made where there are none', rewritesHeaders);
+withNginx('connections to gateways are kept, and streams come at once', keepsConnectionsAndStreams);
+withNginx(
+  'a body that is too large, and a gateway that is not there, get the usual kind of answer',
   answersInPlaceOfGateways,
 );
-onMachine(
-  `a gateway killed under load costs no request, and nothing is applied twice${why}`,
+withNginx(
+  'a gateway killed under load costs no request, and nothing is applied twice',
   survivesAKill,
   60_000,
 );
@@ -144,10 +147,11 @@ async function startNginx(gatewayPorts: readonly number[]): Promise<Nginx> {
   ]);
   await change(folder, 'watch.conf', [['listen 3000', `listen 127.0.0.1:${watchPort}`]]);
   const args = ['-c', join(folder, 'nginx.conf'), '-e', 'stderr'];
-  execFileSync('nginx', ['-t', ...args], { stdio: 'pipe' });
+  const checked = await runCommand(program, ['-t', ...args], { timeoutMs: 10_000 });
+  if (checked.code !== 0) throw new Error(checked.lines.join('\n'));
   const child: ChildHandle = await startChild({
     name: 'nginx',
-    command: 'nginx',
+    command: program,
     args: [...args, '-g', 'daemon off;'],
   });
   await eventually(async () => {
@@ -178,13 +182,4 @@ async function change(
     text = changed;
   }
   await writeFile(join(folder, name), text);
-}
-
-function hasNginx(): boolean {
-  try {
-    execFileSync('nginx', ['-v'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
 }
