@@ -21,6 +21,7 @@ interface ComposeService {
   readonly build?: unknown;
   readonly restart?: string;
   readonly read_only?: boolean;
+  readonly tmpfs?: readonly string[];
   readonly deploy?: { readonly resources?: { readonly limits?: { readonly memory?: string } } };
 }
 
@@ -73,6 +74,14 @@ describe('docker-compose.yml', () => {
       .filter((each) => !existsSync(join(root, each)));
     expect(mounted.length).toBeGreaterThan(5);
     expect(missing).toEqual([]);
+  });
+
+  test('gives nginx, whose file system is read-only, a place for each file that it writes', () => {
+    const nginx = readFileSync(join(root, 'deploy/nginx/nginx.conf'), 'utf8');
+    const written = [...nginx.matchAll(/^\s*(?:pid|\w+_temp_path) (\S+);$/gm)].map(([, path = '']) => path);
+    const places = file.services['nginx']?.tmpfs?.map((each) => `${each.split(':', 1)[0]}/`) ?? [];
+    expect(written).toHaveLength(6);
+    expect(written.filter((path) => !places.some((place) => path.startsWith(place)))).toEqual([]);
   });
 
   test.each([
