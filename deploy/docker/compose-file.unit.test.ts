@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 import { gatewaySettings } from '../../services/gateway/config.ts';
 import { ledgerSettings } from '../../services/ledger/config.ts';
 import { settlerSettings } from '../../services/settler/config.ts';
+import { updateOrder } from './stack.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -22,6 +23,7 @@ interface ComposeService {
   readonly restart?: string;
   readonly read_only?: boolean;
   readonly tmpfs?: readonly string[];
+  readonly depends_on?: Readonly<Record<string, unknown>>;
   readonly deploy?: { readonly resources?: { readonly limits?: { readonly memory?: string } } };
 }
 
@@ -52,6 +54,17 @@ describe('docker-compose.yml', () => {
 
   test.each(services)('%s can have several containers, as far as the file goes', (_name, service) => {
     expect(service.container_name).toBeUndefined();
+  });
+
+  test('is updated from the inside out, all of it', () => {
+    expect(services.map(([name]) => name).toSorted()).toEqual(updateOrder.toSorted());
+    for (const [name, { depends_on = {} }] of services) {
+      const before: readonly string[] = updateOrder.slice(
+        0,
+        updateOrder.findIndex((each) => each === name),
+      );
+      expect(Object.keys(depends_on).filter((each) => !before.includes(each))).toEqual([]);
+    }
   });
 
   test('publishes nginx alone', () => {

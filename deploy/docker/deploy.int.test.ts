@@ -3,6 +3,7 @@ import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { runCommand } from '../local/run-command.ts';
+import { updateOrder } from './stack.ts';
 
 /* ./deploy.sh with a stand-in for docker, which records what it is told and answers what a test wants. */
 
@@ -48,8 +49,14 @@ async function deploy(env: Readonly<Record<string, string>>, ...args: string[]) 
   };
 }
 
-const update = (service: string, ...scale: string[]): string =>
-  ['compose up --no-deps --wait --wait-timeout 180', ...scale, '-d', service].join(' ');
+/** The step that updates a service: with all those before it. */
+const update = (service: (typeof updateOrder)[number], ...scale: string[]): string =>
+  [
+    'compose up --wait --wait-timeout 180',
+    ...scale,
+    '-d',
+    ...updateOrder.slice(0, updateOrder.indexOf(service) + 1),
+  ].join(' ');
 
 describe('deploy.sh', () => {
   test(
@@ -75,12 +82,13 @@ describe('deploy.sh', () => {
       const { code, calls } = await deploy(secrets);
       expect(code).toBe(0);
       expect(calls.slice(2)).toEqual([
-        ...['jaeger', 'prometheus', 'grafana', 'postgres', 'nats'].map((service) => update(service)),
+        ...updateOrder.slice(0, 5).map((service) => update(service)),
         update('ledger', '--scale ledger=3'),
-        update('settler'),
-        update('gateway', '--scale gateway=2'),
-        update('nginx'),
+        update('settler', '--scale ledger=3'),
+        update('gateway', '--scale ledger=3 --scale gateway=2'),
+        update('nginx', '--scale ledger=3 --scale gateway=2'),
         'compose exec -T nginx nginx -c /etc/holdfast/nginx.conf -s reload',
+        'compose kill --signal SIGHUP prometheus',
         'compose up --remove-orphans --wait --wait-timeout 180 --scale gateway=2 --scale ledger=3 -d',
       ]);
     },

@@ -5,13 +5,13 @@ import {
   buildAll,
   logs,
   upAll,
-  upOne,
+  upMany,
   version,
   type IDockerComposeOptions,
 } from 'docker-compose';
 
 /** From the inside out: who serves others is new before who asks it. */
-const updateOrder = [
+export const updateOrder = [
   'jaeger',
   'prometheus',
   'grafana',
@@ -61,12 +61,16 @@ export class Stack {
     if (counts.size === 0) {
       this.#report('starting, and waiting until every service is healthy');
     } else {
-      for (const service of updateOrder) {
+      for (const [index, service] of updateOrder.entries()) {
         this.#report(`updating ${service}, and waiting until it is healthy`);
-        await asked(upOne(service, this.#with('--no-deps', ...waiting, ...scales(counts, [service]))));
+        // With those before it, which stay as they are: without what it depends on (--no-deps) Compose takes a service
+        // for another one, and makes all of them anew at the end.
+        const services = updateOrder.slice(0, index + 1);
+        await asked(upMany(services, this.#with(...waiting, ...scales(counts, services))));
       }
-      // A mounted file that changed is no reason for Compose to start nginx anew.
+      // A mounted file that changed is no reason for Compose to start these anew.
       await asked(exec('nginx', ['nginx', '-c', '/etc/holdfast/nginx.conf', '-s', 'reload'], this.#options));
+      await asked(execCompose('kill', ['--signal', 'SIGHUP', 'prometheus'], this.#options));
     }
     await asked(upAll(this.#with('--remove-orphans', ...waiting, ...scales(counts, [...scaled]))));
   }
