@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openAccount } from '../../test/support/accounts.ts';
 import { call, eventually, newKey, spread } from '../../test/support/http.ts';
-import { findProgram, NGINX, testWith } from '../../test/support/debian-program.ts';
+import { findProgram, NGINX, whyWithout } from '../../test/support/debian-program.ts';
 import { Stack } from '../../test/support/stack.ts';
 import { startChild, type ChildHandle } from '../local/child-process.ts';
 import { freePort } from '../local/free-port.ts';
@@ -14,7 +14,8 @@ import { runCommand } from '../local/run-command.ts';
 
 /* The files of this folder, with addresses of this machine put in, read by a real nginx. */
 
-const withNginx = testWith(NGINX);
+const why = whyWithout(NGINX);
+const withNginx = why === '' ? test : test.skip;
 const fetchMs = 150_000;
 
 interface Nginx {
@@ -47,14 +48,14 @@ afterAll(async () => {
   echo.close();
 });
 
-withNginx('headers are written anew, and ids are made where there are none', rewritesHeaders);
-withNginx('connections to gateways are kept, and streams come at once', keepsConnectionsAndStreams);
+withNginx(`headers are written anew, and ids are made where there are none${why}`, rewritesHeaders);
+withNginx(`connections to gateways are kept, and streams come at once${why}`, keepsConnectionsAndStreams);
 withNginx(
-  'a body that is too large, and a gateway that is not there, get the usual kind of answer',
+  `a body that is too large, and a gateway that is not there, get the usual kind of answer${why}`,
   answersInPlaceOfGateways,
 );
 withNginx(
-  'a gateway killed under load costs no request, and nothing is applied twice',
+  `a gateway killed under load costs no request, and nothing is applied twice${why}`,
   survivesAKill,
   60_000,
 );

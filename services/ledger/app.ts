@@ -28,7 +28,7 @@ import { WriteConnection } from './store/write-connection.ts';
 import { countsOfKnex, countsOfPool, startGauges } from './gauges.ts';
 import {
   commandObserver,
-  countDatabaseReconnect,
+  databaseReconnectCounter,
   observeBatch,
   observeSettleTurn,
   observeStatement,
@@ -97,7 +97,7 @@ export async function createLedger(options: {
     echoKnex(knex, echo);
   }
   const observed = echo === undefined ? observeStatement : echoObserved(observeStatement, echo);
-  const connection = new WriteConnection(database, logger, observed, () => countDatabaseReconnect(metrics));
+  const connection = new WriteConnection(database, logger, observed, databaseReconnectCounter(metrics));
   const table = new OutboxTable(pool);
   const outbox = new Outbox({ jetstream: jetstream(link.connection), table, logger, metrics });
   const books: Books = { connection, outbox, holdPeriodMs };

@@ -10,7 +10,7 @@ import {
   SPAN,
 } from '../../shared/telemetry/conventions.ts';
 import type { Logger } from '../../shared/telemetry/logger.ts';
-import { isMeasuring, type Metrics } from '../../shared/telemetry/metrics.ts';
+import { countFromZero, isMeasuring, type Metrics } from '../../shared/telemetry/metrics.ts';
 import {
   isSampled,
   linkTo,
@@ -105,8 +105,9 @@ function commandCounter(metrics: Metrics): (kind: CommandKind, outcome: string) 
   };
 }
 
-export function countDatabaseReconnect(metrics: Metrics): void {
-  metrics.reconnects.add(1, { [ATTRIBUTE.peer]: DB_SYSTEM });
+/** Counts connections for writing that were made again. */
+export function databaseReconnectCounter(metrics: Metrics): () => void {
+  return countFromZero(metrics.reconnects, { [ATTRIBUTE.peer]: DB_SYSTEM });
 }
 
 function startProcessSpan(kind: CommandKind, id: CommandId, traceparent: string): Span {

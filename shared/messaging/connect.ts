@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isNativeError } from 'node:util/types';
 import { ATTRIBUTE, MESSAGING_SYSTEM } from '../telemetry/conventions.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import type { Metrics } from '../telemetry/metrics.ts';
+import { countFromZero, type Metrics } from '../telemetry/metrics.ts';
 
 /** A service must be back within 5 s of its broker: the client tries again this often, and no slower over time. */
 const RECONNECT_EVERY_MS = 250;
@@ -50,6 +50,7 @@ export async function connectNats(options: {
   const { urls, name, logger, metrics, stopping } = options;
   const target = readTarget(urls);
   const warn = repeatedWarning(logger, target.servers);
+  const countReconnect = metrics && countFromZero(metrics.reconnects, { [ATTRIBUTE.peer]: MESSAGING_SYSTEM });
   for (;;) {
     stopping?.throwIfAborted();
     try {
@@ -69,9 +70,7 @@ export async function connectNats(options: {
         noAsyncTraces: true,
       });
       logger.info({ server: connection.getServer() }, 'connected to NATS');
-      return keepLink(connection, logger, warn, () =>
-        metrics?.reconnects.add(1, { [ATTRIBUTE.peer]: MESSAGING_SYSTEM }),
-      );
+      return keepLink(connection, logger, warn, () => countReconnect?.());
     } catch (error) {
       warn(error);
     }

@@ -9,7 +9,7 @@ import { nanos } from '@nats-io/nats-core';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ATTRIBUTE } from '../telemetry/conventions.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import type { Metrics } from '../telemetry/metrics.ts';
+import { countFromZero, type Metrics } from '../telemetry/metrics.ts';
 import type { NatsLink } from './connect.ts';
 import { ensureStreams } from './streams.ts';
 
@@ -44,6 +44,9 @@ interface ConsumeOptions {
  */
 export async function consumeStream(options: ConsumeOptions): Promise<void> {
   const { link, logger, stopping, onMessage } = options;
+  const countRedelivery = countFromZero(options.metrics.redeliveries, {
+    [ATTRIBUTE.messagingConsumerGroupName]: options.consumer,
+  });
   let messages: ConsumerMessages | undefined;
   const stop = (): void => messages?.stop();
   stopping.addEventListener('abort', stop);
@@ -54,9 +57,7 @@ export async function consumeStream(options: ConsumeOptions): Promise<void> {
       await options.onOpen?.();
       if (stopping.aborted) stop();
       for await (const message of messages) {
-        if (message.info.deliveryCount > options.usualDeliveries) {
-          options.metrics.redeliveries.add(1, { [ATTRIBUTE.messagingConsumerGroupName]: options.consumer });
-        }
+        if (message.info.deliveryCount > options.usualDeliveries) countRedelivery();
         onMessage(message);
       }
     } catch (error) {

@@ -1,4 +1,4 @@
-import { metrics, type Counter, type Gauge, type Histogram } from '@opentelemetry/api';
+import { metrics, type Attributes, type Counter, type Gauge, type Histogram } from '@opentelemetry/api';
 import { ATTRIBUTE } from './conventions.ts';
 
 interface MetricFacts {
@@ -234,6 +234,15 @@ export function createMetrics(): Metrics {
   return Object.fromEntries(
     Object.entries(METRICS).map(([key, facts]) => [key, instrument(facts)]),
   ) as unknown as Metrics;
+}
+
+/**
+ * Counts one series of a counter, which is there from the start: of one that begins with a 1, Prometheus can't tell that
+ * it grew.
+ */
+export function countFromZero(counter: Counter, attributes: Attributes): () => void {
+  counter.add(0, attributes);
+  return () => counter.add(1, attributes);
 }
 
 function instrument(facts: MetricFacts): Counter | Histogram | Gauge {

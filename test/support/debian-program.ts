@@ -1,4 +1,3 @@
-import { test } from '@jest/globals';
 import { existsSync } from 'node:fs';
 import { chmod, copyFile, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -20,12 +19,11 @@ const prometheusPackage = { packageName: 'prometheus', suite: 'bookworm' };
 export const PROMETHEUS: WantedExecutable = { name: 'prometheus', ...prometheusPackage };
 export const PROMTOOL: WantedExecutable = { name: 'promtool', ...prometheusPackage };
 
-/** `test` where the program can be had; elsewhere one that is skipped, and its name says why. */
-export function testWith(program: WantedExecutable) {
-  const missing = onPath(program.name) === undefined ? NEEDED.filter((path) => !existsSync(path)) : [];
-  if (missing.length === 0) return test;
-  const why = ` (not tried here: no ${program.name} on the PATH, and no ${missing.join(', ')} to fetch it with)`;
-  return (name: string, run: () => Promise<void>, limitMs?: number) => test.skip(name + why, run, limitMs);
+/** Why the program can't be had on this machine, to put behind the name of a skipped test; empty where it can. */
+export function whyWithout({ name }: WantedExecutable): string {
+  const missing = onPath(name) === undefined ? NEEDED.filter((path) => !existsSync(path)) : [];
+  if (missing.length === 0) return '';
+  return ` (not tried here: no ${name} on the PATH, and no ${missing.join(', ')} to fetch it with)`;
 }
 
 /** Resolves with the program's path; fetches it, without touching the system, when this clone has none. */
