@@ -107,7 +107,7 @@ function isSilent(data: Data | undefined): boolean {
 }
 
 async function ask(what: 'query' | 'rules', parameters: Readonly<Record<string, string>>): Promise<Data> {
-  const response = await fetch(`${url}/api/v1/${what}?${new URLSearchParams(parameters)}`).catch(
+  const response = await fetch(`${url}/api/v1/${what}?${new URLSearchParams(parameters).toString()}`).catch(
     () => undefined,
   );
   return response?.ok ? ((await response.json()) as { data: Data }).data : {};

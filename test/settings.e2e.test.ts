@@ -1,4 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { jetstream } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +9,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { startChild, type ChildHandle } from '../deploy/local/child-process.ts';
 import { readRunning } from '../deploy/local/data-folder.ts';
 import { freePort } from '../deploy/local/free-port.ts';
+import { commandSubject, holdDueSubject, querySubject } from '../shared/contracts/subjects.ts';
+import { ensureStreams } from '../shared/messaging/streams.ts';
 import { openAccount } from './support/accounts.ts';
 import { Stack } from './support/stack.ts';
 
@@ -68,13 +73,26 @@ describe('a service', () => {
   }, limitMs);
   afterAll(() => stack.stop());
 
+  /** A ledger that is ready. */
+  async function runLedger(settings: Readonly<Record<string, string>>) {
+    const port = await freePort();
+    const ledger = await run(main('ledger'), { ...servers, ...settings, LEDGER_OPS_PORT: String(port) });
+    await eventually(async () => {
+      const answer = await answerOf(`${originOf('127.0.0.1', port)}/readyz`);
+      return answer.ok ? true : undefined;
+    });
+    return ledger;
+  }
+
   test.each([
     ['gateway', 'HOST', 'PORT', '/healthz'],
+    ['gateway', 'OPS_HOST', 'GATEWAY_OPS_PORT', '/healthz'],
     ['ledger', 'OPS_HOST', 'LEDGER_OPS_PORT', '/readyz'],
     ['settler', 'OPS_HOST', 'SETTLER_OPS_PORT', '/healthz'],
   ])('%s answers where %s and %s say', async (service, hostSetting, portSetting, path) => {
     const port = await freePort(otherAddress);
-    await run(main(service), { ...servers, [hostSetting]: otherAddress, [portSetting]: String(port) });
+    const where = { [hostSetting]: otherAddress, [portSetting]: String(port) };
+    await run(main(service), { ...servers, PORT: '0', ...where });
     expect((await answerOf(`${originOf(otherAddress, port)}${path}`)).status).toBeLessThan(504);
     await expect(fetch(`${originOf('127.0.0.1', port)}${path}`)).rejects.toThrow('fetch failed');
   });
@@ -92,12 +110,7 @@ describe('a service', () => {
     [{ SQLALCHEMY_ECHO: 'True' }, true],
     [{}, false],
   ])('logs SQL statements, with %j: %s', async (settings, logged) => {
-    const port = await freePort();
-    const { lines } = await run(main('ledger'), { ...servers, ...settings, LEDGER_OPS_PORT: String(port) });
-    await eventually(async () => {
-      const answer = await answerOf(`${originOf('127.0.0.1', port)}/readyz`);
-      return answer.ok ? true : undefined;
-    });
+    const { lines } = await runLedger(settings);
     // One by the reading connections, one by the writing one.
     const { client } = await stack.ledgerClient();
     await client.ask('accounts', { limit: 1 });
@@ -127,14 +140,90 @@ describe('a service', () => {
     expect([has('info'), has('debug')]).toEqual([hasInfo, hasDebug]);
   });
 
-  test('migrates the database that DB_* name', async () => {
-    const { lines, child } = await run('dist/services/ledger/migrate.js', {
-      ...servers,
-      DB_NAME: 'holdfast_absent',
-    });
-    const told = await eventually(() => lines.find((line) => line.includes('has no database')));
-    expect(told).toContain('has no database holdfast_absent');
+  test.each([
+    ['ledger', { LEDGER_LOG_LEVEL: 'warn' }, false],
+    ['ledger', { LEDGER_LOG_LEVEL: 'info', LOG_LEVEL: 'warn' }, true],
+    ['settler', { SETTLER_LOG_LEVEL: 'warn' }, false],
+    ['settler', { SETTLER_LOG_LEVEL: 'info', LOG_LEVEL: 'warn' }, true],
+  ])('%s logs by its own log level: %j', async (service, levels, hasInfo) => {
+    const [portSetting, port] = [`${service.toUpperCase()}_OPS_PORT`, await freePort()];
+    const { lines, child } = await run(main(service), { ...servers, [portSetting]: String(port), ...levels });
+    await answerOf(`${originOf('127.0.0.1', port)}/healthz`);
     await child.stop(stopMs);
+    expect(lines.some((line) => line.includes('"level":"info"'))).toBe(hasInfo);
+  });
+
+  test.each([
+    [{ DB_HOST: otherAddress }, otherAddress],
+    [{ DB_PORT: '1' }, 'ECONNREFUSED 127.0.0.1:1'],
+    [{ DB_USER: 'stranger' }, 'password authentication failed for user \\"stranger\\"'],
+    [{ DB_PASSWORD: 'hunter2' }, 'password authentication failed'],
+    [{ DB_NAME: 'holdfast_absent' }, 'has no database holdfast_absent'],
+  ])('takes its database from DB_*, and never tells the password: %j', async (settings, words) => {
+    const { lines } = await run('dist/services/ledger/migrate.js', { ...servers, ...settings });
+    await eventually(() => lines.find((line) => line.includes(words)));
+    for (const secret of ['hunter2', servers['DB_PASSWORD']]) expect(lines.join('\n')).not.toContain(secret);
+  });
+
+  test('takes NATS from NATS_URL, and never tells its password', async () => {
+    const { lines } = await run(main('settler'), { NATS_URL: 'nats://me:hunter2@127.0.0.1:1' });
+    await eventually(() => lines.find((line) => line.includes('127.0.0.1:1')));
+    expect(lines.join('\n')).not.toContain('hunter2');
+  });
+
+  test.each(['0.5', '30'])('lets a hold fall due after SUBSTRACT_HOLD_PERIOD=%s minutes', async (minutes) => {
+    await runLedger({ SUBSTRACT_HOLD_PERIOD: minutes });
+    const { client } = await stack.ledgerClient();
+    const accountId = await openAccount(client, '10.00');
+    const held = await client.send('subtract', { id: randomUUID(), accountId, amount: '1.00' });
+    await client.close();
+    if (!held.ok) throw new Error(held.error.detail);
+    const afterMs = Date.parse(held.hold?.dueAt ?? '') - Date.parse(held.entry?.at ?? '');
+    const periodMs = Number(minutes) * 60_000;
+    // Rounded up to the second.
+    expect(afterMs).toBeGreaterThanOrEqual(periodMs);
+    expect(afterMs).toBeLessThan(periodMs + 1_001);
+  });
+
+  test.each([
+    ['SETTLER_WORKERS', 1],
+    ['SETTLER_WORKERS', 3],
+    ['HUEY_WORKERS', 3],
+  ])('settles so many due seconds at once: %s=%d', async (setting, workers) => {
+    const nats = await connect({ servers: stack.nats.url });
+    await ensureStreams(nats);
+    // In the ledger's place one that answers when we say so.
+    const asked = new Map<string, { until: string; settled: () => void }>();
+    nats.subscribe(querySubject('ping'), {
+      callback: (_error, message) => void message.respond(JSON.stringify({ ok: true, now: Date.now() })),
+    });
+    nats.subscribe(commandSubject('settle-due'), {
+      callback: (_error, message) => {
+        const { id, until } = message.json<{ id: string; until?: string }>();
+        const outcome = { ok: true, commandId: id, settled: 0, more: false, waitMs: 0 };
+        const settled = () => void message.respond(JSON.stringify(outcome));
+        // The once-a-minute turn is no due second.
+        if (until === undefined) settled();
+        else asked.set(id, { until, settled });
+      },
+    });
+    const { child } = await run(main('settler'), { NATS_URL: stack.nats.url, [setting]: String(workers) });
+    const seconds = Array.from({ length: workers + 2 }, (_, second) => `2026-01-01T00:00:0${second}Z`);
+    for (const [index, dueAt] of seconds.entries()) {
+      await jetstream(nats).publish(holdDueSubject, JSON.stringify({ dueAt }));
+      if (index < workers) await eventually(() => (asked.size > index ? true : undefined));
+    }
+    // Whoever is free again takes all that waited meanwhile; so nobody was before.
+    const [first] = asked.values();
+    first?.settled();
+    await eventually(() => (asked.size > workers ? true : undefined));
+    expect([...asked.values()].map(({ until }) => until)).toEqual([
+      ...seconds.slice(0, workers),
+      seconds.at(-1),
+    ]);
+    for (const { settled } of asked.values()) settled();
+    await child.stop(stopMs);
+    await nats.close();
   });
 });
 

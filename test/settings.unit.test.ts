@@ -64,6 +64,30 @@ describe('settings of the services', () => {
   });
 });
 
+/** Where each setting is tried on a process that has it. */
+const triedIn: Readonly<Record<string, string>> = {
+  'test/settings.e2e.test.ts': `
+    PORT HOST JSON_AS_ASCII GATEWAY_OPS_PORT LEDGER_OPS_PORT SETTLER_OPS_PORT OPS_HOST NATS_URL
+    DB_HOST DB_PORT DB_USER DB_PASSWORD DB_NAME DB_ECHO SUBSTRACT_HOLD_PERIOD SETTLER_WORKERS
+    LOG_LEVEL GATEWAY_LOG_LEVEL LEDGER_LOG_LEVEL SETTLER_LOG_LEVEL DATA_DIR NODE_ENV`,
+  // Of a key that nothing uses yet there is only this to try.
+  'deploy/local/print-config.int.test.ts': 'APP_SECRET_KEY',
+  'deploy/local/run-tests.int.test.ts':
+    'TEST_DB_HOST TEST_DB_PORT TEST_DB_USER TEST_DB_PASSWORD TEST_DB_NAME',
+};
+
+test('each setting has a test that it does what it says', () => {
+  const tried = Object.entries(triedIn).flatMap(([file, names]) =>
+    names
+      .trim()
+      .split(/\s+/)
+      .map((name) => ({ file, name })),
+  );
+  expect(tried.map(({ name }) => name).toSorted()).toEqual(ALL_SETTINGS.map(({ name }) => name).toSorted());
+  const forgotten = tried.filter(({ file, name }) => !new RegExp(`\\b${name}\\b`).test(readText(file)));
+  expect(forgotten).toEqual([]);
+});
+
 const root = join(import.meta.dirname, '..');
 const readText = (path: string) => readFileSync(join(root, path), 'utf8');
 

@@ -82,6 +82,8 @@ describe('npm test with a PostgreSQL of one’s own', () => {
     ['a name that is not for tests', { TEST_DB_NAME: 'contest' }, 'has the word "test" in its name'],
     ['a wrong password', { TEST_DB_PASSWORD: 'hunter2' }, 'password authentication failed'],
     ['a port where nobody is', { TEST_DB_PORT: '1' }, 'ECONNREFUSED'],
+    ['a host where nobody is', { TEST_DB_HOST: '127.0.0.2' }, 'on PostgreSQL at 127.0.0.2:'],
+    ['a user whom it does not know', { TEST_DB_USER: 'stranger' }, 'as stranger'],
   ])(
     'refuses %s, and says so',
     async (_what, settings, words) => {
