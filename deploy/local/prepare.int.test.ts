@@ -3,11 +3,18 @@ import { existsSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { startChild } from './child-process.ts';
+import { identifyProcess, isRunning } from './process-identity.ts';
 import { runCommand } from './run-command.ts';
+import { eventually } from '../../test/support/http.ts';
 
-/** In place of the compiler: writes down that it ran, takes its time, and copies the one source there is. */
+/**
+ * In place of the compiler: writes down that it ran, takes its time, and copies the one source there is. As with the
+ * real one, another process does the work.
+ */
 const COMPILER = `
-const { appendFileSync, copyFileSync, mkdirSync, readFileSync } = require('node:fs');
+const { spawn } = require('node:child_process');
+const { appendFileSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } = require('node:fs');
 appendFileSync('compiled.log', 'x');
 const outDir = process.argv[process.argv.indexOf('--outDir') + 1];
 const source = readFileSync('shared/a.ts', 'utf8');
@@ -15,7 +22,9 @@ if (source.includes('error')) { console.log('shared/a.ts(1,1): error'); process.
 setTimeout(() => {
   mkdirSync(outDir);
   copyFileSync('shared/a.ts', outDir + '/a.js');
-  if (source.includes('endless')) setInterval(() => {}, 1000);
+  if (!source.includes('endless')) return;
+  const { pid } = spawn(process.execPath, ['--eval', 'setInterval(() => {}, 1000)'], { stdio: 'inherit' });
+  writeFileSync('worker.pid', String(pid));
 }, 300);
 `;
 
@@ -48,9 +57,15 @@ describe('making a clone ready', () => {
   });
   afterEach(() => rm(clone, { recursive: true }));
 
-  const prepare = (timeoutMs = 20_000) =>
-    runCommand(process.execPath, ['prepare.mjs'], { cwd: clone, timeoutMs });
+  const prepare = () => runCommand(process.execPath, ['prepare.mjs'], { cwd: clone, timeoutMs: 20_000 });
+  const startPreparing = (onLine: (line: string) => void = () => undefined) =>
+    startChild({ name: 'prepare', command: process.execPath, args: ['prepare.mjs'], cwd: clone, onLine });
   const read = (path: string) => readFile(join(clone, path), 'utf8');
+  const workerStarted = () =>
+    eventually(async () => {
+      const pid = await read('worker.pid').catch(() => undefined);
+      return pid === undefined ? undefined : identifyProcess(Number(pid));
+    });
 
   test('builds once, and again when a source is another one', async () => {
     await prepare();
@@ -80,12 +95,27 @@ describe('making a clone ready', () => {
 
   test('a build that was killed does not look complete, and does not stand in the way', async () => {
     await writeFile(join(clone, 'shared/a.ts'), 'endless');
-    expect((await prepare(1_500)).timedOut).toBe(true);
+    const start = await startPreparing();
+    await workerStarted();
+    const [, compiler] = (await read('.preparing')).split('\n').map(Number);
+    start.kill();
+    process.kill(-Number(compiler), 'SIGKILL');
     expect(existsSync(join(clone, 'dist'))).toBe(false);
     await writeFile(join(clone, 'shared/a.ts'), 'better');
     expect((await prepare()).code).toBe(0);
     expect(await read('dist/a.js')).toBe('better');
     expect((await readdir(clone)).filter((name) => /^(dist\.|\.preparing)/u.test(name))).toEqual([]);
+  });
+
+  test('a build that is asked to stop ends at once, with all that it started', async () => {
+    await writeFile(join(clone, 'shared/a.ts'), 'endless');
+    const lines: string[] = [];
+    const start = await startPreparing((line) => lines.push(line));
+    const worker = await workerStarted();
+    await start.stop(20_000);
+    expect(await start.exited).toEqual({ code: 1, signal: null });
+    expect(lines.join('\n')).toContain('stopped before it was ready');
+    await eventually(async () => (isRunning(worker) ? undefined : 'gone'));
   });
 
   test('an older Node is told so in plain words', async () => {

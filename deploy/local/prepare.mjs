@@ -234,14 +234,16 @@ function isAlive(pid) {
 
 /**
  * Runs a command to its end and keeps its last lines. A signal that should end us kills it: npm would go on for a
- * while, and what a killed npm or compiler leaves is recognised as unfinished.
+ * while, and what a killed npm or compiler leaves is recognised as unfinished. It is in a process group of its own, to
+ * be killed with what it started: the compiler's command only waits for the real one, which on its own would go on and
+ * keep our end of its output open.
  */
 async function run([command, ...args], onCommand) {
-  const child = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   let interrupted = false;
   const interrupt = () => {
     interrupted = true;
-    child.kill('SIGKILL');
+    killGroup(child.pid);
   };
   for (const signal of ENDING_SIGNALS) process.on(signal, interrupt);
   let text = '';
@@ -260,6 +262,15 @@ async function run([command, ...args], onCommand) {
     return { code, lines: text.trimEnd().split('\n').slice(-KEPT_LINES) };
   } finally {
     for (const signal of ENDING_SIGNALS) process.off(signal, interrupt);
+  }
+}
+
+function killGroup(pid) {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    // It has just ended by itself.
+    if (error.code !== 'ESRCH') throw error;
   }
 }
 
