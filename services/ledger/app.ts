@@ -136,7 +136,7 @@ export async function createLedger(options: {
   const observe = commandObserver(metrics);
   const offer = (command: AttendedCommand): boolean => !outbox.isOverloaded() && batcher.offer(command);
   const bookQueries = new BookQueries(pool, knex);
-  const watch = new DatabaseWatch(bookQueries);
+  const watch = new DatabaseWatch(bookQueries, database, logger);
   const queries = serveQueries(link.connection, { queries: bookQueries, logger });
   const commands = serveCommands(link.connection, {
     offer,

@@ -61,7 +61,8 @@ async function decideAgain(
         await oneByOne(waiting, left, results, process, { error, mayHaveCommitted }, logger);
         break;
       }
-      logger.warn(
+      // Once for a batch: it is tried twice a second for as long as its callers wait.
+      logger[attempt === 0 ? 'warn' : 'debug'](
         { error: String(error), commands: left.length, attempt },
         'a batch failed and is decided again. When this repeats, see how PostgreSQL is',
       );

@@ -72,7 +72,8 @@ export async function startTelemetry(options: {
   sdk.start();
   setTracing(traces);
   setMeasuring(metrics || prometheus);
-  logger.info({ traces, metrics, prometheus }, 'telemetry is on');
+  // To be asked for metrics is no news; to send something elsewhere is.
+  logger[traces || metrics ? 'info' : 'debug']({ traces, metrics, prometheus }, 'telemetry is on');
   return {
     enabled: true,
     shutdown: () => shutDown(sdk, logger),

@@ -104,7 +104,8 @@ async function answerElements(
     }
     return answers;
   } catch (error) {
-    desk.logger.warn(
+    // Every service pings several times a second while it waits; that the database is away is said by its watch.
+    desk.logger[kind === 'ping' ? 'debug' : 'warn'](
       { err: error, kind },
       'a query could not be answered; its caller was told to try again. When this repeats, see how PostgreSQL is',
     );

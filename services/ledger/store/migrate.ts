@@ -1,10 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { isNativeError } from 'node:util/types';
 import knexFactory, { type Knex } from 'knex';
 import { Client, DatabaseError } from 'pg';
 import type { Logger } from 'pino';
 import { echoKnex, type Echo } from './echo-statements.ts';
-import { faultKindOf } from './faults.ts';
+import { adviceFor } from './database-advice.ts';
 import { grantLedgerRole } from './ledger-role.ts';
 import * as books from './migrations/001-books.ts';
 import { migrationConfig, type DatabaseAddress } from './session.ts';
@@ -103,9 +102,9 @@ export async function waitUntilMigrated(
       const { rows } = await client.query<{ name: string }>('SELECT name FROM knex_migrations');
       const done = new Set(rows.map(({ name }) => name));
       const open = Object.keys(migrations).filter((name) => !done.has(name));
-      if (open.length > 0) throw new NotMigrated();
+      if (open.length > 0) throw new NotMigrated(address);
     } catch (error) {
-      if (error instanceof DatabaseError && notYetThere.has(error.code ?? '')) throw new NotMigrated();
+      if (error instanceof DatabaseError && notYetThere.has(error.code ?? '')) throw new NotMigrated(address);
       throw error;
     } finally {
       await client.end();
@@ -113,7 +112,13 @@ export async function waitUntilMigrated(
   });
 }
 
-class NotMigrated extends Error {}
+class NotMigrated extends Error {
+  constructor({ name, user }: DatabaseAddress) {
+    super(
+      `the database ${name} is not ready for ${user}: npm run migrate with DB_USER its owner, and the same DB_LEDGER_USER`,
+    );
+  }
+}
 
 /** The table of migrations is not there, or nobody has let us read it: undefined_table, insufficient_privilege. */
 const notYetThere = new Set(['42P01', '42501']);
@@ -130,7 +135,7 @@ async function whenReachable<T>(
     try {
       return await work();
     } catch (error) {
-      const advice = adviceFor(error, address);
+      const advice = error instanceof NotMigrated ? error.message : adviceFor(error, address);
       if (advice === undefined) throw error;
       if (performance.now() - warnedAt >= repeatWarningMs) {
         warnedAt = performance.now();
@@ -139,32 +144,4 @@ async function whenReachable<T>(
     }
     await delay(tryAgainMs, undefined, { signal: stopping });
   }
-}
-
-/** Words for what an operator can mend while we wait; undefined when waiting would not help. */
-function adviceFor(error: unknown, { host, port, user, name }: DatabaseAddress): string | undefined {
-  const at = `Postgres at ${host}:${port}`;
-  if (error instanceof NotMigrated) {
-    return `the database ${name} is not ready for ${user}: npm run migrate with DB_USER its owner, and the same DB_LEDGER_USER`;
-  }
-  if (!(error instanceof DatabaseError)) {
-    return `can't reach ${at} (${describe(error)}). Start it there, or change DB_HOST and DB_PORT`;
-  }
-  switch (error.code ?? '') {
-    case '28000':
-    case '28P01':
-      return `${at} refuses the user ${user} (${error.message}). Check DB_USER and DB_PASSWORD`;
-    case '3D000':
-      return `${at} has no database ${name}. Create it (CREATE DATABASE ${name}), or change DB_NAME`;
-    case '53300':
-      return `${at} has no connection left (${error.message})`;
-    default:
-      return faultKindOf(error) === 'connection' ? `${at} is not ready (${error.message})` : undefined;
-  }
-}
-
-/** Several addresses of one host fail with one error that has no message of its own. */
-function describe(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(describe).join(', ');
-  return isNativeError(error) ? error.message : String(error);
 }

@@ -1,0 +1,68 @@
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import knexFactory, { type Knex } from 'knex';
+import { Pool } from 'pg';
+import { querySubject } from '../../shared/contracts/subjects.ts';
+import { connectNats, type NatsLink } from '../../shared/messaging/connect.ts';
+import { createLogger } from '../../shared/telemetry/logger.ts';
+import { eventually } from '../../test/support/http.ts';
+import { Stack } from '../../test/support/stack.ts';
+import { TcpLine } from '../../test/tcp-line.ts';
+import { serveQueries } from './messaging/queries.ts';
+import { BookQueries } from './store/book-queries.ts';
+import { DatabaseWatch } from './store/database-watch.ts';
+import { sessionConfig } from './store/session.ts';
+
+let servers: Stack;
+let line: TcpLine;
+let log: { level: string; msg: string }[];
+let link: NatsLink;
+let pool: Pool;
+let knex: Knex;
+let watch: DatabaseWatch;
+
+beforeEach(async () => {
+  servers = await Stack.start({ gateways: 0, ledgers: 0, settlers: 0 });
+  const { host, port, user, password, database: name } = servers.database.connection;
+  line = new TcpLine(`tcp://${host}:${port}`);
+  await line.open();
+  const address = { host: '127.0.0.1', port: line.port, user, password, name };
+  pool = new Pool(sessionConfig(address));
+  pool.on('error', () => undefined);
+  knex = knexFactory({ client: 'pg' });
+
+  log = [];
+  const logger = createLogger('ledger', 'info', { write: (text) => log.push(JSON.parse(text)) });
+  const queries = new BookQueries(pool, knex);
+  watch = new DatabaseWatch(queries, address, logger);
+  link = await connectNats({ urls: [servers.nats.url], name: 'test', logger });
+  serveQueries(link.connection, { queries, logger });
+});
+
+afterEach(async () => {
+  watch.stop();
+  await link.drain();
+  await Promise.all([pool.end(), knex.destroy(), line.cut()]);
+  await servers.stop();
+});
+
+test('a database that is away is told of once, not at every ping, and that it is back', async () => {
+  const ping = async (): Promise<unknown> =>
+    (await link.connection.request(querySubject('ping'), '{}')).json();
+
+  expect(await ping()).toMatchObject({ ok: true });
+  await line.cut();
+  for (let i = 0; i < 10; i += 1) {
+    expect(await ping()).toMatchObject({ ok: false, error: { code: 'unavailable' } });
+  }
+  const missing = await eventually(async () => watch.missing()[0]);
+  expect(missing).toContain(`can't reach Postgres at 127.0.0.1:${line.port}`);
+
+  await line.open();
+  await eventually(async () => (watch.missing().length === 0 ? 'ready' : undefined));
+  expect(await ping()).toMatchObject({ ok: true });
+  const told = log.map(({ level, msg }) => `${level} ${msg.replace(/ \(.*/u, '')}`);
+  expect(told.filter((text) => /Postgres|query/u.test(text))).toEqual([
+    `warn can't reach Postgres at 127.0.0.1:${line.port}`,
+    'info Postgres answers again',
+  ]);
+});

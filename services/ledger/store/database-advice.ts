@@ -1,0 +1,29 @@
+import { isNativeError } from 'node:util/types';
+import { DatabaseError } from 'pg';
+import { faultKindOf } from './faults.ts';
+import type { DatabaseAddress } from './session.ts';
+
+/** Words for what an operator can mend while we wait; undefined when waiting would not help. */
+export function adviceFor(error: unknown, { host, port, user, name }: DatabaseAddress): string | undefined {
+  const at = `Postgres at ${host}:${port}`;
+  if (!(error instanceof DatabaseError)) {
+    return `can't reach ${at} (${describe(error)}). Start it there, or change DB_HOST and DB_PORT`;
+  }
+  switch (error.code ?? '') {
+    case '28000':
+    case '28P01':
+      return `${at} refuses the user ${user} (${error.message}). Check DB_USER and DB_PASSWORD`;
+    case '3D000':
+      return `${at} has no database ${name}. Create it (CREATE DATABASE ${name}), or change DB_NAME`;
+    case '53300':
+      return `${at} has no connection left (${error.message})`;
+    default:
+      return faultKindOf(error) === 'connection' ? `${at} is not ready (${error.message})` : undefined;
+  }
+}
+
+/** Several addresses of one host fail with one error that has no message of its own. */
+function describe(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(describe).join(', ');
+  return isNativeError(error) ? error.message : String(error);
+}
