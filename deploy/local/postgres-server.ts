@@ -250,10 +250,14 @@ async function tryToConnect(connection: Connection): Promise<{ readonly error: u
 }
 
 async function createDatabase(connection: Connection, name: string): Promise<void> {
-  await withClient(connection, async (client) => {
-    const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [name]);
-    if (rowCount === 0) await client.query(`CREATE DATABASE ${client.escapeIdentifier(name)}`);
-  });
+  try {
+    await withClient(connection, async (client) => {
+      const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [name]);
+      if (rowCount === 0) await client.query(`CREATE DATABASE ${client.escapeIdentifier(name)}`);
+    });
+  } catch (error) {
+    throw serverFailure('PostgreSQL', [messageOf(error)], REASONS);
+  }
 }
 
 /** On the database that every cluster has. */

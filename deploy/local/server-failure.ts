@@ -7,8 +7,9 @@ export interface FailureReason {
 /** Reasons that any server that writes to a folder and listens on a port can have. */
 const COMMON_REASONS: readonly FailureReason[] = [
   {
-    pattern: /no space left on device|check free disk space|disk quota exceeded/iu,
-    explanation: 'the disk is full: make room',
+    pattern:
+      /no space left on device|wrote only \d+ of \d+ bytes|check free disk space|disk quota exceeded/iu,
+    explanation: 'the disk is full: make room, or choose another DATA_DIR',
   },
   {
     pattern: /read-only file system/iu,

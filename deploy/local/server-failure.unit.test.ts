@@ -4,6 +4,7 @@ import { serverFailure } from './server-failure.ts';
 test.each([
   ['FATAL:  could not write to file "pg_wal/x": No space left on device', 'the disk is full'],
   ['ENOSPC: no space left on device, write', 'the disk is full'],
+  ['could not extend file "base/1/2": wrote only 4096 of 8192 bytes at block 13', 'the disk is full'],
   ["EACCES: permission denied, open '/x'", 'rights are missing'],
   ['LOG:  could not bind IPv4 address "127.0.0.1": Address already in use', 'its port is taken'],
   ['bind: address already in use', 'its port is taken'],
