@@ -165,6 +165,34 @@ describe('a service', () => {
     for (const secret of ['hunter2', servers['DB_PASSWORD']]) expect(lines.join('\n')).not.toContain(secret);
   });
 
+  test('logs in as DB_LEDGER_USER with DB_LEDGER_PASSWORD, when the database was migrated for it', async () => {
+    const login = { DB_LEDGER_USER: `login_${process.pid}`, DB_LEDGER_PASSWORD: randomUUID() };
+    const books = await stack.books();
+    await books.query(`CREATE ROLE ${login.DB_LEDGER_USER} LOGIN PASSWORD '${login.DB_LEDGER_PASSWORD}'`);
+    try {
+      const migration = await run('dist/services/ledger/migrate.js', { ...servers, ...login });
+      expect(await migration.child.exited).toMatchObject({ code: 0 });
+      const wrong = await run(main('ledger'), { ...servers, ...login, DB_LEDGER_PASSWORD: 'hunter2' });
+      const refused = `authentication failed for user \\"${login.DB_LEDGER_USER}\\"`;
+      await eventually(() => wrong.lines.find((line) => line.includes(refused)));
+      expect(wrong.lines.join('\n')).not.toContain('hunter2');
+      await wrong.child.stop(stopMs);
+
+      const { child } = await runLedger(login);
+      const users = await eventually(async () => {
+        const { rows } = await books.query<{ usename: string }>(
+          'SELECT DISTINCT usename FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
+        );
+        return rows.length === 0 ? undefined : rows.map(({ usename }) => usename);
+      });
+      expect(users).toEqual([login.DB_LEDGER_USER]);
+      await child.stop(stopMs);
+    } finally {
+      await books.query(`DROP ROLE ${login.DB_LEDGER_USER}`);
+      await books.end();
+    }
+  });
+
   test('takes NATS from NATS_URL, and never tells its password', async () => {
     const { lines } = await run(main('settler'), { NATS_URL: 'nats://me:hunter2@127.0.0.1:1' });
     await eventually(() => lines.find((line) => line.includes('127.0.0.1:1')));

@@ -68,7 +68,8 @@ describe('settings of the services', () => {
 const triedIn: Readonly<Record<string, string>> = {
   'test/settings.e2e.test.ts': `
     PORT HOST JSON_AS_ASCII GATEWAY_OPS_PORT LEDGER_OPS_PORT SETTLER_OPS_PORT OPS_HOST NATS_URL
-    DB_HOST DB_PORT DB_USER DB_PASSWORD DB_NAME DB_ECHO SUBSTRACT_HOLD_PERIOD SETTLER_WORKERS
+    DB_HOST DB_PORT DB_USER DB_PASSWORD DB_LEDGER_USER DB_LEDGER_PASSWORD DB_NAME DB_ECHO
+    SUBSTRACT_HOLD_PERIOD SETTLER_WORKERS
     LOG_LEVEL GATEWAY_LOG_LEVEL LEDGER_LOG_LEVEL SETTLER_LOG_LEVEL DATA_DIR NODE_ENV`,
   // Of a key that nothing uses yet there is only this to try.
   'deploy/local/print-config.int.test.ts': 'APP_SECRET_KEY',
