@@ -63,6 +63,11 @@ describe('traces', () => {
 
     const batch = only('batch', processed.spanId);
     expect(batch.links).toEqual([{ traceId, spanId: processed.spanId }]);
+    const announcing = only('send balance.hold.due', batch.spanId);
+    expect([announcing.kind, only('send balance.event', batch.spanId).kind]).toEqual([
+      'producer',
+      'producer',
+    ]);
     expect(statementsOf(batch, spans)).toEqual([
       'BEGIN',
       'COMMIT',
@@ -83,10 +88,17 @@ describe('traces', () => {
     );
     const asking = collector.spans.filter((span) => span.traceId === askedIn);
     expect(asking.map(({ service, name }) => `${service}: ${name}`).toSorted(byText)).toEqual([
+      'holdfast-ledger: BEGIN',
+      'holdfast-ledger: SELECT claim-settling',
+      'holdfast-ledger: SELECT pick-due-holds',
       'holdfast-ledger: process balance.command.settle-due',
       'holdfast-settler: process balance.hold.due',
       'holdfast-settler: send balance.command.settle-due',
     ]);
+    // And that one to the sending of the due message, minutes before.
+    expect(
+      asking.flatMap(({ name, links }) => (name.startsWith('process balance.hold') ? links : [])),
+    ).toEqual([{ traceId, spanId: announcing.spanId }]);
     expect(statementsOf(settleBatch, spans)).toContain('COMMIT');
     expect(settling.startMs).toBeGreaterThan(http.endMs);
 
@@ -109,6 +121,11 @@ describe('traces', () => {
     await collector.until(() => inTrace().some(({ name }) => name.startsWith('process')), 10_000);
     const processed = inTrace().find(({ name }) => name === 'process balance.command.subtract');
     expect(processed?.attributes['holdfast.outcome']).toBe('insufficient_funds');
+    const marked = inTrace().filter(({ attributes }) => 'holdfast.refusal.code' in attributes);
+    expect(marked.map(({ name }) => name).toSorted(byText)).toEqual([
+      'process balance.command.subtract',
+      'send balance.command.subtract',
+    ]);
     expect(inTrace().filter(({ isError }) => isError)).toEqual([]);
   }, 30_000);
 

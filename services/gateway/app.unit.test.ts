@@ -379,6 +379,7 @@ describe('the HTTP API', () => {
         status: 200,
         ms: expect.any(Number),
         requestId: 'r-2',
+        commandId: expect.stringMatching(/^[0-9a-f-]{36}$/),
       },
       { level: 'info', method: 'GET', route: '/api/status/:id', status: 200 },
     ]);
@@ -400,6 +401,25 @@ describe('the HTTP API', () => {
       expect(received).toMatch(/\r\nx-request-id: [0-9a-f-]{36}\r\n/i);
       const body = received.slice(received.indexOf('\r\n\r\n'));
       expect(problemSchema.parse(JSON.parse(body))).toMatchObject({ code: 'invalid_request' });
+    });
+
+    test('a caller that goes before it is answered is logged as such, once', async () => {
+      const gate = new AbortController();
+      ledger.gate = () => once(gate.signal, 'abort').then(() => undefined);
+      const caller = new AbortController();
+      const origin = `http://127.0.0.1:${await listen(app)}`;
+      const asking = fetch(`${origin}/api/status/${accountId}`, { signal: caller.signal });
+      while (ledger.sent.length === 0) await new Promise(setImmediate);
+      caller.abort();
+      await expect(asking).rejects.toThrow('aborted');
+      const requestLines = () => logLines.filter((line) => line.includes('"msg":"request"'));
+      while (requestLines().length === 0) await new Promise(setImmediate);
+      gate.abort();
+      await app.close();
+      expect(requestLines()).toHaveLength(1);
+      const line = JSON.parse(requestLines().join('')) as object;
+      expect(line).toMatchObject({ level: 'info', route: '/api/status/:id', callerGone: true });
+      expect(line).not.toHaveProperty('status');
     });
 
     test('stopping finishes what is in flight, and ends its connection', async () => {

@@ -30,6 +30,7 @@ import {
   commandObserver,
   databaseReconnectCounter,
   observeBatch,
+  observeSettleRequest,
   observeSettleTurn,
   observeStatement,
 } from './telemetry.ts';
@@ -131,6 +132,7 @@ export async function createLedger(options: {
       void sweep();
     },
     observe: (turn, work) => observeSettleTurn(turn, { metrics, logger }, work),
+    observeRequest: observeSettleRequest,
   });
 
   const observe = commandObserver(metrics);

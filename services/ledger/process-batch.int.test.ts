@@ -510,6 +510,7 @@ function settler(books: Books) {
     logger,
     onSweep: async () => undefined,
     observe: async (_turn, work) => work(),
+    observeRequest: async (_askedBy, work) => work(),
   });
   const turn = (asked: { until?: Micros; sweep?: boolean } = {}): Promise<SettleDueAnswer> =>
     new Promise((answer) =>

@@ -56,6 +56,7 @@ interface SettleDueOptions {
   /** What else is done once a minute. Must not reject. */
   readonly onSweep: () => Promise<void>;
   readonly observe: SettleObserver;
+  readonly observeRequest: SettleRequestObserver;
 }
 
 /** What a turn is about to settle, and who asked. */
@@ -64,6 +65,9 @@ export interface SettleTurn {
   readonly now: Micros;
   readonly askedBy: readonly Span[];
 }
+
+/** Wraps all that is done for requests that share a turn. */
+export type SettleRequestObserver = <T>(askedBy: readonly Span[], work: () => Promise<T>) => Promise<T>;
 
 /** Wraps the settling of the picked holds. */
 export type SettleObserver = <T>(turn: SettleTurn, work: () => Promise<T>) => Promise<T>;
@@ -107,7 +111,9 @@ export class SettleDue implements Turns {
     }
     try {
       const askedBy = requests.flatMap(({ span }) => span ?? []);
-      const turn = await this.#settle(latestOf(requests), askedBy);
+      const turn = await this.#options.observeRequest(askedBy, () =>
+        this.#settle(latestOf(requests), askedBy),
+      );
       for (const { until, answer } of requests) {
         const waitMs = until === null ? 0 : Math.ceil((until - turn.now) / 1000);
         if (until !== null && until > turn.now) answer({ type: 'too-early', notBefore: until, waitMs });

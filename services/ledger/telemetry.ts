@@ -14,6 +14,7 @@ import { countFromZero, isMeasuring, type Metrics } from '../../shared/telemetry
 import {
   isSampled,
   linkTo,
+  recordFailure,
   recordFault,
   recordRefusal,
   SpanKind,
@@ -74,7 +75,7 @@ export function commandObserver(metrics: Metrics): CommandObserver {
           span.setAttribute(ATTRIBUTE.holdId, ending.hold.id);
         }
         if (ending.type === 'refused') recordRefusal(span, ending.refusal.code);
-        if (ending.type === 'failed') recordFault(span, new Error(ending.code));
+        if (ending.type === 'failed' || ending.type === 'overloaded') recordFailure(span, outcome);
         span.end();
       },
     };
@@ -192,6 +193,11 @@ export async function observeSettleTurn<T>(
   } finally {
     for (const span of settling) span.end();
   }
+}
+
+/** The look for what is due is work of whoever asked for it; several ask for the same, and one of them shows it. */
+export function observeSettleRequest<T>([first]: readonly Span[], work: () => Promise<T>): Promise<T> {
+  return first === undefined ? work() : withActiveSpan(first, work);
 }
 
 function startSettleSpan(hold: PickedRow): Span | undefined {

@@ -5,7 +5,14 @@ import type { LedgerClient } from '../../shared/messaging/ledger-client/index.ts
 import { ATTRIBUTE, messagingAttributes, SPAN } from '../../shared/telemetry/conventions.ts';
 import type { Logger } from '../../shared/telemetry/logger.ts';
 import type { Metrics } from '../../shared/telemetry/metrics.ts';
-import { isTracing, recordFault, SpanKind, startSpan, type Span } from '../../shared/telemetry/tracing.ts';
+import {
+  isTracing,
+  linksTo,
+  recordFault,
+  SpanKind,
+  startSpan,
+  type Span,
+} from '../../shared/telemetry/tracing.ts';
 import { DueQueue, type DueMessage } from './due-queue.ts';
 import { countParked } from './messaging/count-parked.ts';
 import { consumeDue } from './messaging/due-consumer.ts';
@@ -93,6 +100,7 @@ function latestOf(messages: readonly DueMessage[]): string {
 function startDueSpan(messages: readonly DueMessage[]): Span {
   return startSpan(SPAN.process(holdDueSubject), {
     kind: SpanKind.CONSUMER,
+    links: linksTo(messages.map(({ traceparent }) => traceparent)),
     attributes: {
       ...messagingAttributes(holdDueSubject, 'process'),
       [ATTRIBUTE.messagingBatchMessageCount]: messages.length,

@@ -1,6 +1,8 @@
 /** A message that says "holds fall due at this second", and has come when they have. */
 export interface DueMessage {
   readonly dueAt: string;
+  /** Of the span in which it was sent, when that was sampled. */
+  readonly traceparent: string | undefined;
   /** Done with: the broker forgets it. */
   readonly ack: () => void;
   /** Not done with: the broker delivers it again, after so many milliseconds. */

@@ -2,7 +2,13 @@ import { expect, test } from '@jest/globals';
 import { DueQueue, type DueMessage } from './due-queue.ts';
 
 const nothing = () => undefined;
-const messageOf = (dueAt: string): DueMessage => ({ dueAt, ack: nothing, nak: nothing, working: nothing });
+const messageOf = (dueAt: string): DueMessage => ({
+  dueAt,
+  traceparent: undefined,
+  ack: nothing,
+  nak: nothing,
+  working: nothing,
+});
 const turn = () => new Promise((done) => setImmediate(done));
 
 test.each([1, 2, 3])(

@@ -106,17 +106,17 @@ export function withActiveSpan<Result>(span: Span, work: () => Result): Result {
   return context.with(trace.setSpan(context.active(), span), work);
 }
 
-/** Runs `work` inside a span below `parent`, ended with it; without a parent just runs it. */
+/** Runs `work` inside a span below `parent`, ended with it and handed to it; without a parent just runs it. */
 export async function inChildSpan<Result>(
   parent: Span | undefined,
   name: string,
   options: SpanOptions,
-  work: () => Promise<Result>,
+  work: (span?: Span) => Promise<Result>,
 ): Promise<Result> {
   if (parent === undefined) return work();
   const span = startSpan(name, options, parent);
   try {
-    return await work();
+    return await work(span);
   } catch (error) {
     recordFault(span, error);
     throw error;
@@ -129,6 +129,14 @@ export function linkTo(span: Span): Link {
   return { context: span.spanContext() };
 }
 
+/** Links to the spans, perhaps of other processes, that these traceparents name; those that are not sampled are left out. */
+export function linksTo(traceparents: readonly (string | undefined)[]): Link[] {
+  return traceparents.flatMap((traceparent) => {
+    const spanContext = isSampled(traceparent) ? parseTraceparent(traceparent) : undefined;
+    return spanContext === undefined ? [] : [{ context: spanContext }];
+  });
+}
+
 /** A refusal is an answer, not a fault: the span gets its code, and no error status. */
 export function recordRefusal(span: Span, code: string): void {
   span.setAttribute(ATTRIBUTE.refusalCode, code);
@@ -137,8 +145,13 @@ export function recordRefusal(span: Span, code: string): void {
 /** Something broke: the span gets an error status. */
 export function recordFault(span: Span, error: unknown): void {
   const message = isNativeError(error) ? error.message : String(error);
-  span.setStatus({ code: SpanStatusCode.ERROR, message: withoutSecrets(message) });
-  span.setAttribute(ATTRIBUTE.errorType, errorType(error));
+  recordFailure(span, errorType(error), withoutSecrets(message));
+}
+
+/** As `recordFault`, when all that is known is a code, ours or HTTP's. */
+export function recordFailure(span: Span, code: string, message?: string): void {
+  span.setStatus({ code: SpanStatusCode.ERROR, ...(message !== undefined && { message }) });
+  span.setAttribute(ATTRIBUTE.errorType, code);
 }
 
 function errorType(error: unknown): string {

@@ -3,15 +3,24 @@ import { ATTRIBUTE } from '../../../shared/telemetry/conventions.ts';
 import type { Metrics } from '../../../shared/telemetry/metrics.ts';
 import type { Logger } from '../../../shared/telemetry/logger.ts';
 import { isProbe } from '../routes/health.ts';
+import { whenCallerGone } from './caller-gone.ts';
+import { routeOf } from './http-spans.ts';
 
-/** One line and one measurement per answered request: never bodies, names or amounts, nor paths, which hold ids. */
+/** One line per request and one measurement per answer: never bodies, names or amounts, nor paths, which hold ids. */
 export function addAccessLog(
   app: FastifyInstance,
   logger: Logger,
   metrics: Pick<Metrics, 'httpServerDuration'>,
 ): void {
+  app.addHook('onRequest', (request, reply, done) => {
+    whenCallerGone(reply, () => {
+      const { status: _, ...line } = lineOf(request, reply, routeOf(request));
+      logger.info({ ...line, callerGone: true }, 'request');
+    });
+    done();
+  });
   app.addHook('onResponse', (request, reply, done) => {
-    const route = request.is404 ? undefined : request.routeOptions.url;
+    const route = routeOf(request);
     const level = isProbe(route) ? 'debug' : 'info';
     logger[level](lineOf(request, reply, route), 'request');
     metrics.httpServerDuration.record(reply.elapsedTime / 1_000, {

@@ -2,13 +2,14 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ATTRIBUTE, SPAN } from '../../../shared/telemetry/conventions.ts';
 import {
   isTracing,
-  recordFault,
+  recordFailure,
   SpanKind,
   startSpanFromHeaders,
   traceparentOf,
   type Span,
 } from '../../../shared/telemetry/tracing.ts';
 import { isProbe } from '../routes/health.ts';
+import { whenCallerGone } from './caller-gone.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -27,6 +28,7 @@ export function addHttpSpans(app: FastifyInstance): void {
       if (traceparentOf(span) !== undefined) {
         request.span = span;
         reply.header('trace-id', span.spanContext().traceId);
+        whenCallerGone(reply, () => span.end());
       }
     }
     done();
@@ -37,15 +39,9 @@ export function addHttpSpans(app: FastifyInstance): void {
     if (span !== undefined) {
       span.setAttribute(ATTRIBUTE.httpResponseStatusCode, reply.statusCode);
       // A client's mistake is no error of the server's: the conventions leave 4xx without an error status.
-      if (reply.statusCode >= 500) recordFault(span, String(reply.statusCode));
+      if (reply.statusCode >= 500) recordFailure(span, String(reply.statusCode));
       span.end();
     }
-    done();
-  });
-
-  // Neither answered nor asked for any more: the caller has gone.
-  app.addHook('onRequestAbort', (request, done) => {
-    request.span?.end();
     done();
   });
 }
@@ -57,11 +53,13 @@ function startServerSpan(request: FastifyRequest): Span {
     [ATTRIBUTE.httpRequestMethod]: method,
     ...(route === undefined ? {} : { [ATTRIBUTE.httpRoute]: route }),
     [ATTRIBUTE.urlScheme]: request.protocol,
+    [ATTRIBUTE.urlPath]: request.url.split('?', 1)[0] ?? '',
   };
   const name = route === undefined ? method : SPAN.httpServer(method, route);
   return startSpanFromHeaders(request.headers, name, { kind: SpanKind.SERVER, attributes });
 }
 
-function routeOf(request: FastifyRequest): string | undefined {
+/** The template of the route that is asked for, such as `/api/status/:id`; undefined when nothing is there. */
+export function routeOf(request: FastifyRequest): string | undefined {
   return request.is404 ? undefined : request.routeOptions.url;
 }

@@ -15,19 +15,24 @@ describe('HTTP server spans', () => {
   let app: FastifyInstance;
   let logLines: string[];
   let parentSpans: (Span | undefined)[];
+  let asked: number;
   const exporter = new tracing.InMemorySpanExporter();
   const ledger: Ledger = {
     send: (async (_kind: string, _command: object, options: { parentSpan?: Span }) => {
       parentSpans.push(options.parentSpan);
       return { ok: false, error: { code: 'unavailable', detail: 'not today' } };
     }) as unknown as Ledger['send'],
-    ask: () => Promise.reject(new Error('not asked')),
+    ask: () => {
+      asked += 1;
+      return new Promise(() => undefined);
+    },
     missing: () => [],
   };
 
   beforeEach(async () => {
     exporter.reset();
     parentSpans = [];
+    asked = 0;
     logLines = [];
     trace.setGlobalTracerProvider(
       new tracing.BasicTracerProvider({
@@ -68,6 +73,8 @@ describe('HTTP server spans', () => {
         'http.route': '/api/add',
         'http.response.status_code': 503,
         'url.scheme': 'http',
+        'url.path': '/api/add',
+        'error.type': '503',
       },
     });
     expect(answer.headers['trace-id']).toBe(traceId);
@@ -81,6 +88,25 @@ describe('HTTP server spans', () => {
     const [span] = exporter.getFinishedSpans();
     expect(span).toMatchObject({ name: 'GET', status: { code: SpanStatusCode.UNSET } });
     expect(answer.headers['trace-id']).toBe(span?.spanContext().traceId);
+  });
+
+  test('end when the caller goes before it is answered', async () => {
+    const origin = await app.listen({ port: 0, host: '127.0.0.1' });
+    const caller = new AbortController();
+    const asking = fetch(`${origin}/api/status/${accountId}?secret=1`, { signal: caller.signal });
+    while (asked === 0) await new Promise(setImmediate);
+    caller.abort();
+    await expect(asking).rejects.toThrow('aborted');
+    while (exporter.getFinishedSpans().length === 0) await new Promise(setImmediate);
+    const [span] = exporter.getFinishedSpans();
+    expect(span?.attributes).not.toHaveProperty('http.response.status_code');
+    expect(span?.attributes['url.path']).toBe(`/api/status/${accountId}`);
+  });
+
+  test('are not made for probes', async () => {
+    const answer = await app.inject('/readyz');
+    expect(exporter.getFinishedSpans()).toEqual([]);
+    expect(answer.headers).not.toHaveProperty('trace-id');
   });
 
   test('are not made for a caller that does not sample', async () => {

@@ -76,7 +76,10 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger): void {
     },
     async (request, reply) => {
       const query = { accountId: request.params.id };
-      const answer = await ledger.ask('account', query, { deadlineMs: LEDGER_DEADLINE_MS });
+      const answer = await ledger.ask('account', query, {
+        deadlineMs: LEDGER_DEADLINE_MS,
+        parentSpan: request.span,
+      });
       if (!answer.ok) return sendProblem(reply, inHttpWords(answer.error), undefined);
       return reply.send(accountAnswer(answer.account));
     },

@@ -2,9 +2,16 @@ import type { JetStreamClient } from '@nats-io/jetstream';
 import { trace } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import { eventSubject, holdDueSubject } from '../../../shared/contracts/subjects.ts';
+import { traceHeaders } from '../../../shared/messaging/trace-headers.ts';
 import { ATTRIBUTE, messagingAttributes, SPAN } from '../../../shared/telemetry/conventions.ts';
 import type { Metrics } from '../../../shared/telemetry/metrics.ts';
-import { inChildSpan, isTracing, SpanKind } from '../../../shared/telemetry/tracing.ts';
+import {
+  inChildSpan,
+  isTracing,
+  SpanKind,
+  traceparentOf,
+  type Span,
+} from '../../../shared/telemetry/tracing.ts';
 import type { Command } from '../domain/commands.ts';
 import type { BatchResult } from '../domain/execute-batch.ts';
 import type { Micros } from '../domain/time.ts';
@@ -135,10 +142,11 @@ export class Outbox {
     const subject = subjectOf[message.topic];
     const began = performance.now();
     try {
-      await inPublishSpan(subject, message.messageId, () =>
+      await inPublishSpan(subject, message.messageId, (span) =>
         this.#options.jetstream.publish(subject, message.payload, {
           msgID: message.messageId,
           timeout: publishTimeoutMs,
+          ...traceHeaders(traceparentOf(span)),
         }),
       );
       this.#options.metrics.natsRequestDuration.record(
@@ -205,7 +213,11 @@ export class Outbox {
 }
 
 /** Below the batch that wrote the message, when that is sampled. */
-function inPublishSpan<T>(subject: string, messageId: string, publish: () => Promise<T>): Promise<T> {
+function inPublishSpan<T>(
+  subject: string,
+  messageId: string,
+  publish: (span?: Span) => Promise<T>,
+): Promise<T> {
   const batch = isTracing() ? trace.getActiveSpan() : undefined;
   if (batch === undefined) return publish();
   const attributes = { ...messagingAttributes(subject, 'send'), [ATTRIBUTE.messagingMessageId]: messageId };

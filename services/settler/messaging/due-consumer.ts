@@ -3,6 +3,7 @@ import { holdDueSchema } from '../../../shared/contracts/events.ts';
 import { holdsStream, settlerConsumer } from '../../../shared/contracts/subjects.ts';
 import type { NatsLink } from '../../../shared/messaging/connect.ts';
 import { consumeStream } from '../../../shared/messaging/consume-stream.ts';
+import { sentTraceparent } from '../../../shared/messaging/trace-headers.ts';
 import type { Logger } from '../../../shared/telemetry/logger.ts';
 import type { Metrics } from '../../../shared/telemetry/metrics.ts';
 import type { DueMessage } from '../due-queue.ts';
@@ -83,6 +84,7 @@ function take(message: JsMsg, { logger, now, onDue }: DueConsumerOptions): void 
   }
   onDue({
     dueAt: due,
+    traceparent: sentTraceparent(message),
     ack: () => message.ack(),
     nak: (delayMs) => message.nak(delayMs),
     working: () => message.working(),

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Msg } from '@nats-io/nats-core';
-import { trace } from '@opentelemetry/api';
+import { SpanStatusCode, trace } from '@opentelemetry/api';
 import { tracing } from '@opentelemetry/sdk-node';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -9,7 +9,7 @@ import type { AppliedOutcome, FailedOutcome } from '../../contracts/outcomes.ts'
 import { commandSubject, ledgerQueueGroup, querySubject } from '../../contracts/subjects.ts';
 import { createLogger } from '../../telemetry/logger.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
-import { setTracing, startSpan } from '../../telemetry/tracing.ts';
+import { setTracing, startSpan, type Span } from '../../telemetry/tracing.ts';
 import { connectNats, type NatsLink } from '../connect.ts';
 import { createLedgerClient, type LedgerClient } from './index.ts';
 
@@ -421,15 +421,24 @@ describe('the ledger client', () => {
     await expect(outcome).resolves.toMatchObject({ ok: true });
   });
 
-  test('a command below a sampled span has a span, and carries its traceparent; another has not', async () => {
-    await ready();
+  describe('below a sampled span', () => {
     const exporter = new tracing.InMemorySpanExporter();
-    trace.setGlobalTracerProvider(
-      new tracing.BasicTracerProvider({ spanProcessors: [new tracing.SimpleSpanProcessor(exporter)] }),
-    );
-    setTracing(true);
-    try {
-      const parentSpan = startSpan('parent');
+    let parentSpan: Span;
+    beforeEach(() => {
+      exporter.reset();
+      trace.setGlobalTracerProvider(
+        new tracing.BasicTracerProvider({ spanProcessors: [new tracing.SimpleSpanProcessor(exporter)] }),
+      );
+      setTracing(true);
+      parentSpan = startSpan('parent');
+    });
+    afterEach(() => {
+      setTracing(false);
+      trace.disable();
+    });
+
+    test('a command has a span, and carries its traceparent; elsewhere it has not', async () => {
+      await ready();
       await client.send('add', add(), { parentSpan });
       const [span] = exporter.getFinishedSpans();
       expect(span?.name).toBe('send balance.command.add');
@@ -441,9 +450,29 @@ describe('the ledger client', () => {
       await client.send('add', add());
       expect(exporter.getFinishedSpans()).toHaveLength(1);
       expect(ledger.commands[1]).not.toHaveProperty('traceparent');
-    } finally {
-      setTracing(false);
-      trace.disable();
-    }
+    });
+
+    test.each([
+      ['insufficient_funds', SpanStatusCode.UNSET, { 'holdfast.refusal.code': 'insufficient_funds' }],
+      ['internal', SpanStatusCode.ERROR, { 'error.type': 'internal' }],
+    ] as const)('%s leaves the status %d', async (code, status, attributes) => {
+      await ready();
+      ledger.answer = (message, payload) => reply(message, payload, () => refused(code));
+      await client.send('add', add(), { parentSpan });
+      const [span] = exporter.getFinishedSpans();
+      expect(span).toMatchObject({ status: { code: status }, attributes });
+      expect(Object.keys(span?.attributes ?? {})).toEqual(
+        expect.not.arrayContaining(
+          ['holdfast.refusal.code', 'error.type'].filter((name) => !(name in attributes)),
+        ),
+      );
+    });
+
+    test('a query has a span, and fails with it', async () => {
+      await client.ask('account', { accountId }, { parentSpan, deadlineMs: 50 });
+      expect(exporter.getFinishedSpans()).toMatchObject([
+        { name: 'send balance.query.account', attributes: { 'error.type': 'unavailable' } },
+      ]);
+    });
   });
 });

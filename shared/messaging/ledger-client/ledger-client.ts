@@ -2,12 +2,21 @@ import { trace } from '@opentelemetry/api';
 import type { CommandInput } from '../../contracts/commands.ts';
 import type { CommandId } from '../../contracts/primitives.ts';
 import { answerSchemas, type QueryAnswer, type QueryInput } from '../../contracts/queries.ts';
+import { errorCatalogue } from '../../contracts/error-codes.ts';
 import { outcomeSchemas, type CommandOutcome, type ErrorView } from '../../contracts/outcomes.ts';
 import { commandSubject, querySubject, type CommandKind, type QueryKind } from '../../contracts/subjects.ts';
 import { ATTRIBUTE, messagingAttributes, SPAN } from '../../telemetry/conventions.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
-import { isTracing, SpanKind, startSpan, traceparentOf, type Span } from '../../telemetry/tracing.ts';
+import {
+  isTracing,
+  recordFailure,
+  recordRefusal,
+  SpanKind,
+  startSpan,
+  traceparentOf,
+  type Span,
+} from '../../telemetry/tracing.ts';
 import type { NatsLink } from '../connect.ts';
 import { LedgerWatch, PING_DEADLINE_MS } from './ledger-watch.ts';
 import { RequestLine, type Verdict } from './request-line.ts';
@@ -100,7 +109,8 @@ export function createLedgerClient(options: {
     if (noRoom !== undefined) return Promise.resolve(fail(noRoom));
 
     const subject = commandSubject(kind);
-    const span = isTracing() ? startSendSpan(subject, kind, commandId, parentSpan) : undefined;
+    const attributes = { [ATTRIBUTE.commandId]: commandId, [ATTRIBUTE.commandKind]: kind };
+    const span = startSendSpan(subject, parentSpan, attributes);
     const traceparent = traceparentOf(span);
     const outcome = line.request<CommandOutcome<K>>({
       subject,
@@ -116,17 +126,28 @@ export function createLedgerClient(options: {
       read: (reply) => readOutcome(kind, commandId, reply),
       fail,
     });
-    return span === undefined ? outcome : outcome.then((known) => endSpan(span, known));
+    if (span === undefined) return outcome;
+    return outcome.then((known) => {
+      span.setAttribute(ATTRIBUTE.outcome, outcomeWord(known));
+      endSpan(span, known);
+      return known;
+    });
   }
 
   function ask<K extends QueryKind>(
     kind: K,
     query: QueryInput<K>,
-    { deadlineMs = DEFAULT_DEADLINE_MS }: SendOptions = {},
+    { deadlineMs = DEFAULT_DEADLINE_MS, parentSpan }: SendOptions = {},
   ): Promise<QueryAnswer<K>> {
     const noRoom = refusedHere();
     if (noRoom !== undefined) return Promise.resolve(failedAnswer(noRoom));
-    return askNow(kind, query, deadlineMs);
+    const span = startSendSpan(querySubject(kind), parentSpan);
+    const answer = askNow(kind, query, deadlineMs);
+    if (span === undefined) return answer;
+    return answer.then((known) => {
+      endSpan(span, known);
+      return known;
+    });
   }
 
   function askNow<K extends QueryKind>(
@@ -201,26 +222,27 @@ function isNotNow(error: ErrorView): boolean {
   return error.code === 'overloaded' || error.code === 'unavailable';
 }
 
-/** Undefined without a sampled span above: a command of an unsampled request must not start a trace of its own. */
+/** Undefined without a sampled span above: what an unsampled request asks must not start a trace of its own. */
 function startSendSpan(
   subject: string,
-  kind: CommandKind,
-  commandId: CommandId,
-  parent: Span | undefined = trace.getActiveSpan(),
+  parentSpan: Span | undefined,
+  attributes: Readonly<Record<string, string>> = {},
 ): Span | undefined {
+  if (!isTracing()) return undefined;
+  const parent = parentSpan ?? trace.getActiveSpan();
   if (traceparentOf(parent) === undefined) return undefined;
-  const attributes = {
-    ...messagingAttributes(subject, 'send'),
-    [ATTRIBUTE.commandId]: commandId,
-    [ATTRIBUTE.commandKind]: kind,
-  };
-  return startSpan(SPAN.send(subject), { kind: SpanKind.CLIENT, attributes }, parent);
+  const all = { ...messagingAttributes(subject, 'send'), ...attributes };
+  return startSpan(SPAN.send(subject), { kind: SpanKind.CLIENT, attributes: all }, parent);
 }
 
-function endSpan<K extends CommandKind>(span: Span, outcome: CommandOutcome<K>): CommandOutcome<K> {
-  span.setAttribute(ATTRIBUTE.outcome, outcomeWord(outcome));
+/** What is certain not to have come to a decision is a failure; any other error is an answer. */
+function endSpan(span: Span, known: { ok: true } | { ok: false; error: ErrorView }): void {
+  if (!known.ok) {
+    const { code, detail } = known.error;
+    if (errorCatalogue[code].status >= 500) recordFailure(span, code, detail);
+    else recordRefusal(span, code);
+  }
   span.end();
-  return outcome;
 }
 
 function outcomeWord(outcome: CommandOutcome<CommandKind>): string {
