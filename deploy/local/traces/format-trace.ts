@@ -115,9 +115,10 @@ function notesOf({ span, shared }: TraceNode): string {
 
 /** `0.41 ms`, `12.3 ms`, `2.04 s`, `10 min 0.3 s`. */
 export function formatDuration(ms: number): string {
-  if (ms < 1) return `${ms.toFixed(2)} ms`;
-  if (ms < 1_000) return `${ms.toFixed(1)} ms`;
-  if (ms < 60_000) return `${(ms / 1_000).toFixed(2)} s`;
-  const minutes = Math.floor(ms / 60_000);
-  return `${minutes} min ${((ms % 60_000) / 1_000).toFixed(1)} s`;
+  // What would be rounded up to a whole one of the next unit is said in that unit.
+  if (ms < 0.995) return `${ms.toFixed(2)} ms`;
+  if (ms < 999.95) return `${ms.toFixed(1)} ms`;
+  if (ms < 59_995) return `${(ms / 1_000).toFixed(2)} s`;
+  const tenths = Math.round(ms / 100);
+  return `${Math.floor(tenths / 600)} min ${((tenths % 600) / 10).toFixed(1)} s`;
 }

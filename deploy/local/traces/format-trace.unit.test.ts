@@ -81,6 +81,11 @@ test.each([
   [12.34, '12.3 ms'],
   [2_040, '2.04 s'],
   [600_300, '10 min 0.3 s'],
+  // Not 1.00 ms, 1000.0 ms, 60.00 s or 1 min 60.0 s.
+  [0.999, '1.0 ms'],
+  [999.97, '1.00 s'],
+  [59_999, '1 min 0.0 s'],
+  [119_990, '2 min 0.0 s'],
 ])('%d ms are written as %s', (ms, text) => {
   expect(formatDuration(ms)).toBe(text);
 });

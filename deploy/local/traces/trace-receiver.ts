@@ -1,4 +1,5 @@
 import { fastify } from 'fastify';
+import { isSet } from '../../../shared/config/parse-settings.ts';
 import { readOtlpTraces } from './received-span.ts';
 import { TraceStore } from './trace-store.ts';
 
@@ -44,27 +45,25 @@ const PRODUCTION_SAMPLER = {
 
 /** Whether the spans are to go somewhere else, or nowhere. */
 export function tracesGoElsewhere(env: NodeJS.ProcessEnv): boolean {
-  const isGiven = (name: string) => (env[name] ?? '').trim() !== '';
   return (
-    isGiven('OTEL_EXPORTER_OTLP_ENDPOINT') ||
-    isGiven('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT') ||
-    isGiven('OTEL_TRACES_EXPORTER') ||
+    isSet(env['OTEL_EXPORTER_OTLP_ENDPOINT']) ||
+    isSet(env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT']) ||
+    !['', 'otlp'].includes(env['OTEL_TRACES_EXPORTER']?.trim() ?? '') ||
     env['OTEL_SDK_DISABLED']?.trim().toLowerCase() === 'true'
   );
 }
 
-/** What makes a service send its spans to the receiver at `url`. What `env` says about sampling holds. */
+/** What makes a service send its spans to the receiver at `url`. What `env` says about sampling and sending holds. */
 export function envForTraces(
   url: string,
   env: NodeJS.ProcessEnv,
   isProduction: boolean,
 ): Record<string, string> {
-  const isSampled = (env['OTEL_TRACES_SAMPLER'] ?? '').trim() !== '';
   return {
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${url}/v1/traces`,
     OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'http/json',
     OTEL_EXPORTER_OTLP_TRACES_COMPRESSION: 'none',
-    OTEL_BSP_SCHEDULE_DELAY: SEND_EVERY_MS,
-    ...(isProduction && !isSampled && PRODUCTION_SAMPLER),
+    ...(!isSet(env['OTEL_BSP_SCHEDULE_DELAY']) && { OTEL_BSP_SCHEDULE_DELAY: SEND_EVERY_MS }),
+    ...(isProduction && !isSet(env['OTEL_TRACES_SAMPLER']) && PRODUCTION_SAMPLER),
   };
 }

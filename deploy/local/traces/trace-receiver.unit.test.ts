@@ -69,6 +69,9 @@ describe('the receiver of traces', () => {
   });
 });
 
+const delayOf = (env: Record<string, string>) =>
+  ({ ...env, ...envForTraces('http://127.0.0.1:1', env, false) })['OTEL_BSP_SCHEDULE_DELAY'];
+
 const sampler = (env: Record<string, string>, isProduction: boolean) =>
   envForTraces('http://127.0.0.1:1', env, isProduction)['OTEL_TRACES_SAMPLER'];
 
@@ -79,10 +82,15 @@ describe('the services', () => {
     [{ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://127.0.0.1:4318/v1/traces' }, true],
     [{ OTEL_EXPORTER_OTLP_ENDPOINT: ' ' }, false],
     [{ OTEL_TRACES_EXPORTER: 'none' }, true],
+    [{ OTEL_TRACES_EXPORTER: 'otlp' }, false],
     [{ OTEL_SDK_DISABLED: 'true' }, true],
     [{ OTEL_TRACES_SAMPLER: 'always_off' }, false],
   ])('with %j send their traces elsewhere: %s', (env, elsewhere) => {
     expect(tracesGoElsewhere(env)).toBe(elsewhere);
+  });
+
+  test('send as often as one asks for, else each second', () => {
+    expect([delayOf({}), delayOf({ OTEL_BSP_SCHEDULE_DELAY: '50' })]).toEqual(['1000', '50']);
   });
 
   test('sample one request in a hundred in production, and what one asks for anywhere', () => {

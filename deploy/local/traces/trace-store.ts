@@ -8,10 +8,20 @@ const MAX_SPANS = 50_000;
 /** As JSON, without their resources: a few hundred bytes each. More than that is somebody's long attribute. */
 const MAX_BYTES = 48 * 1024 * 1024;
 
+/** A caller that sends one traceparent with everything must not push out all other traces, nor fill a screen for ever. */
+const MAX_SPANS_OF_TRACE = 2_000;
+
 export interface TraceStoreLimits {
   readonly maxSpans: number;
+  readonly maxSpansOfTrace: number;
   readonly maxBytes: number;
 }
+
+const LIMITS: TraceStoreLimits = {
+  maxSpans: MAX_SPANS,
+  maxSpansOfTrace: MAX_SPANS_OF_TRACE,
+  maxBytes: MAX_BYTES,
+};
 
 /** One line about a trace. */
 export const traceSummarySchema = z.object({
@@ -33,7 +43,10 @@ interface KeptTrace {
   bytes: number;
 }
 
-/** The newest spans, by trace. Past a bound, the trace that has been silent for longest goes, as a whole. */
+/**
+ * The newest spans, by trace. Past a bound, the trace that has been silent for longest goes, as a whole; of a trace that
+ * is too long by itself the first spans stay.
+ */
 export class TraceStore {
   readonly #limits: TraceStoreLimits;
   /** In the order in which they last got a span. */
@@ -41,7 +54,7 @@ export class TraceStore {
   #spans = 0;
   #bytes = 0;
 
-  constructor(limits: TraceStoreLimits = { maxSpans: MAX_SPANS, maxBytes: MAX_BYTES }) {
+  constructor(limits: TraceStoreLimits = LIMITS) {
     this.#limits = limits;
   }
 
@@ -93,6 +106,7 @@ export class TraceStore {
     const trace = this.#traces.get(span.traceId) ?? { spans: new Map(), bytes: 0 };
     // Sent again when the answer to the first time was lost.
     if (trace.spans.has(span.spanId)) return;
+    if (trace.spans.size >= this.#limits.maxSpansOfTrace) return;
     const bytes = JSON.stringify({ ...span, resource: undefined }).length;
     trace.spans.set(span.spanId, span);
     trace.bytes += bytes;

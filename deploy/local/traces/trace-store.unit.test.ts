@@ -23,7 +23,7 @@ describe('kept traces', () => {
   });
 
   test('go as a whole, those first that were silent for longest', () => {
-    const store = new TraceStore({ maxSpans: 4, maxBytes: Infinity });
+    const store = new TraceStore({ maxSpans: 4, maxSpansOfTrace: 4, maxBytes: Infinity });
     store.add([someSpan({ traceId: 'a' }), someSpan({ traceId: 'b' }), someSpan({ traceId: 'b' })]);
     store.add([someSpan({ traceId: 'a' }), someSpan({ traceId: 'c' })]);
     expect(store.list(9).map(({ traceId, spans }) => [traceId, spans])).toEqual([
@@ -34,10 +34,18 @@ describe('kept traces', () => {
   });
 
   test('are bounded in bytes as well, even a single one', () => {
-    const store = new TraceStore({ maxSpans: 100, maxBytes: 10_000 });
+    const store = new TraceStore({ maxSpans: 100, maxSpansOfTrace: 100, maxBytes: 10_000 });
     store.add([someSpan({ traceId: 'a' })]);
     store.add([someSpan({ traceId: 'b', attributes: { long: 'x'.repeat(20_000) } })]);
     expect([store.size, store.list(9)]).toEqual([0, []]);
+  });
+
+  test('that are too long by themselves push out no others, and keep their first spans', () => {
+    const store = new TraceStore({ maxSpans: 4, maxSpansOfTrace: 3, maxBytes: Infinity });
+    const long = Array.from({ length: 9 }, () => someSpan({ traceId: 'long' }));
+    store.add([someSpan({ traceId: 'a' }), ...long]);
+    expect(store.spansOf('long')).toEqual(long.slice(0, 3));
+    expect([store.find('a'), store.size]).toEqual([['a'], 4]);
   });
 
   test('have each span once, also when it was sent again', () => {
