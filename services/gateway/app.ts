@@ -33,8 +33,10 @@ export async function buildApp(options: {
   logger: Logger;
   metrics: Pick<Metrics, 'httpServerDuration'>;
   jsonAsAscii?: boolean;
+  /** Where traces are looked at, without the id at its end. */
+  traceUrl?: string | undefined;
 }): Promise<FastifyInstance> {
-  const { ledger, logger, metrics, jsonAsAscii = false } = options;
+  const { ledger, logger, metrics, jsonAsAscii = false, traceUrl } = options;
   const loggerInstance: FastifyBaseLogger = logger;
   const app: FastifyInstance = fastify({
     loggerInstance,
@@ -65,7 +67,7 @@ export async function buildApp(options: {
 
   addRequestIds(app);
   addCommandIdentity(app);
-  addHttpSpans(app);
+  addHttpSpans(app, traceUrl);
   addAccessLog(app, logger, metrics);
   addValidation(app);
   addProblemAnswers(app);

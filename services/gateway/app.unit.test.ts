@@ -90,6 +90,11 @@ async function listen(app: FastifyInstance): Promise<number> {
   return (app.server.address() as AddressInfo).port;
 }
 
+/** The lines about requests, among those about the server. */
+function requestLinesOf(lines: readonly string[]): string[] {
+  return lines.filter((line) => line.includes('"msg":"request"'));
+}
+
 describe('the HTTP API', () => {
   let ledger: GivenLedger;
   let app: FastifyInstance;
@@ -412,12 +417,11 @@ describe('the HTTP API', () => {
       while (ledger.sent.length === 0) await new Promise(setImmediate);
       caller.abort();
       await expect(asking).rejects.toThrow('aborted');
-      const requestLines = () => logLines.filter((line) => line.includes('"msg":"request"'));
-      while (requestLines().length === 0) await new Promise(setImmediate);
+      while (requestLinesOf(logLines).length === 0) await new Promise(setImmediate);
       gate.abort();
       await app.close();
-      expect(requestLines()).toHaveLength(1);
-      const line = JSON.parse(requestLines().join('')) as object;
+      expect(requestLinesOf(logLines)).toHaveLength(1);
+      const line = JSON.parse(requestLinesOf(logLines).join('')) as object;
       expect(line).toMatchObject({ level: 'info', route: '/api/status/:id', callerGone: true });
       expect(line).not.toHaveProperty('status');
     });

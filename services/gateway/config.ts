@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { host, listenPort, onOff, optionalPort, secret } from '../../shared/config/fields.ts';
+import { host, listenPort, onOff, optionalPort, secret, webPrefix } from '../../shared/config/fields.ts';
 import { parseSettings, type Environment } from '../../shared/config/parse-settings.ts';
 import { logLevelOf, logSettings, natsSettings, opsSettings } from '../../shared/config/setting-groups.ts';
 
@@ -19,6 +19,10 @@ export const gatewaySettings = z.object({
     description: 'The port on which the gateway answers GET /metrics, /healthz and /readyz; 0 is off.',
     default: '0',
   }),
+  TRACE_URL: webPrefix({
+    description:
+      'Where people look at traces: with a trace’s id at its end it is the `trace` link of problem answers.',
+  }),
   GATEWAY_LOG_LEVEL: logLevelOf('gateway'),
   ...opsSettings,
   ...logSettings,
@@ -33,6 +37,8 @@ export function readGatewaySettings(env: Environment) {
     port: given.PORT,
     host: given.HOST,
     jsonAsAscii: given.JSON_AS_ASCII,
+    /** Undefined links nowhere. */
+    traceUrl: given.TRACE_URL,
     natsUrls: given.NATS_URL,
     /** Undefined is off. */
     opsPort: given.GATEWAY_OPS_PORT.port,

@@ -141,6 +141,7 @@ export const problemSchema = z
     commandId: commandIdSchema.optional().describe('When the request was to change something.'),
     idempotencyKey: z.string().optional().describe('The key that was sent, or one made up.'),
     traceId: z.string().optional().describe('The trace of the request, when it is sampled.'),
+    trace: z.url().optional().describe('Where to look at that trace, when the gateway knows.'),
   })
   .meta({ id: 'Problem' });
 export type Problem = z.output<typeof problemSchema>;

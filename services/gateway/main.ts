@@ -29,7 +29,8 @@ async function start(service: Service<GatewaySettings>): Promise<void> {
   );
   onStop('the ledger client', () => ledger.close());
 
-  const app = await buildApp({ ledger, logger, metrics, jsonAsAscii: settings.jsonAsAscii });
+  const { jsonAsAscii, traceUrl } = settings;
+  const app = await buildApp({ ledger, logger, metrics, jsonAsAscii, traceUrl });
   onStop('the HTTP server', () => app.close());
   const { host, port } = settings;
   try {

@@ -85,6 +85,14 @@ export function urlList(options: FieldOptions & { schemes: readonly string[] }) 
   });
 }
 
+/** The beginning of web addresses, which something is appended to; it may be left out. */
+export function webPrefix({ description }: { description: string }) {
+  const expected = 'the beginning of a URL, such as https://traces.example/trace/';
+  return reading(expected, (text) => (isServerUrl(text, ['http', 'https']) ? text : undefined))
+    .optional()
+    .register(settingFacts, { description, expected });
+}
+
 /** A switch: on or off. */
 export function onOff(options: FieldOptions) {
   return field({ ...options, expected: 'on or off' }, (text) => SWITCH_WORDS.get(text.toLowerCase()));

@@ -108,7 +108,7 @@ function quietDiagnostics(logger: Logger) {
     if (!often) warnedAtMs = performance.now();
     logger[often ? 'debug' : 'warn'](
       { detail: parts.map(String).join(' ').slice(0, 500) },
-      'OpenTelemetry reports a problem; the service works on without it',
+      'OpenTelemetry reports a problem: check the collector and the OTEL_* settings; the service works on without',
     );
   };
   const debug = (...parts: unknown[]) =>

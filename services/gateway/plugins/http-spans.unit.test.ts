@@ -15,15 +15,15 @@ describe('HTTP server spans', () => {
   let app: FastifyInstance;
   let logLines: string[];
   let parentSpans: (Span | undefined)[];
-  let asked: number;
+  let questions: string[];
   const exporter = new tracing.InMemorySpanExporter();
   const ledger: Ledger = {
     send: (async (_kind: string, _command: object, options: { parentSpan?: Span }) => {
       parentSpans.push(options.parentSpan);
       return { ok: false, error: { code: 'unavailable', detail: 'not today' } };
     }) as unknown as Ledger['send'],
-    ask: () => {
-      asked += 1;
+    ask: (kind) => {
+      questions.push(kind);
       return new Promise(() => undefined);
     },
     missing: () => [],
@@ -32,7 +32,7 @@ describe('HTTP server spans', () => {
   beforeEach(async () => {
     exporter.reset();
     parentSpans = [];
-    asked = 0;
+    questions = [];
     logLines = [];
     trace.setGlobalTracerProvider(
       new tracing.BasicTracerProvider({
@@ -43,7 +43,8 @@ describe('HTTP server spans', () => {
     propagation.setGlobalPropagator(new core.W3CTraceContextPropagator());
     setTracing(true);
     const logger = createLogger('gateway', 'info', { write: (line) => logLines.push(line) });
-    app = await buildApp({ ledger, logger, metrics: createMetrics() });
+    const traceUrl = 'https://traces.example/trace/';
+    app = await buildApp({ ledger, logger, metrics: createMetrics(), traceUrl });
   });
   afterEach(async () => {
     await app.close();
@@ -78,7 +79,11 @@ describe('HTTP server spans', () => {
       },
     });
     expect(answer.headers['trace-id']).toBe(traceId);
-    expect(answer.json()).toMatchObject({ code: 'unavailable', traceId });
+    expect(answer.json()).toMatchObject({
+      code: 'unavailable',
+      traceId,
+      trace: `https://traces.example/trace/${traceId}`,
+    });
     expect(parentSpans.map((each) => each?.spanContext().spanId)).toEqual([span?.spanContext().spanId]);
     expect(logLines.join('')).toContain(`"trace_id":"${traceId}"`);
   });
@@ -94,7 +99,7 @@ describe('HTTP server spans', () => {
     const origin = await app.listen({ port: 0, host: '127.0.0.1' });
     const caller = new AbortController();
     const asking = fetch(`${origin}/api/status/${accountId}?secret=1`, { signal: caller.signal });
-    while (asked === 0) await new Promise(setImmediate);
+    while (questions.length === 0) await new Promise(setImmediate);
     caller.abort();
     await expect(asking).rejects.toThrow('aborted');
     while (exporter.getFinishedSpans().length === 0) await new Promise(setImmediate);
@@ -113,6 +118,7 @@ describe('HTTP server spans', () => {
     const answer = await add(`00-${traceId}-b7ad6b7169203331-00`);
     expect(exporter.getFinishedSpans()).toEqual([]);
     expect(answer.headers).not.toHaveProperty('trace-id');
+    expect(Object.keys(answer.json())).toEqual(expect.not.arrayContaining(['traceId', 'trace']));
     expect(parentSpans).toEqual([undefined]);
   });
 });

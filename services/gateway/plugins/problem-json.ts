@@ -18,7 +18,7 @@ export function sendProblem(
   error: ErrorView,
   command: CommandIdentity | undefined,
 ): FastifyReply {
-  const problem = problemFrom(error, command, reply.request.span?.spanContext().traceId);
+  const problem = problemFrom(error, command, traceOf(reply));
   if (problem.status === 503) reply.header('retry-after', RETRY_AFTER_S);
   return reply.code(problem.status).type('application/problem+json').send(problem);
 }
@@ -34,7 +34,7 @@ export function answerFault(error: FastifyError, request: FastifyRequest, reply:
   if (callersFault !== undefined) return sendProblem(reply, callersFault, request.command);
   request.log.error(
     { err: error, requestId: request.id, route: request.routeOptions.url },
-    'a request failed for a reason that is not the caller’s',
+    'a request failed by a fault of the gateway’s own: mend what the error names; the caller may send it again',
   );
   const detail = 'Something went wrong here; the request id leads to it in the logs.';
   return sendProblem(reply, { code: 'internal', detail }, request.command);
@@ -55,7 +55,18 @@ export function answerBrokenHttp(error: NodeJS.ErrnoException, socket: Socket): 
   );
 }
 
-function problemFrom(error: ErrorView, command: CommandIdentity | undefined, traceId?: string): Problem {
+/** Which trace tells more, when the request is sampled, and where to look at it, when that is known. */
+function traceOf({ request, server }: FastifyReply): Pick<Problem, 'traceId' | 'trace'> {
+  const traceId = request.span?.spanContext().traceId;
+  if (traceId === undefined) return {};
+  return { traceId, ...(server.traceUrl !== undefined && { trace: `${server.traceUrl}${traceId}` }) };
+}
+
+function problemFrom(
+  error: ErrorView,
+  command: CommandIdentity | undefined,
+  trace?: Pick<Problem, 'traceId' | 'trace'>,
+): Problem {
   const { code, detail, fields, available, requested } = error;
   const { status, title } = errorCatalogue[code];
   return {
@@ -68,7 +79,7 @@ function problemFrom(error: ErrorView, command: CommandIdentity | undefined, tra
     ...(available === undefined ? {} : { available }),
     ...(requested === undefined ? {} : { requested }),
     ...command,
-    ...(traceId === undefined ? {} : { traceId }),
+    ...trace,
   };
 }
 

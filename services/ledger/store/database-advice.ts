@@ -16,7 +16,7 @@ export function adviceFor(error: unknown, { host, port, user, name }: DatabaseAd
     case '3D000':
       return `${at} has no database ${name}. Create it (CREATE DATABASE ${name}), or change DB_NAME`;
     case '53300':
-      return `${at} has no connection left (${error.message})`;
+      return `${at} has no connection left (${error.message}). Raise its max_connections, or run fewer ledgers`;
     default:
       return faultKindOf(error) === 'connection' ? `${at} is not ready (${error.message})` : undefined;
   }

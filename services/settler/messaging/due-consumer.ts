@@ -71,7 +71,7 @@ function take(message: JsMsg, { logger, now, onDue }: DueConsumerOptions): void 
   if (due === undefined) {
     logger.error(
       { seq: message.seq },
-      'a due message can’t be read; the once-a-minute turn settles its holds',
+      'a due message can’t be read: run a settler as new as the ledger; the once-a-minute turn settles its holds',
     );
     message.nak(unreadableDelayMs);
     return;
