@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { core, tracing } from '@opentelemetry/sdk-node';
 import type { FastifyInstance } from 'fastify';
+import { eventually } from '../../../test/support/http.ts';
 import { createLogger } from '../../../shared/telemetry/logger.ts';
 import { createMetrics } from '../../../shared/telemetry/metrics.ts';
 import { setTracing, type Span } from '../../../shared/telemetry/tracing.ts';
@@ -99,13 +100,12 @@ describe('HTTP server spans', () => {
     const origin = await app.listen({ port: 0, host: '127.0.0.1' });
     const caller = new AbortController();
     const asking = fetch(`${origin}/api/status/${accountId}?secret=1`, { signal: caller.signal });
-    while (questions.length === 0) await new Promise(setImmediate);
+    await eventually(async () => questions[0]);
     caller.abort();
     await expect(asking).rejects.toThrow('aborted');
-    while (exporter.getFinishedSpans().length === 0) await new Promise(setImmediate);
-    const [span] = exporter.getFinishedSpans();
-    expect(span?.attributes).not.toHaveProperty('http.response.status_code');
-    expect(span?.attributes['url.path']).toBe(`/api/status/${accountId}`);
+    const span = await eventually(async () => exporter.getFinishedSpans()[0]);
+    expect(span.attributes).not.toHaveProperty('http.response.status_code');
+    expect(span.attributes['url.path']).toBe(`/api/status/${accountId}`);
   });
 
   test('are not made for probes', async () => {
