@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import type { Logger } from '../../shared/telemetry/logger.ts';
-import { hasCode, messageOf } from './error-text.ts';
+import { hasCode, reasonOf } from './error-text.ts';
 
 export interface DatabaseSettings {
   readonly host: string;
@@ -76,10 +76,4 @@ async function query(
   } finally {
     await client.end().catch(() => undefined);
   }
-}
-
-/** A host name with two addresses that both refuse gives an error without words of its own. */
-function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(reasonOf).join(', ');
-  return messageOf(error);
 }

@@ -1,6 +1,6 @@
 import { Client } from 'pg';
 import { SettingsError } from '../../shared/config/parse-settings.ts';
-import { messageOf } from './error-text.ts';
+import { reasonOf } from './error-text.ts';
 
 export interface DatabaseServer {
   readonly host: string;
@@ -52,10 +52,4 @@ export async function provideTestDatabase(
   } finally {
     await client.end().catch(() => undefined);
   }
-}
-
-/** A host name with two addresses that both refuse gives an error without words of its own. */
-function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(reasonOf).join(', ');
-  return messageOf(error);
 }

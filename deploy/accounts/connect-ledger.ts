@@ -1,0 +1,51 @@
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { loadEnvFile } from '../../shared/config/load-env-file.ts';
+import { isSet, parseSettings } from '../../shared/config/parse-settings.ts';
+import { natsSettings } from '../../shared/config/setting-groups.ts';
+import { connectNats } from '../../shared/messaging/connect.ts';
+import { createLedgerClient, type LedgerClient } from '../../shared/messaging/ledger-client/index.ts';
+import { createLogger } from '../../shared/telemetry/logger.ts';
+import { createMetrics } from '../../shared/telemetry/metrics.ts';
+import { localSettings } from '../local/config.ts';
+import { readRunning } from '../local/data-folder.ts';
+import { MendableProblem } from './mendable-problem.ts';
+
+const CONNECT_MS = 10_000;
+
+/**
+ * Runs `use` with a client of the ledger that runs here: the one behind the NATS that `NATS_URL` names, or else the one
+ * of `npm start` on the data folder. Throws a `MendableProblem` when NATS can't be reached, a `SettingsError` when the
+ * settings are wrong, and what `use` throws.
+ */
+export async function withLedger<Result>(
+  name: string,
+  use: (ledger: LedgerClient) => Promise<Result>,
+): Promise<Result> {
+  loadEnvFile(process.env, process.cwd());
+  const logger = createLogger(name, 'error');
+  const link = await connectNats({
+    urls: findNats(process.env),
+    name: `holdfast-${name}`,
+    logger,
+    stopping: AbortSignal.timeout(CONNECT_MS),
+  }).catch(() => {
+    throw new MendableProblem(
+      "NATS can't be reached: start Holdfast first (npm start), or set NATS_URL to where it is",
+    );
+  });
+  const ledger = createLedgerClient({ link, logger, metrics: createMetrics() });
+  try {
+    return await use(ledger);
+  } finally {
+    await ledger.close();
+    await link.drain();
+  }
+}
+
+/** What runs on the data folder has a port of its own, unless a NATS of one's own is named. */
+function findNats(env: NodeJS.ProcessEnv): readonly string[] {
+  const settings = parseSettings(z.object({ ...natsSettings, ...localSettings.shape }), env);
+  const running = isSet(env['NATS_URL']) ? undefined : readRunning(resolve(settings.DATA_DIR));
+  return running?.natsUrl?.split(',') ?? settings.NATS_URL;
+}
