@@ -14,18 +14,19 @@ import { MendableProblem } from './mendable-problem.ts';
 const CONNECT_MS = 10_000;
 
 /**
- * Runs `use` with a client of the ledger that runs here: the one behind the NATS that `NATS_URL` names, or else the one
- * of `npm start` on the data folder. Throws a `MendableProblem` when NATS can't be reached, a `SettingsError` when the
+ * Runs `use` with a client of the ledger behind the NATS that `NATS_URL` names, in `env` or the file `.env` here, or else
+ * of the one that `npm start` runs on the data folder. Throws a `MendableProblem` when NATS can't be reached, a `SettingsError` when the
  * settings are wrong, and what `use` throws.
  */
 export async function withLedger<Result>(
   name: string,
+  env: NodeJS.ProcessEnv,
   use: (ledger: LedgerClient) => Promise<Result>,
 ): Promise<Result> {
-  loadEnvFile(process.env, process.cwd());
+  loadEnvFile(env, process.cwd());
   const logger = createLogger(name, 'error');
   const link = await connectNats({
-    urls: findNats(process.env),
+    urls: findNats(env),
     name: `holdfast-${name}`,
     logger,
     stopping: AbortSignal.timeout(CONNECT_MS),

@@ -19,6 +19,11 @@ export function progress(what: string, total: number): (done: number) => void {
   };
 }
 
+/** Makes room for a line of words; the progress line is drawn anew below it. */
+export function clearProgress(): void {
+  if (process.stderr.isTTY) process.stderr.write('\r\u001B[K');
+}
+
 export function say(line: string): void {
   process.stderr.write(`  ${line}\n`);
 }

@@ -11,6 +11,8 @@ export interface TestDatabase {
     password: string;
     database: string;
   };
+  /** As a URL without its password. */
+  readonly url: string;
   /** As services read it. */
   readonly env: Readonly<Record<string, string>>;
   readonly drop: () => Promise<void>;
@@ -36,6 +38,7 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   await maintain(`CREATE DATABASE ${database}`);
   return {
     connection: { ...server, database },
+    url: `postgres://${server.user}@${encodeURIComponent(server.host)}:${server.port}/${database}`,
     env: {
       DB_HOST: server.host,
       DB_PORT: String(server.port),
