@@ -1,35 +1,44 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
-type Direction = 'toServer' | 'toClient';
+export type Direction = 'toServer' | 'toClient';
+
+const directions = ['toServer', 'toClient'] as const;
 
 /**
- * Stands between a client and a server and can hold back what one of them says: a line that stalls, a process that is
- * frozen, an answer that is lost.
+ * Stands between clients and a server and does to their lines what networks do: a line that stalls or is slow, an
+ * answer that is lost, one direction that is dead while the other is not.
  */
 export interface TcpProxy {
   readonly port: number;
-  /** From now on, bytes in this direction wait here. The end of the line waits behind them. */
+  /** From now on, bytes in this direction wait here, on every line. The end of a line waits behind them. */
   hold: (direction: Direction) => void;
-  /** Resolves when bytes that contain `text` wait here, or have waited. */
+  /** Resolves when bytes of one line that contain `text` wait here, or have waited. */
   untilHeld: (direction: Direction, text: string) => Promise<void>;
-  /** Resolves when the server has ended the line. */
+  /** Resolves when the server has ended the latest line. */
   untilServerEnded: () => Promise<void>;
   /** Delivers all that waits in this direction at once, with the end of the line where it has come. */
   deliver: (direction: Direction) => void;
-  /** Cuts every line; what waits is lost. New ones flow freely. */
+  /** From now on, bytes in this direction vanish, and so does the end of the line. */
+  swallow: (direction: Direction) => void;
+  /** From now on, bytes take this much longer, both ways. */
+  slowDown: (delayMs: number) => void;
+  /** Cuts every line; what waits is lost. New ones flow freely and at once. */
   cut: () => void;
   close: () => Promise<void>;
 }
 
+/** What happens to bytes now, on all lines alike. */
+interface Weather {
+  readonly mode: Record<Direction, 'flow' | 'hold' | 'swallow'>;
+  delayMs: number;
+}
+
 export async function startTcpProxy(target: { host: string; port: number }): Promise<TcpProxy> {
-  const held: Record<Direction, Buffer[]> = { toServer: [], toClient: [] };
-  const holding: Record<Direction, boolean> = { toServer: false, toClient: false };
-  const sockets = new Set<Socket>();
+  const weather: Weather = { mode: { toServer: 'flow', toClient: 'flow' }, delayMs: 0 };
+  const lines = new Set<Line>();
   const lookers = new Set<() => void>();
-  let lastClient: Socket | undefined;
-  let lastServer: Socket | undefined;
-  let serverEnded = false;
+  let latest: Line | undefined;
   const look = (): void => {
     for (const looker of lookers) looker();
   };
@@ -44,56 +53,121 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
       looker();
     });
 
-  const listener = createServer((client) => {
-    const server = connect(target);
-    [lastClient, lastServer, serverEnded] = [client, server, false];
-    const pass = (direction: Direction, from: Socket, to: Socket): void => {
-      sockets.add(from);
-      from.on('data', (bytes) => {
-        if (holding[direction]) held[direction].push(bytes);
-        else to.write(bytes);
-        look();
-      });
-      from.on('end', () => {
-        if (from === server) serverEnded = true;
-        if (!holding[direction]) to.end();
-        look();
-      });
-      from.on('error', () => to.destroy());
-      from.on('close', () => sockets.delete(from));
-    };
-    pass('toServer', client, server);
-    pass('toClient', server, client);
+  const listener = createServer({ allowHalfOpen: true }, (client) => {
+    const line = new Line(client, connect({ ...target, allowHalfOpen: true }), weather, look);
+    latest = line;
+    lines.add(line);
+    line.whenClosed(() => lines.delete(line));
   });
   listener.listen(0, '127.0.0.1');
   await once(listener, 'listening');
 
   const cut = (): void => {
-    for (const socket of sockets) socket.destroy();
-    for (const direction of ['toServer', 'toClient'] as const) {
-      held[direction] = [];
-      holding[direction] = false;
-    }
+    for (const line of lines) line.cut();
+    weather.mode.toServer = 'flow';
+    weather.mode.toClient = 'flow';
+    weather.delayMs = 0;
   };
   return {
     port: (listener.address() as AddressInfo).port,
     hold: (direction) => {
-      holding[direction] = true;
+      weather.mode[direction] = 'hold';
     },
-    untilHeld: (direction, text) => until(() => Buffer.concat(held[direction]).includes(text)),
-    untilServerEnded: () => until(() => serverEnded),
+    untilHeld: (direction, text) => until(() => [...lines].some((line) => line.holds(direction, text))),
+    untilServerEnded: () => until(() => latest?.serverEnded === true),
     deliver: (direction) => {
-      const to = direction === 'toClient' ? lastClient : lastServer;
-      holding[direction] = false;
-      to?.write(Buffer.concat(held[direction]));
-      held[direction] = [];
-      if (direction === 'toClient' && serverEnded) to?.end();
+      weather.mode[direction] = 'flow';
+      for (const line of lines) line.deliver(direction);
+    },
+    swallow: (direction) => {
+      weather.mode[direction] = 'swallow';
+    },
+    slowDown: (delayMs) => {
+      weather.delayMs = delayMs;
     },
     cut,
     close: async () => {
-      cut();
       listener.close();
+      cut();
       await once(listener, 'close');
     },
   };
+}
+
+const endOfLine = Symbol('the end of the line');
+type Parcel = Buffer | typeof endOfLine;
+
+/** One client's line to the server. */
+class Line {
+  serverEnded = false;
+  readonly #client: Socket;
+  readonly #server: Socket;
+  readonly #waiting: Record<Direction, Parcel[]> = { toServer: [], toClient: [] };
+  /** When the parcel before this one is passed on, so that none overtakes another. */
+  readonly #lastDueMs: Record<Direction, number> = { toServer: 0, toClient: 0 };
+
+  constructor(client: Socket, server: Socket, weather: Weather, onNews: () => void) {
+    this.#client = client;
+    this.#server = server;
+    for (const direction of directions) {
+      const [from, to] = direction === 'toServer' ? [client, server] : [server, client];
+      const take = (parcel: Parcel): void => {
+        const mode = weather.mode[direction];
+        if (mode === 'hold') this.#waiting[direction].push(parcel);
+        else if (mode === 'flow') this.#pass(direction, parcel, weather.delayMs);
+        onNews();
+      };
+      from.on('data', take);
+      from.on('end', () => {
+        if (from === server) this.serverEnded = true;
+        take(endOfLine);
+      });
+      from.on('error', () => to.destroy());
+      // Closed without an end: it was reset.
+      from.on('close', () => {
+        if (!from.readableEnded) to.destroy();
+      });
+    }
+  }
+
+  holds(direction: Direction, text: string): boolean {
+    const bytes = this.#waiting[direction].filter((parcel) => parcel !== endOfLine);
+    return Buffer.concat(bytes).includes(text);
+  }
+
+  deliver(direction: Direction): void {
+    const parcels = this.#waiting[direction];
+    this.#waiting[direction] = [];
+    for (const parcel of parcels) this.#pass(direction, parcel, 0);
+  }
+
+  cut(): void {
+    for (const direction of directions) this.#waiting[direction] = [];
+    for (const socket of [this.#client, this.#server]) socket.destroy();
+  }
+
+  whenClosed(then: () => void): void {
+    let open = 2;
+    for (const socket of [this.#client, this.#server]) {
+      socket.once('close', () => {
+        open -= 1;
+        if (open === 0) then();
+      });
+    }
+  }
+
+  #pass(direction: Direction, parcel: Parcel, delayMs: number): void {
+    const nowMs = performance.now();
+    const dueMs = Math.max(nowMs + delayMs, this.#lastDueMs[direction]);
+    this.#lastDueMs[direction] = dueMs;
+    if (dueMs <= nowMs) this.#write(direction, parcel);
+    else setTimeout(() => this.#write(direction, parcel), dueMs - nowMs);
+  }
+
+  #write(direction: Direction, parcel: Parcel): void {
+    const to = direction === 'toServer' ? this.#server : this.#client;
+    if (to.destroyed || to.writableEnded) return;
+    if (parcel === endOfLine) to.end();
+    else to.write(parcel);
+  }
 }

@@ -6,17 +6,19 @@ export interface Answer {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-/** One call of the HTTP API; an answer of any status is an answer. */
+/** One call of the HTTP API; an answer of any status is an answer. Rejects when none has come within `patienceMs`. */
 export async function call(
   url: string,
   path: string,
   body?: unknown,
   headers: Readonly<Record<string, string>> = {},
+  patienceMs?: number,
 ): Promise<Answer> {
   const response = await fetch(url + path, {
     method: body === undefined ? 'GET' : 'POST',
     headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
     ...(body !== undefined && { body: JSON.stringify(body) }),
+    ...(patienceMs !== undefined && { signal: AbortSignal.timeout(patienceMs) }),
   });
   const text = await response.text();
   return {

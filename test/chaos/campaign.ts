@@ -1,0 +1,190 @@
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Client } from 'pg';
+import { auditBooks } from '../../services/ledger/audit/audit-books.ts';
+import { createLedgerClient } from '../../shared/messaging/ledger-client/index.ts';
+import { createLogger } from '../../shared/telemetry/logger.ts';
+import { createMetrics } from '../../shared/telemetry/metrics.ts';
+import { eventually } from '../support/http.ts';
+import { readBooks } from './check/books.ts';
+import { check } from './check/check.ts';
+import { latestSettleMs } from './check/holds.ts';
+import { Accounts } from './clients/accounts.ts';
+import { runClient } from './clients/client.ts';
+import type { Door } from './clients/door.ts';
+import { httpDoor } from './clients/http-door.ts';
+import { arrayDoor, clientDoor, streamDoor } from './clients/nats-doors.ts';
+import { Outages } from './clients/outages.ts';
+import { connectToNats, Evidence } from './evidence.ts';
+import { History } from './history.ts';
+import { Memory } from './memory.ts';
+import { runPlan, type Done } from './run-plan.ts';
+import { plan, type Shape } from './plan.ts';
+import { Random } from './random.ts';
+import { ChaosStack, type Servers } from './stack/chaos-stack.ts';
+
+export interface CampaignOptions {
+  readonly root: string;
+  readonly folder: string;
+  readonly servers: Servers;
+  readonly seed: number;
+  readonly minutes: number;
+  readonly say: (line: string) => void;
+  readonly stop: AbortSignal;
+}
+
+export interface CampaignResult {
+  readonly shape: Shape;
+  readonly history: History;
+  readonly done: readonly Done[];
+  readonly outages: Outages;
+  readonly memory: Memory;
+  readonly latestSettleMs: number;
+  readonly problems: readonly string[];
+}
+
+/** Clients at each door. */
+const clientsPerDoor = 3;
+/** So short that holds end all the time. */
+const holdPeriodMinutes = 0.05;
+/** What is in doubt when the faults are over is known within this, or stays unknown. */
+const lastDoubtsMs = 30_000;
+/** Holds settle and messages leave within this once all faults are over: a sweep a minute finds what was forgotten. */
+const restMs = 75_000;
+
+/** One run: clients and faults for so many minutes, then rest, then the proof. */
+export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
+  const { root, folder, servers, seed, minutes, say } = options;
+  const random = new Random(seed);
+  const shape: Shape = { gateway: 2, ledger: random.int(2, 3), settler: random.int(2, 3) };
+  const problems: string[] = [];
+  const history = new History(join(folder, 'history.jsonl'));
+  const stackOptions = {
+    root,
+    folder,
+    gateways: shape.gateway,
+    ledgers: shape.ledger,
+    settlers: shape.settler,
+    holdPeriodMinutes,
+    onOwnEnd: (text: string) => {
+      history.note('ended', { text });
+      say(text);
+    },
+  };
+  say(`starting ${shape.gateway} gateways, ${shape.ledger} ledgers, ${shape.settler} settlers`);
+  const stack = await ChaosStack.start(servers, stackOptions, 'chaos');
+  const memory = new Memory(stack.services);
+  const link = await connectToNats(servers.natsAddress.url);
+  const client = createLedgerClient({
+    link,
+    logger: createLogger('chaos', 'silent'),
+    metrics: createMetrics(),
+  });
+  const evidence = new Evidence(folder, link.connection, servers);
+  try {
+    const gateways = stack.all('gateway').map(({ name, lines }) => {
+      const url = `http://127.0.0.1:${lines.get('http')?.port}`;
+      return httpDoor(name, url);
+    });
+    const doors: Door[] = [...gateways, clientDoor(client), arrayDoor(link), streamDoor(link)];
+    const accounts = new Accounts(random.fork());
+    await openAccounts(accounts, clientDoor(client), history);
+
+    const outages = new Outages(doors.map(({ name }) => name));
+    const stopping = new AbortController();
+    const ending = new AbortController();
+    const clients = doors.flatMap((door) =>
+      Array.from({ length: clientsPerDoor }, () =>
+        runClient({
+          door,
+          doors,
+          accounts,
+          random: random.fork(),
+          history,
+          onSuccess: (name) => outages.succeeded(name),
+          stopping: stopping.signal,
+          ending: ending.signal,
+        }),
+      ),
+    );
+    const done = await runPlan({
+      episodes: plan(random.fork(), shape, servers.disks.size > 0),
+      scene: { stack, evidence },
+      history,
+      outages,
+      untilMs: performance.now() + minutes * 60_000,
+      stop: options.stop,
+      onProblem: (problem) => problems.push(problem),
+      say,
+    });
+    say('the faults are over; the clients finish');
+    stopping.abort();
+    const finished = Promise.all(clients).then(() => true);
+    if (!(await Promise.race([finished, delay(lastDoubtsMs, false)]))) ending.abort();
+    await finished;
+
+    say('waiting until all is at rest');
+    const books = await stack.books();
+    const restProblem = await untilAtRest(books);
+    if (restProblem !== undefined) problems.push(restProblem);
+    say('checking');
+    const booked = await readBooks(books);
+    await books.end();
+    problems.push(
+      ...check({
+        history,
+        books: booked,
+        facts: await evidence.facts(),
+        streamLostAtMs: evidence.brokerDataLostAtMs,
+      }),
+      ...(await auditProblems(stack)),
+      ...memory.problems(),
+    );
+    return { shape, history, done, outages, memory, latestSettleMs: latestSettleMs(booked), problems };
+  } finally {
+    memory.stop();
+    await history.close();
+    await client.close();
+    await link.drain();
+    await stack.stop();
+  }
+}
+
+async function openAccounts(accounts: Accounts, door: Door, history: History): Promise<void> {
+  for (const command of accounts.firstCommands()) {
+    const operation = history.begin(command);
+    const complete = history.call(operation, door.name);
+    const [answer] = await door.send([operation], undefined);
+    if (answer?.is !== 'ok') throw new Error(`an account could not be opened: ${JSON.stringify(answer)}`);
+    complete(answer);
+  }
+}
+
+/** Nothing pending, nothing to be told. Gives what is still not at rest after a while. */
+export async function untilAtRest(books: Client, limitMs = restMs): Promise<string | undefined> {
+  const look = async (): Promise<Record<'pending' | 'outbox', number>> => {
+    const { rows } = await books.query<Record<'pending' | 'outbox', number>>(
+      `SELECT (SELECT count(*)::int FROM holds WHERE status = 'pending') AS pending,
+              (SELECT count(*)::int FROM outbox) AS outbox`,
+    );
+    return rows[0] ?? { pending: 0, outbox: 0 };
+  };
+  const atRest = async (): Promise<true | undefined> => {
+    const { pending, outbox } = await look();
+    return pending === 0 && outbox === 0 ? true : undefined;
+  };
+  try {
+    await eventually(atRest, limitMs);
+    return undefined;
+  } catch {
+    const { pending, outbox } = await look();
+    return `after ${limitMs} ms without faults ${pending} holds are pending and ${outbox} messages in the outbox`;
+  }
+}
+
+async function auditProblems({ database }: ChaosStack): Promise<string[]> {
+  const { findings } = await auditBooks({ ...database, name: database.database });
+  return findings.map(
+    ({ accountId, seq, problem }) => `audit: ${accountId ?? 'books'} ${seq ?? ''} ${problem}`,
+  );
+}

@@ -1,0 +1,71 @@
+import type { Client } from 'pg';
+
+/** An entry as it is in the books; amounts in minor units, times in ms since 1970. */
+export interface JournalEntry {
+  readonly accountId: string;
+  readonly seq: number;
+  readonly commandId: string;
+  readonly kind: 'open' | 'close' | 'add' | 'subtract' | 'settle';
+  readonly amount: number;
+  readonly balance: number;
+  readonly held: number;
+  readonly holdId: string | null;
+  readonly atMs: number;
+}
+
+export interface BookedHold {
+  readonly id: string;
+  readonly accountId: string;
+  readonly amount: number;
+  readonly status: string;
+  readonly dueMs: number;
+}
+
+/** What the books say when everything has come to rest. */
+export interface Books {
+  /** Each account's entries in the order of their seqs. */
+  readonly journals: ReadonlyMap<string, readonly JournalEntry[]>;
+  /** The code of each kept refusal, by `idOf`. */
+  readonly refusals: ReadonlyMap<string, string>;
+  readonly holds: readonly BookedHold[];
+  readonly outboxRows: number;
+  readonly deadlocks: number;
+}
+
+/** A command's id means something on its account alone. */
+export function idOf({ accountId, id }: { readonly accountId: string; readonly id: string }): string {
+  return `${accountId}/${id}`;
+}
+
+export async function readBooks(client: Client): Promise<Books> {
+  const entries = await client.query<JournalEntry>(
+    `SELECT account_id AS "accountId", seq::int, command_id AS "commandId", kind, amount::float8, balance::float8,
+            held::float8, hold_id AS "holdId", (extract(epoch FROM at) * 1000)::float8 AS "atMs"
+     FROM entries ORDER BY account_id, seq`,
+  );
+  const journals = new Map<string, JournalEntry[]>();
+  for (const entry of entries.rows) {
+    const journal = journals.get(entry.accountId);
+    if (journal === undefined) journals.set(entry.accountId, [entry]);
+    else journal.push(entry);
+  }
+  const refusals = await client.query<{ accountId: string; id: string; code: string }>(
+    'SELECT account_id AS "accountId", command_id AS id, code FROM refusals',
+  );
+  const holds = await client.query<BookedHold>(
+    `SELECT id, account_id AS "accountId", amount::float8, status, (extract(epoch FROM due_at) * 1000)::float8 AS "dueMs"
+     FROM holds`,
+  );
+  const rest = await client.query<{ outbox: number; deadlocks: number }>(
+    `SELECT (SELECT count(*)::int FROM outbox) AS outbox,
+            (SELECT deadlocks::int FROM pg_stat_database WHERE datname = current_database()) AS deadlocks`,
+  );
+  const { outbox = 0, deadlocks = 0 } = rest.rows[0] ?? {};
+  return {
+    journals,
+    refusals: new Map(refusals.rows.map((row) => [idOf(row), row.code])),
+    holds: holds.rows,
+    outboxRows: outbox,
+    deadlocks,
+  };
+}

@@ -1,0 +1,41 @@
+import type { Books } from './books.ts';
+
+/** The database's clock decided, and an entry's time is rounded to microseconds. */
+const clockToleranceMs = 1;
+
+/** Every hold comes from a subtract and ends in exactly one settle, not before it is due. */
+export function checkHolds({ journals, holds }: Books): string[] {
+  const made = new Map<string, number>();
+  const ended = new Map<string, number[]>();
+  for (const journal of journals.values()) {
+    for (const { kind, holdId, atMs } of journal) {
+      if (holdId === null) continue;
+      if (kind === 'subtract') made.set(holdId, atMs);
+      if (kind === 'settle') ended.set(holdId, [...(ended.get(holdId) ?? []), atMs]);
+    }
+  }
+  const problems: string[] = [];
+  if (holds.length !== made.size)
+    problems.push(`${made.size} subtracts made holds, and there are ${holds.length}`);
+  for (const { id, accountId, status, dueMs } of holds) {
+    const report = (what: string): void => void problems.push(`hold ${id} of ${accountId} ${what}`);
+    const ends = ended.get(id) ?? [];
+    if (!made.has(id)) report('was made by no subtract');
+    if (ends.length > 1) report(`ended ${ends.length} times`);
+    if (ends.length === 0 || status !== 'settled') report(`never ended: it is ${status}`);
+    if (ends.some((atMs) => atMs < dueMs - clockToleranceMs)) report('was settled before it was due');
+  }
+  return problems;
+}
+
+/** How long after its due time the latest hold was settled, in ms. */
+export function latestSettleMs({ journals, holds }: Books): number {
+  const due = new Map(holds.map(({ id, dueMs }) => [id, dueMs]));
+  let latest = 0;
+  for (const journal of journals.values()) {
+    for (const { kind, holdId, atMs } of journal) {
+      if (kind === 'settle' && holdId !== null) latest = Math.max(latest, atMs - (due.get(holdId) ?? atMs));
+    }
+  }
+  return latest;
+}

@@ -1,0 +1,37 @@
+import type { Books, JournalEntry } from './books.ts';
+
+/** What one kind of entry does to an account. */
+const effects: Readonly<
+  Record<JournalEntry['kind'], (amount: number) => { readonly balance: number; readonly held: number }>
+> = {
+  open: () => ({ balance: 0, held: 0 }),
+  close: () => ({ balance: 0, held: 0 }),
+  add: (amount) => ({ balance: amount, held: 0 }),
+  subtract: (amount) => ({ balance: 0, held: amount }),
+  settle: (amount) => ({ balance: -amount, held: -amount }),
+};
+
+/** Every entry follows from the one before it, and none leaves less than nothing available. */
+export function checkJournal({ journals }: Books): string[] {
+  const problems: string[] = [];
+  for (const [accountId, journal] of journals) {
+    let before = { balance: 0, held: 0 };
+    let isOpen = false;
+    for (const [index, entry] of journal.entries()) {
+      const { kind, amount, balance, held, seq } = entry;
+      const report = (what: string): void =>
+        void problems.push(`${accountId} entry ${seq} (${kind}) ${what}`);
+      const effect = effects[kind](amount);
+      const expected = { balance: before.balance + effect.balance, held: before.held + effect.held };
+      if (seq !== index + 1) report(`is in place ${index + 1}`);
+      if (balance !== expected.balance || held !== expected.held)
+        report(`leaves ${balance}/${held}, expected ${expected.balance}/${expected.held}`);
+      if (balance - held < 0 || held < 0) report(`leaves ${balance - held} available and ${held} held`);
+      if ((kind === 'open') !== (index === 0)) report('is not the first');
+      if ((kind === 'add' || kind === 'subtract') && !isOpen) report('is on a closed account');
+      if (kind === 'open' || kind === 'close') isOpen = kind === 'open';
+      before = { balance, held };
+    }
+  }
+  return problems;
+}
