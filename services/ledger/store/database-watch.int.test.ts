@@ -1,0 +1,48 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import knexFactory from 'knex';
+import { Pool } from 'pg';
+import { createLogger } from '../../../shared/telemetry/logger.ts';
+import { eventually } from '../../../test/support/http.ts';
+import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database.ts';
+import { startTcpProxy, type TcpProxy } from '../../../test/tcp-proxy.ts';
+import { BookQueries } from './book-queries.ts';
+import { DatabaseWatch } from './database-watch.ts';
+import { sessionConfig } from './session.ts';
+
+let database: TestDatabase;
+let proxy: TcpProxy;
+let pool: Pool;
+let watch: DatabaseWatch;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  proxy = await startTcpProxy(database.connection);
+  const { user, password, database: name } = database.connection;
+  const address = { host: '127.0.0.1', port: proxy.port, user, password, name };
+  pool = new Pool({ ...sessionConfig(address), max: 2 });
+  pool.on('error', () => undefined);
+  watch = new DatabaseWatch(
+    new BookQueries(pool, knexFactory({ client: 'pg' })),
+    address,
+    createLogger('test', 'silent'),
+  );
+});
+
+afterAll(async () => {
+  watch.stop();
+  proxy.cut();
+  await pool.end();
+  await proxy.close();
+  await database.drop();
+});
+
+test('a database that says nothing is missing after some seconds, long before a question is given up', async () => {
+  expect(watch.missing()).toEqual([]);
+  const [silentSinceMs, limitMs] = [performance.now(), 6_000];
+  proxy.hold('toClient');
+  await eventually(async () => (watch.missing()[0]?.endsWith('does not answer') ? true : undefined), limitMs);
+  expect(performance.now() - silentSinceMs).toBeGreaterThan(2_000);
+
+  proxy.deliver('toClient');
+  await eventually(async () => (watch.missing().length === 0 ? true : undefined), limitMs);
+});
