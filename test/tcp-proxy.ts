@@ -13,6 +13,8 @@ export interface TcpProxy {
   readonly port: number;
   /** From now on, bytes in this direction wait here, on every line. The end of a line waits behind them. */
   hold: (direction: Direction) => void;
+  /** From the first bytes in this direction that contain `text`, those included, bytes wait here. */
+  holdFrom: (direction: Direction, text: string) => void;
   /** Resolves when bytes of one line that contain `text` wait here, or have waited. */
   untilHeld: (direction: Direction, text: string) => Promise<void>;
   /** Resolves when the server has ended the latest line. */
@@ -32,10 +34,12 @@ export interface TcpProxy {
 interface Weather {
   readonly mode: Record<Direction, 'flow' | 'hold' | 'swallow'>;
   delayMs: number;
+  /** Bytes with which the holding begins. */
+  holdFrom: { readonly direction: Direction; readonly text: string } | undefined;
 }
 
 export async function startTcpProxy(target: { host: string; port: number }): Promise<TcpProxy> {
-  const weather: Weather = { mode: { toServer: 'flow', toClient: 'flow' }, delayMs: 0 };
+  const weather: Weather = { mode: { toServer: 'flow', toClient: 'flow' }, delayMs: 0, holdFrom: undefined };
   const lines = new Set<Line>();
   const lookers = new Set<() => void>();
   let latest: Line | undefined;
@@ -67,11 +71,15 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
     weather.mode.toServer = 'flow';
     weather.mode.toClient = 'flow';
     weather.delayMs = 0;
+    weather.holdFrom = undefined;
   };
   return {
     port: (listener.address() as AddressInfo).port,
     hold: (direction) => {
       weather.mode[direction] = 'hold';
+    },
+    holdFrom: (direction, text) => {
+      weather.holdFrom = { direction, text };
     },
     untilHeld: (direction, text) => until(() => [...lines].some((line) => line.holds(direction, text))),
     untilServerEnded: () => until(() => latest?.serverEnded === true),
@@ -97,6 +105,10 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
 const endOfLine = Symbol('the end of the line');
 type Parcel = Buffer | typeof endOfLine;
 
+function includes(parcel: Parcel, text: string): boolean {
+  return parcel !== endOfLine && parcel.includes(text);
+}
+
 /** One client's line to the server. */
 class Line {
   serverEnded = false;
@@ -112,6 +124,10 @@ class Line {
     for (const direction of directions) {
       const [from, to] = direction === 'toServer' ? [client, server] : [server, client];
       const take = (parcel: Parcel): void => {
+        if (weather.holdFrom?.direction === direction && includes(parcel, weather.holdFrom.text)) {
+          weather.mode[direction] = 'hold';
+          weather.holdFrom = undefined;
+        }
         const mode = weather.mode[direction];
         if (mode === 'hold') this.#waiting[direction].push(parcel);
         else if (mode === 'flow') this.#pass(direction, parcel, weather.delayMs);

@@ -1,13 +1,14 @@
+import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Client } from 'pg';
-import { auditBooks } from '../../services/ledger/audit/audit-books.ts';
 import { createLedgerClient } from '../../shared/messaging/ledger-client/index.ts';
 import { createLogger } from '../../shared/telemetry/logger.ts';
 import { createMetrics } from '../../shared/telemetry/metrics.ts';
-import { eventually } from '../support/http.ts';
+import { untilAtRest } from './at-rest.ts';
+import { auditProblems } from './audit.ts';
 import { readBooks } from './check/books.ts';
 import { check } from './check/check.ts';
+import { checkPromptness } from './check/promptness.ts';
 import { latestSettleMs } from './check/holds.ts';
 import { Accounts } from './clients/accounts.ts';
 import { runClient } from './clients/client.ts';
@@ -93,6 +94,8 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     const outages = new Outages(doors.map(({ name }) => name));
     const stopping = new AbortController();
     const ending = new AbortController();
+    // Every client listens.
+    setMaxListeners(0, ending.signal);
     const clients = doors.flatMap((door) =>
       Array.from({ length: clientsPerDoor }, () =>
         runClient({
@@ -125,7 +128,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
 
     say('waiting until all is at rest');
     const books = await stack.books();
-    const restProblem = await untilAtRest(books);
+    const restProblem = await untilAtRest(books, link.connection, restMs);
     if (restProblem !== undefined) problems.push(restProblem);
     say('checking');
     const booked = await readBooks(books);
@@ -137,7 +140,8 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
         facts: await evidence.facts(),
         streamLostAtMs: evidence.brokerDataLostAtMs,
       }),
-      ...(await auditProblems(stack)),
+      ...(await auditProblems(stack.database)),
+      ...checkPromptness(history, stack.all('gateway')),
       ...memory.problems(),
     );
     return { shape, history, done, outages, memory, latestSettleMs: latestSettleMs(booked), problems };
@@ -158,33 +162,4 @@ async function openAccounts(accounts: Accounts, door: Door, history: History): P
     if (answer?.is !== 'ok') throw new Error(`an account could not be opened: ${JSON.stringify(answer)}`);
     complete(answer);
   }
-}
-
-/** Nothing pending, nothing to be told. Gives what is still not at rest after a while. */
-export async function untilAtRest(books: Client, limitMs = restMs): Promise<string | undefined> {
-  const look = async (): Promise<Record<'pending' | 'outbox', number>> => {
-    const { rows } = await books.query<Record<'pending' | 'outbox', number>>(
-      `SELECT (SELECT count(*)::int FROM holds WHERE status = 'pending') AS pending,
-              (SELECT count(*)::int FROM outbox) AS outbox`,
-    );
-    return rows[0] ?? { pending: 0, outbox: 0 };
-  };
-  const atRest = async (): Promise<true | undefined> => {
-    const { pending, outbox } = await look();
-    return pending === 0 && outbox === 0 ? true : undefined;
-  };
-  try {
-    await eventually(atRest, limitMs);
-    return undefined;
-  } catch {
-    const { pending, outbox } = await look();
-    return `after ${limitMs} ms without faults ${pending} holds are pending and ${outbox} messages in the outbox`;
-  }
-}
-
-async function auditProblems({ database }: ChaosStack): Promise<string[]> {
-  const { findings } = await auditBooks({ ...database, name: database.database });
-  return findings.map(
-    ({ accountId, seq, problem }) => `audit: ${accountId ?? 'books'} ${seq ?? ''} ${problem}`,
-  );
 }

@@ -3,22 +3,28 @@ import { parseArgs } from 'node:util';
 import { listenForStop } from '../../deploy/local/stop-request.ts';
 import { say } from '../../deploy/local/progress.ts';
 import { runCampaign } from './campaign.ts';
+import { runMutants } from './mutants/run-mutants.ts';
 import { reportOf } from './report.ts';
 import { makeRunFolder, Servers } from './stack/chaos-stack.ts';
 
 const usage = `npm run test:chaos -- [options]
   --seed N       decides all that chance decides (at random)
-  --minutes M    how long faults are done (2)`;
+  --minutes M    how long faults are done (2)
+  --mutants      instead: are deliberate mistakes in the code found out?
+  --only TEXT    those mutants and scenarios whose names hold it`;
 
 interface Order {
   readonly seed: number;
   readonly minutes: number;
+  readonly mutants: boolean;
+  readonly only: string;
 }
 
 /** `npm run test:chaos`. Resolves with the exit code: 0 when nothing is wrong, 1 when something is, 2 for wrong options. */
 export async function main(root: string, args: readonly string[]): Promise<number> {
   const order = readOrder(args);
   if (order === undefined) return 2;
+  if (order.mutants) return mutantsMain(root, order.only);
   const { seed, minutes } = order;
   const stop = listenForStop();
   const folder = await makeRunFolder();
@@ -50,17 +56,31 @@ export async function main(root: string, args: readonly string[]): Promise<numbe
   return isClean ? 0 : 1;
 }
 
+async function mutantsMain(root: string, only: string): Promise<number> {
+  const folder = await makeRunFolder();
+  const problems = await runMutants({ root, folder: folder.path, only, say });
+  for (const problem of problems) process.stdout.write(`${problem}\n`);
+  if (problems.length > 0) return 1;
+  await folder.remove();
+  return 0;
+}
+
 function readOrder(args: readonly string[]): Order | undefined {
   try {
     const { values } = parseArgs({
       args: [...args],
-      options: { seed: { type: 'string' }, minutes: { type: 'string', default: '2' } },
+      options: {
+        seed: { type: 'string' },
+        minutes: { type: 'string', default: '2' },
+        mutants: { type: 'boolean', default: false },
+        only: { type: 'string', default: '' },
+      },
     });
     const seed = values.seed === undefined ? randomInt(2 ** 31) : Number(values.seed);
     const minutes = Number(values.minutes);
     if (!Number.isInteger(seed)) throw new Error('--seed must be a whole number');
     if (!(minutes > 0)) throw new Error('--minutes must be more than 0');
-    return { seed, minutes };
+    return { seed, minutes, mutants: values.mutants, only: values.only };
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${usage}\n`);
     return undefined;

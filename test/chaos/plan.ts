@@ -13,7 +13,7 @@ export interface Episode {
   readonly peaceMs: number;
 }
 
-const downMs = { from: 100, to: 6_000 };
+const downMs = { from: 100, to: 10_000 };
 const freezeMs = { from: 1_000, to: 30_000 };
 const lineMs = { from: 500, to: 8_000 };
 const delayMs = { from: 20, to: 1_200 };
@@ -22,7 +22,7 @@ const clockMs = { from: 2_000, to: 10_000 };
 /** In either direction. */
 const wrongByMs = 10 * 60_000;
 const peaceMs = { from: 200, to: 2_000 };
-/** Between the beginnings of faults that are done together. */
+/** At most so long between the beginnings of faults that are done together. */
 const togetherMs = 3_000;
 
 /** How often each comes up, against the others. Those that take long come up less often. */
@@ -45,27 +45,43 @@ const weights: Readonly<Record<FaultKind, number>> = {
 };
 const kinds = Object.keys(weights) as FaultKind[];
 
+/** Kinds that hit a server hit either. */
+const onServers: ReadonlySet<FaultKind> = new Set(['kill server', 'freeze server', 'full disk']);
+const servers: readonly ServerName[] = ['nats', 'postgres'];
+
+/** Every third episode is of several faults until each kind has been alone once; after that chance decides. */
+const togetherEvery = 3;
+
 /** An endless schedule, the same for the same chance and shape. */
 export function* plan(random: Random, shape: Shape, withDisks: boolean): Generator<Episode> {
   const usable = kinds.filter((kind) => withDisks || kind !== 'full disk');
   const bag = usable.flatMap((kind) => Array.from({ length: weights[kind] }, () => kind));
-  // Each kind once, alone, before chance decides: so even a short run has seen them all begin.
-  const first = shuffled(random, usable);
-  for (;;) {
-    const count = first.length > 0 ? 1 : random.pick([1, 1, 1, 2, 2, 3]);
+  const alone = shuffled(
+    random,
+    usable.flatMap((kind): { kind: FaultKind; server?: ServerName }[] =>
+      onServers.has(kind) ? servers.map((server) => ({ kind, server })) : [{ kind }],
+    ),
+  );
+  const any = (): Fault => faultOf(random.pick(bag), random, shape);
+  for (let number = 1; ; number += 1) {
+    const next = number % togetherEvery === 0 ? undefined : alone.pop();
+    const count = number % togetherEvery === 0 ? random.int(2, 3) : random.pick([1, 1, 2]);
+    const faults =
+      next === undefined
+        ? Array.from({ length: count }, any)
+        : [faultOf(next.kind, random, shape, next.server)];
     yield {
-      faults: Array.from({ length: count }, (_, index) => ({
+      faults: faults.map((fault, index) => ({
         afterMs: index === 0 ? 0 : random.int(0, togetherMs),
-        fault: faultOf(first.pop() ?? random.pick(bag), random, shape),
+        fault,
       })),
       peaceMs: random.int(peaceMs.from, peaceMs.to),
     };
   }
 }
 
-function faultOf(kind: FaultKind, random: Random, shape: Shape): Fault {
+function faultOf(kind: FaultKind, random: Random, shape: Shape, server = random.pick(servers)): Fault {
   const time = ({ from, to }: { from: number; to: number }): number => random.magnitude(from, to);
-  const server = random.pick<ServerName>(['nats', 'postgres']);
   const direction = random.pick<Direction>(['toServer', 'toClient']);
   switch (kind) {
     case 'kill service':

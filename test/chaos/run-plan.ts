@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { watchAbsence } from './absence.ts';
 import type { Outages } from './clients/outages.ts';
 import type { Fault } from './faults/fault.ts';
 import { perform, type Scene } from './faults/perform.ts';
@@ -34,13 +35,14 @@ export async function runPlan(run: PlanRun): Promise<Done[]> {
   const done: Done[] = [];
   for (const episode of episodes) {
     if (stop.aborted || performance.now() >= untilMs) break;
-    const faults = await doEpisode(episode, run);
+    const [faults, lies] = await Promise.all([doEpisode(episode, run), watched(episode, run.scene)]);
+    lies.forEach(onProblem);
     const back = await outages.untilAllServe(givenUpAfterMs);
     const backAfterMs = 'ms' in back ? back.ms : undefined;
     done.push({ faults, backAfterMs });
     history.note('back', { faults, ...back });
-    const what = faults.map(describe).join(' + ');
-    say(`${what || 'nothing could be done'}: back after ${backAfterMs?.toFixed(0) ?? '—'} ms`);
+    const what = faults.map(describe).join(' + ') || `could not be done: ${plannedOf(episode)}`;
+    say(`${what}: ${'ms' in back ? `back after ${back.ms.toFixed(0)} ms, ${back.last} last` : 'not back'}`);
     if ('silent' in back)
       onProblem(
         `after ${what} these doors did not serve for ${givenUpAfterMs} ms: ${back.silent.join(', ')}`,
@@ -50,6 +52,12 @@ export async function runPlan(run: PlanRun): Promise<Done[]> {
     await delay(episode.peaceMs, undefined, { signal: stop }).catch(() => undefined);
   }
   return done;
+}
+
+/** Only when it is one fault is it known what must be missing. */
+async function watched({ faults }: Episode, { stack }: Scene): Promise<string[]> {
+  const [only, ...more] = faults;
+  return only === undefined || more.length > 0 ? [] : watchAbsence(only.fault, stack);
 }
 
 async function doEpisode({ faults }: Episode, { scene, history, stop }: PlanRun): Promise<Fault[]> {
@@ -66,6 +74,10 @@ async function doEpisode({ faults }: Episode, { scene, history, stop }: PlanRun)
     }),
   );
   return done.flat();
+}
+
+function plannedOf({ faults }: Episode): string {
+  return faults.map(({ fault }) => describe(fault)).join(' + ');
 }
 
 /** A fault in words. */

@@ -56,16 +56,19 @@ export async function readBooks(client: Client): Promise<Books> {
     `SELECT id, account_id AS "accountId", amount::float8, status, (extract(epoch FROM due_at) * 1000)::float8 AS "dueMs"
      FROM holds`,
   );
-  const rest = await client.query<{ outbox: number; deadlocks: number }>(
-    `SELECT (SELECT count(*)::int FROM outbox) AS outbox,
-            (SELECT deadlocks::int FROM pg_stat_database WHERE datname = current_database()) AS deadlocks`,
-  );
-  const { outbox = 0, deadlocks = 0 } = rest.rows[0] ?? {};
   return {
     journals,
     refusals: new Map(refusals.rows.map((row) => [idOf(row), row.code])),
     holds: holds.rows,
-    outboxRows: outbox,
-    deadlocks,
+    ...(await readCounters(client)),
   };
+}
+
+/** Messages still to be told, and dead-locks that Postgres has had to end. */
+export async function readCounters(client: Client): Promise<Pick<Books, 'outboxRows' | 'deadlocks'>> {
+  const { rows } = await client.query<Pick<Books, 'outboxRows' | 'deadlocks'>>(
+    `SELECT (SELECT count(*)::int FROM outbox) AS "outboxRows",
+            (SELECT deadlocks::int FROM pg_stat_database WHERE datname = current_database()) AS deadlocks`,
+  );
+  return rows[0] ?? { outboxRows: 0, deadlocks: 0 };
 }

@@ -1,8 +1,15 @@
+/** Every door serves again. */
+export interface Back {
+  readonly ms: number;
+  /** The door that took longest. */
+  readonly last: string;
+}
+
 /** When each door last did what it is there for, and for how long at most it did not. */
 export class Outages {
   readonly #lastMs = new Map<string, number>();
   #longest = { door: 'none', ms: 0 };
-  #waiters: { readonly left: Set<string>; readonly done: () => void }[] = [];
+  #waiters: { readonly left: Set<string>; readonly done: (last: string) => void }[] = [];
 
   constructor(doors: readonly string[]) {
     for (const door of doors) this.#lastMs.set(door, performance.now());
@@ -15,7 +22,7 @@ export class Outages {
     this.#lastMs.set(door, nowMs);
     for (const waiter of this.#waiters) {
       waiter.left.delete(door);
-      if (waiter.left.size === 0) waiter.done();
+      if (waiter.left.size === 0) waiter.done(door);
     }
     this.#waiters = this.#waiters.filter(({ left }) => left.size > 0);
   }
@@ -28,18 +35,18 @@ export class Outages {
   /**
    * Waits until every door has given an outcome since now.
    *
-   * @returns after how many milliseconds; or the doors that have not within `limitMs`.
+   * @returns after how many milliseconds the last one did, and which; or those that have not within `limitMs`.
    */
-  async untilAllServe(limitMs: number): Promise<{ readonly ms: number } | { readonly silent: string[] }> {
+  async untilAllServe(limitMs: number): Promise<Back | { readonly silent: string[] }> {
     const sinceMs = performance.now();
     const left = new Set(this.#lastMs.keys());
     let timer: NodeJS.Timeout | undefined;
-    const served = new Promise<true>((resolve) => this.#waiters.push({ left, done: () => resolve(true) }));
-    const late = new Promise<false>((resolve) => {
-      timer = setTimeout(() => resolve(false), limitMs);
+    const last = new Promise<string>((resolve) => this.#waiters.push({ left, done: resolve }));
+    const late = new Promise<undefined>((resolve) => {
+      timer = setTimeout(() => resolve(undefined), limitMs);
     });
-    const inTime = await Promise.race([served, late]);
+    const door = await Promise.race([last, late]);
     clearTimeout(timer);
-    return inTime ? { ms: performance.now() - sinceMs } : { silent: [...left] };
+    return door === undefined ? { silent: [...left] } : { ms: performance.now() - sinceMs, last: door };
   }
 }

@@ -15,7 +15,7 @@ export async function cutLine(stack: ChaosStack, at: LineAt): Promise<boolean> {
 /** Lets Postgres commit, and cuts the line before the ledger hears of it. */
 export async function loseCommitAnswer(stack: ChaosStack, ledger: number): Promise<boolean> {
   const line = stack.one('ledger', ledger).line('db');
-  line.hold('toClient');
+  line.holdFrom('toClient', 'COMMIT');
   const seen = await Promise.race([
     line.untilHeld('toClient', 'COMMIT').then(() => true),
     delay(commitWithinMs, false, { ref: false }),

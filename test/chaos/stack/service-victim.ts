@@ -35,9 +35,8 @@ export class ServiceVictim extends Victim {
   readonly opsUrl: string;
   readonly lines: ReadonlyMap<LineKind, TcpProxy>;
   readonly #clockFile: string;
-  /** Faults under way that keep it from answering in time, and when the last one ended. */
-  #troubles = 0;
-  #troubledUntilMs = 0;
+  /** When something was done to it that keeps it from answering in time. */
+  readonly #troubles: { readonly fromMs: number; untilMs: number }[] = [];
 
   constructor(
     options: Pick<ServiceStart, 'service' | 'index' | 'onOwnEnd'> & {
@@ -70,16 +69,16 @@ export class ServiceVictim extends Victim {
 
   /** Something is being done to it, or to its line from clients: until what is returned is called it need not answer. */
   trouble(): () => void {
-    this.#troubles += 1;
+    const trouble = { fromMs: performance.now(), untilMs: Infinity };
+    this.#troubles.push(trouble);
     return () => {
-      this.#troubles -= 1;
-      this.#troubledUntilMs = performance.now();
+      trouble.untilMs = performance.now();
     };
   }
 
-  /** Whether it was left alone since `sinceMs`. */
-  wasLeftAlone(sinceMs: number): boolean {
-    return this.#troubles === 0 && this.#troubledUntilMs < sinceMs;
+  /** Whether nothing was done to it in that time. */
+  wasLeftAlone(fromMs: number, untilMs: number): boolean {
+    return this.#troubles.every((trouble) => trouble.untilMs < fromMs || trouble.fromMs > untilMs);
   }
 
   /** What `/readyz` answers: what is missing. Undefined when it does not answer. */
@@ -146,6 +145,12 @@ export async function startService(options: ServiceStart): Promise<ServiceVictim
       }),
   });
   await victim.start();
-  await eventually(async () => ((await victim.missing())?.length === 0 ? true : undefined), readyMs);
-  return victim;
+  try {
+    await eventually(async () => ((await victim.missing())?.length === 0 ? true : undefined), readyMs);
+    return victim;
+  } catch {
+    const missing = (await victim.missing())?.join(', ') ?? 'it does not answer';
+    await victim.stop();
+    throw new Error(`${victim.name} is not ready: ${missing}\n${victim.lastLines()}`);
+  }
 }

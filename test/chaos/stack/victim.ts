@@ -107,7 +107,7 @@ export class Victim {
   async #follow(child: ChildHandle, onOwnEnd: (text: string) => void): Promise<void> {
     const { code, signal } = await child.exited;
     if (this.#child === child) this.#child = undefined;
-    if (!this.#killed) onOwnEnd(`${this.name} ended by itself (${signal ?? code}):\n${this.#lastLines()}`);
+    if (!this.#killed) onOwnEnd(`${this.name} ended by itself (${signal ?? code}):\n${this.lastLines()}`);
   }
 
   #keep(line: string): void {
@@ -115,7 +115,8 @@ export class Victim {
     if (this.#lines.length > keptLines) this.#lines.shift();
   }
 
-  #lastLines(): string {
+  /** What it last wrote. */
+  lastLines(): string {
     return this.#lines.slice(-8).join('\n');
   }
 }

@@ -1,0 +1,65 @@
+import { jetstreamManager } from '@nats-io/jetstream';
+import { randomUUID } from 'node:crypto';
+import { ANONYMOUS } from '../../../services/gateway/idempotency.ts';
+import { commandsStream, eventsStream, holdsStream } from '../../../shared/contracts/subjects.ts';
+import type { AsyncCommandKind } from '../../../shared/contracts/subjects.ts';
+import { commandIdOf } from '../../../shared/messaging/command-id.ts';
+import type { NatsLink } from '../../../shared/messaging/connect.ts';
+import { arrayDoor, streamDoor } from '../clients/nats-doors.ts';
+import type { Answer, History, Operation } from '../history.ts';
+import type { ChaosStack } from '../stack/chaos-stack.ts';
+
+/** Where a scenario takes place: two ledgers, a settler, a broker, and a caller whose every word is kept. */
+export class Ground {
+  readonly stack: ChaosStack;
+  readonly link: NatsLink;
+  readonly #history: History;
+
+  constructor(stack: ChaosStack, link: NatsLink, history: History) {
+    this.stack = stack;
+    this.link = link;
+    this.#history = history;
+  }
+
+  /** A command that nobody has sent yet; amounts in minor units. */
+  command(kind: AsyncCommandKind, accountId: string, amount = 0): Operation {
+    const key = randomUUID();
+    return this.#history.begin({ key, id: commandIdOf(ANONYMOUS, key), accountId, kind, amount });
+  }
+
+  /** Sends commands of one kind in one message, and gives what was answered. */
+  async ask(operations: readonly Operation[], patienceMs = 5_000): Promise<readonly Answer[]> {
+    const deadlineMs = Date.now() + patienceMs;
+    const door = arrayDoor(this.link);
+    const completions = operations.map((operation) => this.#history.call(operation, door.name, deadlineMs));
+    const answers = await door.send(operations, deadlineMs);
+    completions.forEach((complete, index) =>
+      complete(answers[index] ?? { is: 'fault', text: 'no answer was given' }),
+    );
+    return answers;
+  }
+
+  /** Leaves a command with the stream, and does not wait for what becomes of it. */
+  async leave(operation: Operation): Promise<void> {
+    const door = streamDoor(this.link);
+    const complete = this.#history.call(operation, door.name);
+    const [answer] = await door.send([operation], undefined);
+    complete(answer ?? { is: 'fault', text: 'no answer was given' });
+  }
+
+  /** Opens an account with some money on it. */
+  async account(balance = 0): Promise<string> {
+    const accountId = randomUUID();
+    await this.ask([this.command('open', accountId)]);
+    if (balance > 0) await this.ask([this.command('add', accountId, balance)]);
+    return accountId;
+  }
+}
+
+/** Takes from the broker all that an earlier scenario has left. */
+export async function clearStreams({ connection }: NatsLink): Promise<void> {
+  const manager = await jetstreamManager(connection);
+  for (const stream of [commandsStream, eventsStream, holdsStream]) {
+    await manager.streams.delete(stream).catch(() => undefined);
+  }
+}

@@ -1,0 +1,183 @@
+import type { Scenario } from './scenarios.ts';
+import * as scenarios from './scenarios.ts';
+
+/** A mistake that someone could make in the code, and a scenario in which it must be found out. */
+export interface Mutant {
+  readonly name: string;
+  readonly patches: readonly Patch[];
+  readonly scenario: Scenario;
+}
+
+export interface Patch {
+  /** Of the build, below `dist`. */
+  readonly file: string;
+  /** Must be there exactly once: when the code has moved on, so must its mutant. */
+  readonly search: string;
+  readonly replace: string;
+}
+
+const batchTransaction = 'services/ledger/store/batch-transaction.js';
+const executeBatch = 'services/ledger/domain/execute-batch.js';
+
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'replies before COMMIT',
+    patches: [
+      {
+        file: batchTransaction,
+        search: 'const [written, committed] = await session.flight([write, commit]);',
+        replace: `const [written] = await session.flight([write]);
+        const committed = { command: 'COMMIT' };
+        void session.flight([commit]).catch(() => undefined);`,
+      },
+    ],
+    scenario: scenarios.lineCutOnceAnswered,
+  },
+  {
+    name: 'does not look up what was applied',
+    patches: [
+      {
+        file: executeBatch,
+        search: 'const earlier = batch.earlierOutcome(key, fingerprint);',
+        replace: 'const earlier = undefined;',
+      },
+    ],
+    scenario: scenarios.askedAgain,
+  },
+  {
+    name: 'looks up in the statement that locks',
+    patches: [
+      {
+        file: 'services/ledger/store/statements/look-up.js',
+        search: 'SELECT clock_timestamp() AS now,',
+        replace: `WITH locked AS MATERIALIZED (SELECT id FROM accounts WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE)
+      SELECT (SELECT clock_timestamp() FROM (SELECT count(*) FROM locked) AS all_locked) AS now,`,
+      },
+      // The accounts are read afterwards, as the lock's previous owner left them.
+      {
+        file: batchTransaction,
+        search: `lockAccounts(accountIds),
+        lookUp(commands.map((command) => command.accountId), commands.map((command) => command.id)),`,
+        replace: `lookUp(commands.map((command) => command.accountId), commands.map((command) => command.id)),
+        lockAccounts(accountIds),`,
+      },
+      {
+        file: batchTransaction,
+        search: 'function stateOf([accounts, lookedUp, holds])',
+        replace: 'function stateOf([lookedUp, accounts, holds])',
+      },
+    ],
+    scenario: scenarios.sameIdAtTwoLedgers,
+  },
+  {
+    name: 'locks in no common order',
+    patches: [
+      {
+        file: 'services/ledger/store/statements/lock-accounts.js',
+        search: 'ORDER BY id FOR UPDATE`',
+        replace: 'ORDER BY md5(id::text || pg_backend_pid()) FOR UPDATE`',
+      },
+    ],
+    scenario: scenarios.crossingBatches,
+  },
+  {
+    name: 'does not lock the ids of absent accounts',
+    patches: [
+      {
+        file: batchTransaction,
+        search: 'lockAbsentAccounts(absent), ...load',
+        replace: 'lockAbsentAccounts([]), ...load',
+      },
+    ],
+    scenario: scenarios.openedTwiceAtOnce,
+  },
+  {
+    name: 'does not keep refusals',
+    patches: [
+      {
+        file: executeBatch,
+        search: 'this.#refusals.push(kept);',
+        replace: '',
+      },
+    ],
+    scenario: scenarios.fundedAfterRefusal,
+  },
+  {
+    name: 'ignores deadlines',
+    patches: [
+      {
+        file: executeBatch,
+        search: 'if (command.deadline !== null && command.deadline <= batch.now)',
+        replace: 'if (command.deadline === 0)',
+      },
+    ],
+    scenario: scenarios.frozenPastDeadline,
+  },
+  {
+    name: 'calls a lost answer a failure',
+    patches: [
+      {
+        file: 'services/ledger/run-batch.js',
+        search: 'mayHaveCommitted ||= error instanceof CommitUnknownError;',
+        replace: '',
+      },
+    ],
+    scenario: scenarios.databaseGoneAfterCommit,
+  },
+  {
+    name: 'acks a command of the stream before it is decided',
+    patches: [
+      {
+        file: 'services/ledger/messaging/async-commands.js',
+        search: 'const payload = readPayload(message.data);',
+        replace: 'const payload = readPayload(message.data); message.ack();',
+      },
+    ],
+    scenario: scenarios.streamWhileDatabaseStalls,
+  },
+  {
+    name: 'writes no outbox row',
+    patches: [
+      {
+        file: 'services/ledger/process-batch.js',
+        search: 'const ids = await transaction.save(result.changes, messages, acknowledged);',
+        replace: `await transaction.save(result.changes, [], acknowledged);
+    const ids = messages.map((_, index) => BigInt(-1 - index));`,
+      },
+    ],
+    scenario: scenarios.killedBeforeTelling,
+  },
+  {
+    name: 'announces no due second',
+    patches: [
+      {
+        file: 'services/ledger/outbox/outbox.js',
+        search: '...this.#dueSeconds.messagesFor(result.changes.newHolds, now),',
+        replace: '',
+      },
+    ],
+    scenario: scenarios.oneHold,
+  },
+  {
+    name: 'holds what is not there',
+    patches: [
+      {
+        file: 'services/ledger/domain/decide.js',
+        search: 'if (available < amount) {',
+        replace: 'if (available < 0n) {',
+      },
+    ],
+    scenario: scenarios.fundedAfterRefusal,
+  },
+  {
+    name: 'begins each chain anew',
+    patches: [
+      {
+        file: 'services/ledger/domain/entry.js',
+        search: 'hash: hashEntry(previousHash, entry)',
+        replace: 'hash: hashEntry(Buffer.alloc(32), entry)',
+      },
+    ],
+    scenario: scenarios.oneHold,
+  },
+];

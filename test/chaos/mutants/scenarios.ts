@@ -1,0 +1,211 @@
+import { jetstreamManager } from '@nats-io/jetstream';
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { asyncCommandsConsumer, commandsStream } from '../../../shared/contracts/subjects.ts';
+import { readCounters } from '../check/books.ts';
+import { eventually } from '../../support/http.ts';
+import type { Operation } from '../history.ts';
+import type { TcpProxy } from '../../tcp-proxy.ts';
+import type { Ground } from './ground.ts';
+
+/** Some seconds in which one mistake shows. Gives what it has seen itself; the checker sees the rest. */
+export interface Scenario {
+  readonly name: string;
+  readonly ledgers: 1 | 2;
+  readonly play: (ground: Ground) => Promise<string[] | void>;
+}
+
+const bothWaitMs = 4_000;
+/** Far more than a ledger takes to decide, and less than a transaction may be idle. */
+const oneWritesMs = 1_000;
+/** Postgres recovers first. */
+const readyMs = 20_000;
+
+export const askedAgain: Scenario = {
+  name: 'a command is sent twice',
+  ledgers: 1,
+  play: async (ground) => {
+    const add = ground.command('add', await ground.account(), 100);
+    await ground.ask([add]);
+    await ground.ask([add]);
+  },
+};
+
+export const fundedAfterRefusal: Scenario = {
+  name: 'money comes in after a refusal, and the command is sent again',
+  ledgers: 1,
+  play: async (ground) => {
+    const account = await ground.account(100);
+    const subtract = ground.command('subtract', account, 500);
+    await ground.ask([subtract]);
+    await ground.ask([ground.command('add', account, 1_000)]);
+    await ground.ask([subtract]);
+  },
+};
+
+export const oneHold: Scenario = {
+  name: 'a hold is made, and falls due',
+  ledgers: 1,
+  play: async (ground) => {
+    await ground.ask([ground.command('subtract', await ground.account(100), 50)]);
+  },
+};
+
+export const lineCutOnceAnswered: Scenario = {
+  name: 'the line to Postgres is slow, and cut as soon as the caller has its answer',
+  ledgers: 1,
+  play: async (ground) => {
+    const account = await ground.account();
+    const line = databaseLine(ground);
+    line.slowDown(150);
+    await ground.ask([ground.command('add', account, 100)]);
+    line.cut();
+  },
+};
+
+export const sameIdAtTwoLedgers: Scenario = {
+  name: 'two ledgers get one command while someone else has the account',
+  ledgers: 2,
+  play: async (ground) => {
+    const account = await ground.account();
+    const add = ground.command('add', account, 100);
+    await untilBothWait(ground, [account], () => [add]);
+  },
+};
+
+export const crossingBatches: Scenario = {
+  name: 'two ledgers want twenty accounts, of which someone else has one',
+  ledgers: 2,
+  play: async (ground) => {
+    const accounts = Array.from({ length: 20 }, () => randomUUID());
+    await ground.ask(accounts.map((account) => ground.command('open', account)));
+    const books = await ground.stack.books();
+    // Each round is about an even chance that they cross, where they can.
+    for (let round = 0, deadlocks = 0; round < accounts.length && deadlocks === 0; round += 1) {
+      const adds = (): Operation[] => accounts.map((account) => ground.command('add', account, 1));
+      await untilBothWait(ground, accounts.slice(round, round + 1), adds);
+      ({ deadlocks } = await readCounters(books));
+    }
+    await books.end();
+  },
+};
+
+export const openedTwiceAtOnce: Scenario = {
+  name: 'two ledgers are asked to open the same account',
+  ledgers: 2,
+  play: async (ground) => {
+    const account = randomUUID();
+    const lines = ground.stack.all('ledger').map((ledger) => ledger.line('db'));
+    for (const line of lines) line.holdFrom('toServer', 'write-changes');
+    const answers: Promise<unknown>[] = [];
+    // Both have decided; or one has, and the other waits for it as it should.
+    const bothWrite = Promise.all(lines.map((line) => line.untilHeld('toServer', 'write-changes')));
+    let over = false;
+    void Promise.race([bothWrite, delay(oneWritesMs)]).then(() => (over = true));
+    await eventually(async () => {
+      answers.push(ground.ask([ground.command('open', account)]));
+      return over ? true : undefined;
+    });
+    for (const line of lines) line.deliver('toServer');
+    await Promise.all(answers);
+  },
+};
+
+export const frozenPastDeadline: Scenario = {
+  name: 'a ledger is frozen until after a command’s deadline',
+  ledgers: 1,
+  play: async (ground) => {
+    const account = await ground.account();
+    const late = ground.command('add', account, 100);
+    const thaw = ground.stack.one('ledger').freeze();
+    const answer = ground.ask([late], 300);
+    const untilMs = Date.now() + 600;
+    await eventually(async () => (Date.now() > untilMs ? true : undefined));
+    thaw();
+    await answer;
+    await ground.ask([ground.command('add', account, 1)]);
+  },
+};
+
+export const databaseGoneAfterCommit: Scenario = {
+  name: 'Postgres commits, and is gone before its answer arrives',
+  ledgers: 1,
+  play: async (ground) => {
+    const account = await ground.account();
+    const { postgres } = ground.stack.servers;
+    const line = databaseLine(ground);
+    line.holdFrom('toClient', 'COMMIT');
+    const answer = ground.ask([ground.command('add', account, 100)]);
+    await line.untilHeld('toClient', 'COMMIT');
+    const mayStart = postgres.keepDown();
+    await postgres.kill();
+    line.cut();
+    await answer;
+    mayStart();
+    const isReady = async (): Promise<boolean> => (await ground.stack.one('ledger').missing())?.length === 0;
+    await eventually(async () => ((await isReady()) ? true : undefined), readyMs);
+  },
+};
+
+export const streamWhileDatabaseStalls: Scenario = {
+  name: 'the line to Postgres stalls while a command of the stream is decided',
+  ledgers: 1,
+  play: async (ground) => {
+    const account = await ground.account();
+    const line = databaseLine(ground);
+    line.holdFrom('toServer', 'lock-accounts');
+    await ground.leave(ground.command('add', account, 100));
+    await line.untilHeld('toServer', 'lock-accounts');
+    const manager = await jetstreamManager(ground.link.connection);
+    const { num_ack_pending: underWay } = await manager.consumers.info(commandsStream, asyncCommandsConsumer);
+    line.deliver('toServer');
+    await eventually(async () =>
+      (await manager.streams.info(commandsStream)).state.messages === 0 ? true : undefined,
+    );
+    return underWay === 1 ? [] : ['the stream was told that a command is done before it was decided'];
+  },
+};
+
+export const killedBeforeTelling: Scenario = {
+  name: 'a ledger is killed after COMMIT, before it hears of it',
+  ledgers: 1,
+  play: async (ground) => {
+    const account = await ground.account();
+    const add = ground.command('add', account, 100);
+    const line = databaseLine(ground);
+    line.holdFrom('toClient', 'COMMIT');
+    const answer = ground.ask([add], 1_000);
+    await line.untilHeld('toClient', 'COMMIT');
+    await ground.stack.one('ledger').kill();
+    line.cut();
+    await answer;
+    await eventually(async () => ((await ground.ask([add]))[0]?.is === 'ok' ? true : undefined));
+  },
+};
+
+/** Has both ledgers wait for accounts that someone else has, and lets go of them. */
+async function untilBothWait(
+  ground: Ground,
+  accounts: readonly string[],
+  commands: () => readonly Operation[],
+): Promise<void> {
+  const [other, onlooker] = [await ground.stack.books(), await ground.stack.books()];
+  await other.query('BEGIN');
+  await other.query('SELECT FROM accounts WHERE id = ANY ($1) FOR UPDATE', [accounts]);
+  const answers: Promise<unknown>[] = [];
+  // The broker chooses the ledger: ask until both of them wait.
+  await eventually(async () => {
+    answers.push(ground.ask(commands()));
+    const { rows } = await onlooker.query<{ waiting: number }>(
+      `SELECT count(*)::int AS waiting FROM pg_stat_activity
+       WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE%'`,
+    );
+    return rows[0]?.waiting === 2 ? true : undefined;
+  }, bothWaitMs);
+  await other.query('COMMIT');
+  await Promise.all([...answers, other.end(), onlooker.end()]);
+}
+
+function databaseLine({ stack }: Ground): TcpProxy {
+  return stack.one('ledger').line('db');
+}
