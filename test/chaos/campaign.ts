@@ -20,7 +20,7 @@ import { connectToNats, Evidence } from './evidence.ts';
 import { History } from './history.ts';
 import { Memory } from './memory.ts';
 import { runPlan, type Done } from './run-plan.ts';
-import { plan, type Shape } from './plan.ts';
+import { faultKinds, plan, type Shape } from './plan.ts';
 import { Random } from './random.ts';
 import { ChaosStack, type Servers } from './stack/chaos-stack.ts';
 
@@ -30,6 +30,8 @@ export interface CampaignOptions {
   readonly servers: Servers;
   readonly seed: number;
   readonly minutes: number;
+  /** Only faults whose kinds hold this text. */
+  readonly only: string;
   readonly say: (line: string) => void;
   readonly stop: AbortSignal;
 }
@@ -110,8 +112,11 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
         }),
       ),
     );
+    const kinds = faultKinds.filter(
+      (kind) => kind.includes(options.only) && (kind !== 'full disk' || servers.disks.size > 0),
+    );
     const done = await runPlan({
-      episodes: plan(random.fork(), shape, servers.disks.size > 0),
+      episodes: plan(random.fork(), shape, kinds),
       scene: { stack, evidence },
       history,
       outages,

@@ -11,7 +11,7 @@ const usage = `npm run test:chaos -- [options]
   --seed N       decides all that chance decides (at random)
   --minutes M    how long faults are done (2)
   --mutants      instead: are deliberate mistakes in the code found out?
-  --only TEXT    those mutants and scenarios whose names hold it`;
+  --only TEXT    only those faults, mutants and scenarios whose names hold it`;
 
 interface Order {
   readonly seed: number;
@@ -39,6 +39,7 @@ export async function main(root: string, args: readonly string[]): Promise<numbe
       servers,
       seed,
       minutes,
+      only: order.only,
       say,
       stop: stop.asked,
     });

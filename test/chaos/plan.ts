@@ -43,7 +43,7 @@ const weights: Readonly<Record<FaultKind, number>> = {
   'deliver due again': 3,
   'lose broker data': 1,
 };
-const kinds = Object.keys(weights) as FaultKind[];
+export const faultKinds = Object.keys(weights) as FaultKind[];
 
 /** Kinds that hit a server hit either. */
 const onServers: ReadonlySet<FaultKind> = new Set(['kill server', 'freeze server', 'full disk']);
@@ -52,9 +52,8 @@ const servers: readonly ServerName[] = ['nats', 'postgres'];
 /** Every third episode is of several faults until each kind has been alone once; after that chance decides. */
 const togetherEvery = 3;
 
-/** An endless schedule, the same for the same chance and shape. */
-export function* plan(random: Random, shape: Shape, withDisks: boolean): Generator<Episode> {
-  const usable = kinds.filter((kind) => withDisks || kind !== 'full disk');
+/** An endless schedule of these kinds of faults, the same for the same chance and shape. */
+export function* plan(random: Random, shape: Shape, usable: readonly FaultKind[]): Generator<Episode> {
   const bag = usable.flatMap((kind) => Array.from({ length: weights[kind] }, () => kind));
   const alone = shuffled(
     random,

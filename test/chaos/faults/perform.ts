@@ -93,11 +93,8 @@ async function freezeFor(victim: Mortal, forMs: number): Promise<boolean> {
 
 async function fillDisk(stack: ChaosStack, of: 'nats' | 'postgres', forMs: number): Promise<boolean> {
   const disk = stack.servers.disks.get(of);
-  if (disk === undefined) return false;
-  return during(await disk.fill(), async () => {
-    await lasting(forMs);
-    return true;
-  });
+  await disk?.fillFor(forMs);
+  return disk !== undefined;
 }
 
 /** Does the work, and undoes what was begun for it, come what may. */
