@@ -139,7 +139,7 @@ async function startNginx(gatewayPorts: readonly number[]): Promise<Nginx> {
   const folder = await mkdtemp(join(tmpdir().includes(' ') ? '/var/tmp' : tmpdir(), 'holdfast-nginx-'));
   await cp(__dirname, folder, { recursive: true });
   const [port, watchPort, healthPort] = [await freePort(), await freePort(), await freePort()];
-  await change(folder, 'nginx.conf', [[/\/tmp\//g, `${folder}/`]]);
+  await change(folder, 'nginx.conf', [[/\/var\/cache\/nginx\//g, `${folder}/`]]);
   await change(folder, 'log.conf', [['/dev/stdout', `${folder}/access.log`]]);
   const servers = gatewayPorts.map((each) => `server 127.0.0.1:${each} max_fails=2 fail_timeout=2s;`);
   await change(folder, 'upstream.conf', [
