@@ -19,7 +19,7 @@ import { SettleDue, type SettleDueAnswer } from './settle-due.ts';
 import { ledgerRoleOf } from './store/ledger-role.ts';
 import { migrate } from './store/migrate.ts';
 import { OutboxTable } from './store/outbox-table.ts';
-import { sessionConfig, type DatabaseAddress } from './store/session.ts';
+import { migrationConfig, sessionConfig, type DatabaseAddress } from './store/session.ts';
 import { claimSettling } from './store/statements/claim-settling.ts';
 import { entryColumnNames, entryOf, type EntryRow } from './store/statements/entry-row.ts';
 import { lockAbsentAccounts } from './store/statements/lock-absent-accounts.ts';
@@ -53,7 +53,8 @@ let proxy: TcpProxy;
 const ledgers: Books[] = [];
 
 beforeAll(async () => {
-  admin = new Client(sessionConfig({ ...address, name: env['TEST_DB_NAME'] ?? 'postgres' }));
+  // Without the bounds of a ledger's session: on a busy machine a database is not dropped within them.
+  admin = new Client(migrationConfig({ ...address, name: env['TEST_DB_NAME'] ?? 'postgres' }));
   await admin.connect();
   await admin.query(`CREATE DATABASE ${address.name}`);
   await migrate(address);
