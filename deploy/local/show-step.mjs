@@ -9,7 +9,7 @@ const LINE_EVERY_MS = 5_000;
  * elsewhere a line comes every 5 s; `progress` says how far it is.
  */
 export async function step(what, work, progress = () => '') {
-  const isTerminal = process.stderr.isTTY === true;
+  const isTerminal = process.stderr.isTTY;
   const start = performance.now();
   const line = (text) => `${isTerminal ? '\r\u001B[K' : ''}${text}${isTerminal ? '' : '\n'}`;
   const state = () => {
