@@ -1,4 +1,5 @@
-import { mkdir } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { untilAtRest } from '../at-rest.ts';
@@ -54,12 +55,11 @@ export async function runMutants({ root, folder, only, say }: MutantsOptions): P
     try {
       for (let task = wanted.shift(); task !== undefined; task = wanted.shift()) {
         const { mutant } = task;
-        const began = performance.now();
-        const found = await play(root, servers, place, task).catch((error: unknown) => {
+        const { found, playedMs } = await play(root, servers, place, task).catch((error: unknown) => {
           problems.push(`${nameOf(task)} could not be played: ${String(error)}`);
-          return [];
+          return { found: [], playedMs: 0 };
         });
-        const seconds = ((performance.now() - began) / 1_000).toFixed(1);
+        const seconds = (playedMs / 1_000).toFixed(1);
         const name = nameOf(task);
         const isRight = (mutant === undefined) === (found.length === 0);
         say(`${isRight ? '✓' : '✗'} ${name} (${seconds} s)${found[0] === undefined ? '' : `: ${found[0]}`}`);
@@ -78,18 +78,14 @@ function nameOf({ scenario, mutant }: Task): string {
   return mutant === undefined ? `as it is, when ${scenario.name}` : `mutant ${mutant.name}`;
 }
 
-let plays = 0;
-
-/** Plays a task's scenario, and gives what the checker finds. */
+/** Plays a task's scenario, and gives what the checker finds, and how long that took with all processes running. */
 async function play(
   root: string,
   servers: Servers,
   folder: string,
   { scenario, mutant }: Task,
-): Promise<string[]> {
-  plays += 1;
-  const place = join(folder, `play-${plays}`);
-  await mkdir(place);
+): Promise<{ readonly found: string[]; readonly playedMs: number }> {
+  const place = await mkdtemp(join(folder, 'play-'));
   if (mutant !== undefined) await buildMutant(root, place, mutant);
   const link = await connectToNats(servers.natsAddress.url);
   await clearStreams(link);
@@ -104,8 +100,9 @@ async function play(
     holdPeriodMinutes,
     onOwnEnd: (text: string) => void ended.push(text),
   };
-  const stack = await ChaosStack.start(servers, options, `play_${plays}`);
+  const stack = await ChaosStack.start(servers, options, `play_${randomUUID().replaceAll('-', '')}`);
   try {
+    const beganMs = performance.now();
     const ground = new Ground(stack, link, history);
     const late = delay(playMs, ['it came to no end'], { ref: false });
     const seen = (await Promise.race([scenario.play(ground), late])) ?? [];
@@ -114,13 +111,14 @@ async function play(
     const booked = await readBooks(books);
     await books.end();
     const facts = await new Evidence(place, link.connection, servers).facts();
-    return [
+    const found = [
       ...seen,
       ...(unrest === undefined ? [] : [unrest]),
       ...check({ history, books: booked, facts, streamLostAtMs: -Infinity }),
       ...(await auditProblems(stack.database)),
       ...ended,
     ];
+    return { found, playedMs: performance.now() - beganMs };
   } finally {
     await history.close();
     await link.drain();
