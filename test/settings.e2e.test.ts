@@ -97,6 +97,22 @@ describe('a service', () => {
     await expect(fetch(`${originOf('127.0.0.1', port)}${path}`)).rejects.toThrow('fetch failed');
   });
 
+  test.each<[Record<string, string>, string | undefined]>([
+    [{ TRACE_URL: 'https://traces.example/trace/' }, 'https://traces.example/trace/'],
+    [{}, undefined],
+  ])('links a problem to its trace, with %j', async (settings, traceUrl) => {
+    const port = await freePort();
+    // Nothing needs to listen there: a request is sampled all the same.
+    const sampled = {
+      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${originOf('127.0.0.1', await freePort())}/v1/traces`,
+    };
+    await run(main('gateway'), { ...servers, ...sampled, ...settings, PORT: String(port) });
+    const answer = await answerOf(`${originOf('127.0.0.1', port)}/nowhere`);
+    const { traceId, trace } = (await answer.json()) as { traceId: string; trace?: string };
+    expect(traceId).toBe(answer.headers.get('trace-id'));
+    expect(trace).toBe(traceUrl && `${traceUrl}${traceId}`);
+  });
+
   test.each(['on', 'off'])('writes its answers in ASCII, JSON_AS_ASCII=%s', async (jsonAsAscii) => {
     const port = await freePort();
     await run(main('gateway'), { ...servers, PORT: String(port), JSON_AS_ASCII: jsonAsAscii });
