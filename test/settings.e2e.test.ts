@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { jetstream } from '@nats-io/jetstream';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -9,7 +9,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { startChild, type ChildHandle } from '../deploy/local/child-process.ts';
 import { readRunning } from '../deploy/local/data-folder.ts';
 import { freePort } from '../deploy/local/free-port.ts';
-import { commandSubject, holdDueSubject, querySubject } from '../shared/contracts/subjects.ts';
+import {
+  commandSubject,
+  holdDueSubject,
+  holdsStream,
+  querySubject,
+  settlerConsumer,
+} from '../shared/contracts/subjects.ts';
 import { ensureStreams } from '../shared/messaging/streams.ts';
 import { openAccount } from './support/accounts.ts';
 import { Stack } from './support/stack.ts';
@@ -257,6 +263,12 @@ describe('a service', () => {
       await jetstream(nats).publish(holdDueSubject, JSON.stringify({ dueAt }));
       if (index < workers) await eventually(() => (asked.size > index ? true : undefined));
     }
+    // The settler has all of them.
+    const { consumers } = await jetstreamManager(nats);
+    await eventually(async () => {
+      const { num_pending: left, num_ack_pending: taken } = await consumers.info(holdsStream, settlerConsumer);
+      return left === 0 && taken === seconds.length ? true : undefined;
+    });
     // Whoever is free again takes all that waited meanwhile; so nobody was before.
     const [first] = asked.values();
     first?.settled();
