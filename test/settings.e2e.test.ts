@@ -242,6 +242,9 @@ describe('a service', () => {
   ])('settles so many due seconds at once: %s=%d', async (setting, workers) => {
     const nats = await connect({ servers: stack.nats.url });
     await ensureStreams(nats);
+    const { streams, consumers } = await jetstreamManager(nats);
+    // Holds of other tests are still announced there.
+    await streams.purge(holdsStream);
     // In the ledger's place one that answers when we say so.
     const asked = new Map<string, { until: string; settled: () => void }>();
     nats.subscribe(querySubject('ping'), {
@@ -264,9 +267,11 @@ describe('a service', () => {
       if (index < workers) await eventually(() => (asked.size > index ? true : undefined));
     }
     // The settler has all of them.
-    const { consumers } = await jetstreamManager(nats);
     await eventually(async () => {
-      const { num_pending: left, num_ack_pending: taken } = await consumers.info(holdsStream, settlerConsumer);
+      const { num_pending: left, num_ack_pending: taken } = await consumers.info(
+        holdsStream,
+        settlerConsumer,
+      );
       return left === 0 && taken === seconds.length ? true : undefined;
     });
     // Whoever is free again takes all that waited meanwhile; so nobody was before.
