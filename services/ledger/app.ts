@@ -103,6 +103,9 @@ export async function createLedger(options: {
   const outbox = new Outbox({ jetstream: jetstream(link.connection), table, logger, metrics });
   const books: Books = { connection, outbox, holdPeriodMs };
 
+  const bookQueries = new BookQueries(pool, knex);
+  const watch = new DatabaseWatch(bookQueries, database, logger);
+
   const lane = new Lane();
   const batcher = new MicroBatcher<AttendedCommand>({
     lane,
@@ -110,7 +113,7 @@ export async function createLedger(options: {
     maxWaiting,
     process: async (waiting) => {
       const results = await observeBatch(waiting, { metrics, logger }, () =>
-        runBatch(waiting, (commands) => processBatch(commands, books), logger),
+        runBatch(waiting, (commands) => watch.watchWrite(() => processBatch(commands, books)), logger),
       );
       waiting.forEach(({ answer }, index) => answer(results[index] ?? { type: 'failed', code: 'internal' }));
     },
@@ -137,8 +140,6 @@ export async function createLedger(options: {
 
   const observe = commandObserver(metrics);
   const offer = (command: AttendedCommand): boolean => !outbox.isOverloaded() && batcher.offer(command);
-  const bookQueries = new BookQueries(pool, knex);
-  const watch = new DatabaseWatch(bookQueries, database, logger);
   const queries = serveQueries(link.connection, { queries: bookQueries, logger });
   const commands = serveCommands(link.connection, {
     offer,

@@ -7,7 +7,7 @@ import type { DatabaseAddress } from './session.ts';
 export function adviceFor(error: unknown, { host, port, user, name }: DatabaseAddress): string | undefined {
   const at = `Postgres at ${host}:${port}`;
   if (!(error instanceof DatabaseError)) {
-    return `can't reach ${at} (${describe(error)}). Start it there, or change DB_HOST and DB_PORT`;
+    return `can't reach ${at} (${messageOf(error)}). Start it there, or change DB_HOST and DB_PORT`;
   }
   switch (error.code ?? '') {
     case '28000':
@@ -22,8 +22,8 @@ export function adviceFor(error: unknown, { host, port, user, name }: DatabaseAd
   }
 }
 
-/** Several addresses of one host fail with one error that has no message of its own. */
-function describe(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(describe).join(', ');
+/** What an error says. Several addresses of one host fail with one that has no message of its own. */
+export function messageOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(messageOf).join(', ');
   return isNativeError(error) ? error.message : String(error);
 }

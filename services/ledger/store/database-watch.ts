@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { BookQueries } from './book-queries.ts';
-import { adviceFor } from './database-advice.ts';
+import { adviceFor, messageOf } from './database-advice.ts';
+import { isOutOfRoom } from './faults.ts';
 import type { DatabaseAddress } from './session.ts';
 
 const askEveryMs = 1_000;
@@ -8,10 +9,16 @@ const askEveryMs = 1_000;
 /** An answer counts this long: one question may be lost, two may not. A frozen server fails none, it just says nothing. */
 const answerCountsMs = 2_500;
 
+/** A batch that found no room counts this long; then the next command may find out. */
+const noRoomCountsMs = 5_000;
+
 /** While the database does not answer, the log says so this often. */
 const repeatWarningMs = 5_000;
 
-/** Whether the database answers, asked once a second: what `/readyz` of the ledger knows, and the log says. */
+/**
+ * Whether the database answers, asked once a second, and has room for what batches write: what `/readyz` of the ledger
+ * knows, and the log says.
+ */
 export class DatabaseWatch {
   readonly #queries: Pick<BookQueries, 'now'>;
   readonly #address: DatabaseAddress;
@@ -20,6 +27,8 @@ export class DatabaseWatch {
   #answeredAtMs = performance.now();
   /** The latest question whose fate is known, by when it was asked, and what went wrong with it. */
   #latest: { readonly askedAtMs: number; readonly problem?: string } = { askedAtMs: this.#answeredAtMs };
+  /** The last batch found none. */
+  #noRoom: { readonly atMs: number; readonly problem: string } | undefined;
   /** Undefined while all is well. */
   #warnedAtMs: number | undefined;
 
@@ -38,13 +47,32 @@ export class DatabaseWatch {
     return problem === undefined ? [] : [`postgres: ${problem}`];
   }
 
+  /** Runs what writes a batch, and takes note when the database has no room for it: reading may go on all the same. */
+  async watchWrite<T>(write: () => Promise<T>): Promise<T> {
+    try {
+      const result = await write();
+      this.#noRoom = undefined;
+      return result;
+    } catch (error) {
+      if (isOutOfRoom(error)) {
+        this.#noRoom = {
+          atMs: performance.now(),
+          problem: `it has no room for a batch (${messageOf(error)})`,
+        };
+      }
+      throw error;
+    }
+  }
+
   stop(): void {
     clearInterval(this.#timer);
   }
 
   #problem(): string | undefined {
     if (this.#latest.problem !== undefined) return this.#latest.problem;
-    const silentMs = performance.now() - this.#answeredAtMs;
+    const now = performance.now();
+    if (this.#noRoom !== undefined && now - this.#noRoom.atMs < noRoomCountsMs) return this.#noRoom.problem;
+    const silentMs = now - this.#answeredAtMs;
     const { host, port } = this.#address;
     return silentMs > answerCountsMs ? `Postgres at ${host}:${port} does not answer` : undefined;
   }

@@ -31,6 +31,11 @@ export function faultKindOf(error: unknown): FaultKind {
   return transientClasses.has(sqlClass) ? 'transient' : 'statement';
 }
 
+/** The server has no room: its disk is full, or its memory or a limit of its own is used up. */
+export function isOutOfRoom(error: unknown): boolean {
+  return error instanceof DatabaseError && (error.code ?? '').startsWith('53');
+}
+
 /** The session with the database could not be made, or was lost. */
 export class ConnectionLostError extends Error {
   override readonly name: string = 'ConnectionLostError';
