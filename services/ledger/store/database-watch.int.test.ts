@@ -47,18 +47,19 @@ test('a database that says nothing is missing after some seconds, long before a 
   await eventually(async () => (watch.missing().length === 0 ? true : undefined), limitMs);
 });
 
+/** A limit of the server's own stands for its disk: the same class of errors. */
+async function fill(): Promise<unknown> {
+  const client = await pool.connect();
+  try {
+    await client.query("BEGIN; SET LOCAL work_mem = '64kB'; SET LOCAL temp_file_limit = 0");
+    return await client.query('SELECT * FROM generate_series(1, 100000) AS each ORDER BY each DESC');
+  } finally {
+    await client.query('ROLLBACK');
+    client.release();
+  }
+}
+
 test('a database that has no room for a batch is missing until one was written', async () => {
-  // A limit of the server's own stands for its disk: the same class of errors.
-  const fill = async (): Promise<unknown> => {
-    const client = await pool.connect();
-    try {
-      await client.query("BEGIN; SET LOCAL work_mem = '64kB'; SET LOCAL temp_file_limit = 0");
-      return await client.query('SELECT * FROM generate_series(1, 100000) AS each ORDER BY each DESC');
-    } finally {
-      await client.query('ROLLBACK');
-      client.release();
-    }
-  };
   await expect(watch.watchWrite(fill)).rejects.toThrow('temporary file size exceeds');
   expect(watch.missing()).toEqual([
     expect.stringContaining('it has no room for a batch (temporary file size'),
