@@ -1,9 +1,11 @@
+import { EventEmitter, once } from 'node:events';
 import { startChild, type ChildHandle } from '../../deploy/local/child-process.ts';
 import { readRunning, type Running } from '../../deploy/local/data-folder.ts';
-import { eventually } from '../support/http.ts';
 
 const READY_MS = 60_000;
 const STOP_MS = 10_000;
+
+const READY = 'is ready';
 
 /** Where `npm start` keeps its data, and everything else that it finds in its environment. */
 export type LocalEnvironment = NodeJS.ProcessEnv & { readonly DATA_DIR: string };
@@ -23,20 +25,28 @@ export class LocalHoldfast {
   /** Resolves when it says that it is ready; rejects with what it said when it ends before that. */
   static async start(clone: string, env: LocalEnvironment): Promise<LocalHoldfast> {
     const said: string[] = [];
+    const events = new EventEmitter();
+    const ready = once(events, READY, { signal: AbortSignal.timeout(READY_MS) }).then(
+      () => READY,
+      () => `was not ready within ${READY_MS} ms`,
+    );
     const child = await startChild({
       name: 'npm start',
       command: 'npm',
       args: ['start'],
       cwd: clone,
       env,
-      onLine: (line) => said.push(line),
+      onLine: (line) => {
+        said.push(line);
+        if (line.includes(`${READY} on`)) events.emit(READY);
+      },
     });
-    let hasEnded = false;
-    void child.exited.then(() => (hasEnded = true));
-    const addresses = await eventually(async () => {
-      if (hasEnded) throw new Error(`npm start ended:\n${said.join('\n')}`);
-      return said.some((line) => line.includes('is ready on')) ? readRunning(env.DATA_DIR) : undefined;
-    }, READY_MS);
+    const how = await Promise.race([ready, child.exited.then(() => 'ended')]);
+    const addresses = readRunning(env.DATA_DIR);
+    if (how !== READY || addresses === undefined) {
+      await child.stop(STOP_MS);
+      throw new Error(`npm start ${how}:\n${said.join('\n')}`);
+    }
     return new LocalHoldfast(env.DATA_DIR, addresses, child);
   }
 
