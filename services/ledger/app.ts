@@ -24,7 +24,7 @@ import { countHolds } from './store/count-holds.ts';
 import { DatabaseWatch } from './store/database-watch.ts';
 import { sweepRefusals } from './store/sweep-refusals.ts';
 import { sessionConfig, type DatabaseAddress } from './store/session.ts';
-import { WriteConnection } from './store/write-connection.ts';
+import { WriteConnection, type StatementObserver } from './store/write-connection.ts';
 import { countsOfKnex, countsOfPool, startGauges } from './gauges.ts';
 import {
   commandObserver,
@@ -33,6 +33,7 @@ import {
   observeSettleRequest,
   observeSettleTurn,
   observeStatement,
+  WorkUnderWay,
 } from './telemetry.ts';
 
 /** Commands in one transaction. Twice as many would hold the accounts' locks twice as long for little more speed. */
@@ -97,22 +98,31 @@ export async function createLedger(options: {
     echoPool(pool, echo);
     echoKnex(knex, echo);
   }
-  const observed = echo === undefined ? observeStatement : echoObserved(observeStatement, echo);
+  const underWay = new WorkUnderWay();
+  const observeStatements: StatementObserver = (statement) => observeStatement(statement, underWay);
+  const observed = echo === undefined ? observeStatements : echoObserved(observeStatements, echo);
   const connection = new WriteConnection(database, logger, observed, databaseReconnectCounter(metrics));
   const table = new OutboxTable(pool);
-  const outbox = new Outbox({ jetstream: jetstream(link.connection), table, logger, metrics });
+  const outbox = new Outbox({
+    jetstream: jetstream(link.connection),
+    table,
+    logger,
+    metrics,
+    batchSpan: () => underWay.span,
+  });
   const books: Books = { connection, outbox, holdPeriodMs };
 
   const bookQueries = new BookQueries(pool, knex);
   const watch = new DatabaseWatch(bookQueries, database, logger);
 
+  const watchers = { metrics, logger, underWay };
   const lane = new Lane();
   const batcher = new MicroBatcher<AttendedCommand>({
     lane,
     maxBatch,
     maxWaiting,
     process: async (waiting) => {
-      const results = await observeBatch(waiting, { metrics, logger }, () =>
+      const results = await observeBatch(waiting, watchers, () =>
         runBatch(waiting, (commands) => watch.watchWrite(() => processBatch(commands, books)), logger),
       );
       waiting.forEach(({ answer }, index) => answer(results[index] ?? { type: 'failed', code: 'internal' }));
@@ -134,8 +144,8 @@ export async function createLedger(options: {
       await outbox.announceComing();
       void sweep();
     },
-    observe: (turn, work) => observeSettleTurn(turn, { metrics, logger }, work),
-    observeRequest: observeSettleRequest,
+    observe: (turn, work) => observeSettleTurn(turn, watchers, work),
+    observeRequest: (askedBy, work) => observeSettleRequest(askedBy, underWay, work),
   });
 
   const observe = commandObserver(metrics);

@@ -97,7 +97,13 @@ const refuser = { publish: () => Promise.reject(new Error('no broker')) } as unk
 function openLedger(port = address.port, holdPeriodMs = 600_000, jetstream = taker): Books {
   const connection = new WriteConnection({ ...address, port, role }, logger);
   const table = new OutboxTable(ledgerPool);
-  const outbox = new Outbox({ jetstream, table, logger, metrics: createMetrics() });
+  const outbox = new Outbox({
+    jetstream,
+    table,
+    logger,
+    metrics: createMetrics(),
+    batchSpan: () => undefined,
+  });
   const books = { connection, outbox, holdPeriodMs };
   ledgers.push(books);
   return books;

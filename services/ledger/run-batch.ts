@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { Span } from '../../shared/telemetry/tracing.ts';
+import { traceIdsOf, type Span } from '../../shared/telemetry/tracing.ts';
 import type { Command } from './domain/commands.ts';
 import type { Outcome } from './domain/execute-batch.ts';
 import { CommitUnknownError, faultKindOf } from './store/faults.ts';
@@ -91,7 +91,7 @@ async function oneByOne(
   if (only !== undefined && others.length === 0) {
     const { id, kind, accountId } = waiting[only]?.command ?? {};
     logger.error(
-      { err: error, commandId: id, kind, accountId },
+      { err: error, commandId: id, kind, accountId, ...traceIdsOf(waiting[only]?.span) },
       'a command failed, which is a fault of ours; it may be sent again under the same id',
     );
     // An earlier attempt may have got through: then this one's failure is no proof that nothing was changed.

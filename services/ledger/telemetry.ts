@@ -1,4 +1,3 @@
-import { trace } from '@opentelemetry/api';
 import type { QueryConfig } from 'pg';
 import type { CommandId } from '../../shared/contracts/primitives.ts';
 import { commandSubject, type CommandKind } from '../../shared/contracts/subjects.ts';
@@ -22,7 +21,6 @@ import {
   startSpan,
   startSpanFrom,
   traceparentOf,
-  withActiveSpan,
   isTracing,
   type Span,
 } from '../../shared/telemetry/tracing.ts';
@@ -41,6 +39,29 @@ type Ending = Outcome | Failure | SettleDueAnswer | { readonly type: 'overloaded
 interface Watchers {
   readonly metrics: Metrics;
   readonly logger: Logger;
+  readonly underWay: WorkUnderWay;
+}
+
+/**
+ * The span of the batch or settle turn that is under way, when it is sampled: the lane takes one after the other, so
+ * there is never a second.
+ */
+export class WorkUnderWay {
+  #span: Span | undefined;
+
+  get span(): Span | undefined {
+    return this.#span;
+  }
+
+  async below<T>(span: Span, work: () => Promise<T>): Promise<T> {
+    const outer = this.#span;
+    this.#span = span;
+    try {
+      return await work();
+    } finally {
+      this.#span = outer;
+    }
+  }
 }
 
 /** A command that is being watched. */
@@ -148,7 +169,7 @@ function outcomeName(ending: Ending): string {
 /** Runs one batch under a span that is linked to its sampled commands; without any there is no span. */
 export async function observeBatch<Result extends Outcome | Failure>(
   waiting: readonly WaitingCommand[],
-  { metrics, logger }: Watchers,
+  { metrics, logger, underWay }: Watchers,
   work: () => Promise<readonly Result[]>,
 ): Promise<readonly Result[]> {
   metrics.batchSize.record(waiting.length);
@@ -158,7 +179,7 @@ export async function observeBatch<Result extends Outcome | Failure>(
   metrics.queueWait.record(secondsSince(since));
   const sampled = isTracing() ? waiting.flatMap(({ span }) => span ?? []) : [];
   try {
-    const results = await timed(metrics, () => inSharedSpan(sampled, waiting.length, work));
+    const results = await timed(metrics, () => inSharedSpan(sampled, waiting.length, underWay, work));
     if (logger.isLevelEnabled('debug')) {
       logger.debug(
         { commands: waiting.length, outcomes: countOutcomes(results), ms: msSince(began) },
@@ -177,13 +198,14 @@ export async function observeBatch<Result extends Outcome | Failure>(
  */
 export async function observeSettleTurn<T>(
   { holds, now, askedBy }: SettleTurn,
-  { metrics, logger }: Watchers,
+  { metrics, logger, underWay }: Watchers,
   work: () => Promise<T>,
 ): Promise<T> {
   const began = performance.now();
   const settling = isTracing() ? holds.flatMap((hold) => startSettleSpan(hold) ?? []) : [];
   try {
-    const result = await timed(metrics, () => inSharedSpan([...settling, ...askedBy], holds.length, work));
+    const sampled = [...settling, ...askedBy];
+    const result = await timed(metrics, () => inSharedSpan(sampled, holds.length, underWay, work));
     for (const hold of holds) metrics.settleLag.record(Math.max(0, now - hold.due_at) / 1_000_000);
     if (holds.length > 0) logger.debug({ holds: holds.length, ms: msSince(began) }, 'settle turn');
     return result;
@@ -196,8 +218,12 @@ export async function observeSettleTurn<T>(
 }
 
 /** The look for what is due is work of whoever asked for it; several ask for the same, and one of them shows it. */
-export function observeSettleRequest<T>([first]: readonly Span[], work: () => Promise<T>): Promise<T> {
-  return first === undefined ? work() : withActiveSpan(first, work);
+export function observeSettleRequest<T>(
+  [first]: readonly Span[],
+  underWay: WorkUnderWay,
+  work: () => Promise<T>,
+): Promise<T> {
+  return first === undefined ? work() : underWay.below(first, work);
 }
 
 function startSettleSpan(hold: PickedRow): Span | undefined {
@@ -208,12 +234,17 @@ function startSettleSpan(hold: PickedRow): Span | undefined {
   });
 }
 
-async function inSharedSpan<T>(sampled: readonly Span[], size: number, work: () => Promise<T>): Promise<T> {
+async function inSharedSpan<T>(
+  sampled: readonly Span[],
+  size: number,
+  underWay: WorkUnderWay,
+  work: () => Promise<T>,
+): Promise<T> {
   const span = startSharedSpan(SPAN.batch, sampled, { attributes: { [ATTRIBUTE.batchSize]: size } });
   if (span === undefined) return work();
   for (const each of sampled) each.addLink(linkTo(span));
   try {
-    return await withActiveSpan(span, work);
+    return await underWay.below(span, work);
   } catch (error) {
     recordFault(span, error);
     throw error;
@@ -250,11 +281,10 @@ function secondsSince(began: number): number {
 }
 
 /** A span for one statement, below the batch that is under way; undefined when nothing of it is sampled. */
-export function observeStatement({
-  name = 'statement',
-  text,
-}: QueryConfig): ((error?: unknown) => void) | undefined {
-  const batch = isTracing() ? trace.getActiveSpan() : undefined;
+export function observeStatement(
+  { name = 'statement', text }: QueryConfig,
+  { span: batch }: WorkUnderWay,
+): ((error?: unknown) => void) | undefined {
   if (batch === undefined) return undefined;
   const operation = /\w+/.exec(text)?.[0] ?? name;
   const summary = operation.toLowerCase() === name ? operation : `${operation} ${name}`;

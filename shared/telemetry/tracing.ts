@@ -1,5 +1,4 @@
 import {
-  context,
   propagation,
   ROOT_CONTEXT,
   SpanStatusCode,
@@ -21,7 +20,8 @@ export type { Link, Span, SpanOptions } from '@opentelemetry/api';
 /*
  * How the services make spans. A trace travels as a W3C `traceparent` text: in HTTP headers, inside each command, in the
  * row of a hold. Nobody makes a span for work that isn't sampled: ask `isTracing()` or `isSampled(traceparent)` first,
- * keep `Span | undefined`, and nothing is allocated while traces are off.
+ * keep `Span | undefined`, and nothing is allocated while traces are off. Spans are handed on by name: OpenTelemetry's
+ * "active" one costs every promise of the process something, sampled or not.
  */
 
 const TRACER_NAME = 'holdfast';
@@ -66,9 +66,9 @@ export function traceparentOf(span: Span | undefined): string | undefined {
   return (spanContext.traceFlags & TraceFlags.SAMPLED) === 0 ? undefined : formatTraceparent(spanContext);
 }
 
-/** A span below `parent`; without one, below the active span; without that, the first of a new trace. */
+/** A span below `parent`; without one, the first of a new trace. */
 export function startSpan(name: string, options?: SpanOptions, parent?: Span): Span {
-  return start(name, options, parent === undefined ? context.active() : trace.setSpan(ROOT_CONTEXT, parent));
+  return start(name, options, parent === undefined ? ROOT_CONTEXT : trace.setSpan(ROOT_CONTEXT, parent));
 }
 
 /** A span below the one, perhaps of another process or of minutes ago, that `traceparent` names. */
@@ -101,9 +101,11 @@ export function startSharedSpan(
   return startSpan(name, { ...options, links: waiting.map(linkTo) }, first);
 }
 
-/** Runs `work` with `span` as the active one: log lines carry its ids, and `startSpan` goes below it. */
-export function withActiveSpan<Result>(span: Span, work: () => Result): Result {
-  return context.with(trace.setSpan(context.active(), span), work);
+/** What a log line about the span's work carries; nothing without one. */
+export function traceIdsOf(span: Span | undefined): { trace_id?: string; span_id?: string } {
+  if (span === undefined) return {};
+  const { traceId, spanId } = span.spanContext();
+  return { trace_id: traceId, span_id: spanId };
 }
 
 /** Runs `work` inside a span below `parent`, ended with it and handed to it; without a parent just runs it. */

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ATTRIBUTE } from '../../../shared/telemetry/conventions.ts';
 import type { Metrics } from '../../../shared/telemetry/metrics.ts';
 import type { Logger } from '../../../shared/telemetry/logger.ts';
+import { traceIdsOf } from '../../../shared/telemetry/tracing.ts';
 import { isProbe } from '../routes/health.ts';
 import { whenCallerGone } from './caller-gone.ts';
 import { routeOf } from './http-spans.ts';
@@ -33,7 +34,6 @@ export function addAccessLog(
 }
 
 function lineOf(request: FastifyRequest, reply: FastifyReply, route: string | undefined) {
-  const span = request.span?.spanContext();
   return {
     method: request.method,
     route,
@@ -41,6 +41,6 @@ function lineOf(request: FastifyRequest, reply: FastifyReply, route: string | un
     ms: Math.round(reply.elapsedTime * 10) / 10,
     requestId: request.id,
     ...(request.command === undefined ? {} : { commandId: request.command.commandId }),
-    ...(span === undefined ? {} : { trace_id: span.traceId, span_id: span.spanId }),
+    ...traceIdsOf(request.span),
   };
 }

@@ -1,3 +1,4 @@
+import type { Attributes } from '@opentelemetry/api';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ATTRIBUTE, SPAN } from '../../../shared/telemetry/conventions.ts';
 import {
@@ -29,9 +30,13 @@ export function addHttpSpans(app: FastifyInstance, traceUrl: string | undefined)
 
   app.addHook('onRequest', (request, reply, done) => {
     if (isTracing() && !isProbe(request.routeOptions.url)) {
-      const span = startServerSpan(request);
+      const route = routeOf(request);
+      const { method } = request;
+      const name = route === undefined ? method : SPAN.httpServer(method, route);
+      const span = startSpanFromHeaders(request.headers, name, serverSpan);
       if (traceparentOf(span) !== undefined) {
         request.span = span;
+        span.setAttributes(attributesOf(request, route));
         reply.header('trace-id', span.spanContext().traceId);
         whenCallerGone(reply, () => span.end());
       }
@@ -51,17 +56,16 @@ export function addHttpSpans(app: FastifyInstance, traceUrl: string | undefined)
   });
 }
 
-function startServerSpan(request: FastifyRequest): Span {
-  const { method } = request;
-  const route = routeOf(request);
-  const attributes = {
+const serverSpan = { kind: SpanKind.SERVER } as const;
+
+/** For sampled spans alone: most are not, and the samplers there are don't look at these. */
+function attributesOf({ method, protocol, url }: FastifyRequest, route: string | undefined): Attributes {
+  return {
     [ATTRIBUTE.httpRequestMethod]: method,
     ...(route === undefined ? {} : { [ATTRIBUTE.httpRoute]: route }),
-    [ATTRIBUTE.urlScheme]: request.protocol,
-    [ATTRIBUTE.urlPath]: request.url.split('?', 1)[0] ?? '',
+    [ATTRIBUTE.urlScheme]: protocol,
+    [ATTRIBUTE.urlPath]: url.split('?', 1)[0] ?? '',
   };
-  const name = route === undefined ? method : SPAN.httpServer(method, route);
-  return startSpanFromHeaders(request.headers, name, { kind: SpanKind.SERVER, attributes });
 }
 
 /** The template of the route that is asked for, such as `/api/status/:id`; undefined when nothing is there. */

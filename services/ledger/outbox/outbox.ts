@@ -1,17 +1,10 @@
 import type { JetStreamClient } from '@nats-io/jetstream';
-import { trace } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import { eventSubject, holdDueSubject } from '../../../shared/contracts/subjects.ts';
 import { traceHeaders } from '../../../shared/messaging/trace-headers.ts';
 import { ATTRIBUTE, messagingAttributes, SPAN } from '../../../shared/telemetry/conventions.ts';
 import type { Metrics } from '../../../shared/telemetry/metrics.ts';
-import {
-  inChildSpan,
-  isTracing,
-  SpanKind,
-  traceparentOf,
-  type Span,
-} from '../../../shared/telemetry/tracing.ts';
+import { inChildSpan, SpanKind, traceparentOf, type Span } from '../../../shared/telemetry/tracing.ts';
 import type { Command } from '../domain/commands.ts';
 import type { BatchResult } from '../domain/execute-batch.ts';
 import type { Micros } from '../domain/time.ts';
@@ -40,6 +33,8 @@ interface OutboxOptions {
   readonly table: OutboxTable;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** The span of the batch that is under way, when it is sampled. */
+  readonly batchSpan: () => Span | undefined;
 }
 
 /**
@@ -87,10 +82,11 @@ export class Outbox {
 
   /** A batch is committed: its messages are in the outbox, and the rows of acknowledged ones are gone. */
   committed(messages: readonly OutboxMessage[], ids: readonly bigint[], deleted: readonly bigint[]): void {
+    const batch = this.#options.batchSpan();
     this.#forget(deleted);
     messages.forEach((message, index) => {
       const id = ids[index];
-      if (id !== undefined) this.#startPublishing(id, message);
+      if (id !== undefined) this.#startPublishing(id, message, batch);
     });
   }
 
@@ -133,16 +129,16 @@ export class Outbox {
     await this.#deleteAcknowledged();
   }
 
-  #startPublishing(id: bigint, message: OutboxMessage): void {
-    if (this.#inFlight.size < maxInFlight) void this.#publish(id, message);
+  #startPublishing(id: bigint, message: OutboxMessage, batch?: Span): void {
+    if (this.#inFlight.size < maxInFlight) void this.#publish(id, message, batch);
   }
 
-  async #publish(id: bigint, message: OutboxMessage): Promise<boolean> {
+  async #publish(id: bigint, message: OutboxMessage, batch?: Span): Promise<boolean> {
     this.#inFlight.add(id);
     const subject = subjectOf[message.topic];
     const began = performance.now();
     try {
-      await inPublishSpan(subject, message.messageId, (span) =>
+      await inPublishSpan(batch, subject, message.messageId, (span) =>
         this.#options.jetstream.publish(subject, message.payload, {
           msgID: message.messageId,
           timeout: publishTimeoutMs,
@@ -214,11 +210,11 @@ export class Outbox {
 
 /** Below the batch that wrote the message, when that is sampled. */
 function inPublishSpan<T>(
+  batch: Span | undefined,
   subject: string,
   messageId: string,
   publish: (span?: Span) => Promise<T>,
 ): Promise<T> {
-  const batch = isTracing() ? trace.getActiveSpan() : undefined;
   if (batch === undefined) return publish();
   const attributes = { ...messagingAttributes(subject, 'send'), [ATTRIBUTE.messagingMessageId]: messageId };
   return inChildSpan(batch, SPAN.send(subject), { kind: SpanKind.PRODUCER, attributes }, publish);
