@@ -95,7 +95,10 @@ export class Session {
    *   transaction: discard it or roll back.
    */
   async flight(statements: readonly QueryConfig[]): Promise<QueryResult[]> {
-    const answers = await Promise.allSettled(
+    const { stream } = this.#client.connection;
+    // One write for all of them: each costs a system call here, and wakes the server.
+    stream.cork();
+    const answered = Promise.allSettled(
       statements.map(async (statement) => {
         const ended = this.#observe(statement);
         try {
@@ -108,7 +111,8 @@ export class Session {
         }
       }),
     );
-    return answers.map((answer) => {
+    stream.uncork();
+    return (await answered).map((answer) => {
       if (answer.status === 'fulfilled') return answer.value;
       throw asFault(answer.reason);
     });
