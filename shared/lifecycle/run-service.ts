@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setFlagsFromString } from 'node:v8';
 import { loadEnvFile } from '../config/load-env-file.ts';
 import type { z } from 'zod';
 import { findOddSettings, SETTINGS_CHECKED } from '../config/odd-settings.ts';
@@ -45,6 +46,9 @@ export async function runService<
   start: (service: Service<Settings>) => Promise<void>;
 }): Promise<void> {
   process.title = `holdfast-${options.name}`;
+  // Short-lived objects are gathered by one thread. With helpers, which V8 has by default, a service took 6 % more of the
+  // processor and answered 5 % fewer commands, since they mostly wait for each other.
+  setFlagsFromString('--no-parallel-scavenge');
   // Until the settings say which level is wanted.
   let logger = createLogger(options.name, 'info');
   const end = (error: unknown) => endWithFault(options.name, logger, error);
