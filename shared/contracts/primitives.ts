@@ -83,16 +83,25 @@ export const nameSchema = z
   .max(maxNameLength, nameMessage)
   .refine((text) => isStorableText(text) && !controlCharacter.test(text), nameMessage);
 
+/** zod leaves a member of this name out of what it gives, without a word: data of the caller's would get lost. */
+const hasProtoMember = (data: unknown): boolean =>
+  typeof data === 'object' && data !== null && Object.hasOwn(data, '__proto__');
+
 /** Flat, small data of the caller's own, kept beside an account; Holdfast never reads it. */
 export const metadataSchema = z
-  .record(
-    z.string().min(1).max(64).refine(isStorableText, 'must not hold U+0000 or lone surrogates'),
-    z.string().max(500).refine(isStorableText, 'must not hold U+0000 or lone surrogates'),
-  )
-  .refine(
-    (data) => Buffer.byteLength(JSON.stringify(data)) <= maxMetadataBytes,
-    `must be at most ${maxMetadataBytes} bytes as JSON`,
-  );
+  .unknown()
+  .refine((data) => !hasProtoMember(data), { error: 'must have no member named __proto__', abort: true })
+  .pipe(
+    z
+      .record(
+        z.string().min(1).max(64).refine(isStorableText, 'must not hold U+0000 or lone surrogates'),
+        z.string().max(500).refine(isStorableText, 'must not hold U+0000 or lone surrogates'),
+      )
+      .refine(
+        (data) => Buffer.byteLength(JSON.stringify(data)) <= maxMetadataBytes,
+        `must be at most ${maxMetadataBytes} bytes as JSON`,
+      ),
+  ) as unknown as z.ZodType<Readonly<Record<string, string>>>;
 
 /** W3C Trace Context, version 00: https://www.w3.org/TR/trace-context/#traceparent-header */
 export const traceparentSchema = z

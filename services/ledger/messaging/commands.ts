@@ -220,7 +220,7 @@ function respond(
   logger: Logger,
 ): void {
   try {
-    message.respond(fitting(JSON.stringify(reply), nats));
+    message.respond(fitting(reply, nats.info?.max_payload ?? Infinity));
   } catch (error) {
     // The line is closed for good. What was answered stays true: the caller asks again under the same id.
     logger.warn(
@@ -230,11 +230,24 @@ function respond(
   }
 }
 
-/** The reply, or words about one that the broker would not take. */
-function fitting(text: string, nats: NatsConnection): string {
-  const limit = nats.info?.max_payload ?? Infinity;
-  if (text.length * 3 <= limit || Buffer.byteLength(text) <= limit) return text;
+/** The reply as text; or what can be told instead of one that the broker would not take. */
+function fitting(reply: OutcomeView | OutcomeView[], maxBytes: number): string {
+  const text = JSON.stringify(reply);
+  if (fits(text, maxBytes)) return text;
+  // Much that is wrong in many elements: that they were refused must be told, what is wrong with each need not.
+  const shortened = JSON.stringify(Array.isArray(reply) ? reply.map(withoutFields) : withoutFields(reply));
+  if (fits(shortened, maxBytes)) return shortened;
   // Long account names in a large array. The commands are in the books; smaller arrays under the same ids tell.
   const detail = 'The reply is too large. Send smaller arrays under the same ids.';
   return JSON.stringify(failedView(undefined, { code: 'outcome_unknown', detail }));
+}
+
+function fits(text: string, maxBytes: number): boolean {
+  return text.length * 3 <= maxBytes || Buffer.byteLength(text) <= maxBytes;
+}
+
+function withoutFields(outcome: OutcomeView): OutcomeView {
+  if (outcome.ok || outcome.error.fields === undefined) return outcome;
+  const detail = 'Not valid. Too much is wrong in this array to name it all: send smaller ones.';
+  return { ...outcome, error: { code: outcome.error.code, detail } };
 }

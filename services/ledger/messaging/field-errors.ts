@@ -4,6 +4,9 @@ import type { FieldError } from '../../../shared/contracts/outcomes.ts';
 /** Naming more than this helps nobody, and an attacker should not choose the size of an answer. */
 const maxFieldErrors = 10;
 
+/** Names are the sender's, too: a message may hold one of half a million characters. */
+const maxNameLength = 100;
+
 /** Each wrong field with what it should be. */
 export function fieldErrorsOf(error: z.ZodError): FieldError[] {
   return error.issues.flatMap(fieldErrorsOfIssue).slice(0, maxFieldErrors);
@@ -12,11 +15,15 @@ export function fieldErrorsOf(error: z.ZodError): FieldError[] {
 function fieldErrorsOfIssue(issue: z.core.$ZodIssue): FieldError[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({
-      field: [...issue.path, key].join('.').slice(0, 100),
+      field: nameOf([...issue.path, key]),
       message: 'is not known here; leave it out',
     }));
   }
-  return [{ field: issue.path.join('.') || 'payload', message: issue.message }];
+  return [{ field: nameOf(issue.path) || 'payload', message: issue.message }];
+}
+
+function nameOf(path: readonly PropertyKey[]): string {
+  return path.map(String).join('.').slice(0, maxNameLength);
 }
 
 const NOUNS: Readonly<Record<string, string>> = {

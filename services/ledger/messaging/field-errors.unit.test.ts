@@ -27,6 +27,17 @@ describe('what is wrong with a field is said in words for people', () => {
       'metadata.a must have at most 500 characters',
       readElement(commandSchemas.open, { ...open, metadata: { a: 'x'.repeat(501) } }),
     ],
+    [
+      'metadata must have no member named __proto__',
+      readElement(commandSchemas.open, {
+        ...open,
+        metadata: JSON.parse('{"a":"b","__proto__":"x"}') as unknown,
+      }),
+    ],
+    [
+      `metadata.${'x'.repeat(91)} has a name that is not valid`,
+      readElement(commandSchemas.open, { ...open, metadata: { ['x'.repeat(10_000)]: 'a' } }),
+    ],
     ['extra is not known here; leave it out', readElement(commandSchemas.open, { ...open, extra: 1 })],
   ])('%s', (wanted, answer) => {
     expect(answer).toMatchObject({ error: { code: 'invalid_request', detail: `Not valid: ${wanted}.` } });

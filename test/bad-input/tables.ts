@@ -1,0 +1,103 @@
+import type { CommandInput } from '../../shared/contracts/commands.ts';
+import { accountStatuses, holdStatuses } from '../../shared/contracts/outcomes.ts';
+import type { QueryInput } from '../../shared/contracts/queries.ts';
+import type { CommandKind, QueryKind } from '../../shared/contracts/subjects.ts';
+import * as sorts from './field-sorts.ts';
+import type { Sort } from './sort.ts';
+
+/*
+ * Every field of every command, query and route, and what sort it is of. The types ask for a new one as soon as it is in
+ * a contract; so do the tests, of the contracts and of /openapi.json.
+ */
+
+type Fields<Input> = { readonly [Field in keyof Input]-?: Sort };
+
+const envelope = {
+  id: sorts.commandId,
+  deadline: sorts.deadline,
+  traceparent: sorts.traceparent,
+  allowedAccounts: sorts.accounts,
+};
+
+export const commandFields: { readonly [K in CommandKind]: Fields<CommandInput<K>> } = {
+  open: {
+    ...envelope,
+    accountId: sorts.uuid,
+    name: sorts.name,
+    currency: sorts.currency,
+    decimals: sorts.decimals,
+    overdraftLimit: sorts.limitAmount,
+    metadata: sorts.metadata,
+  },
+  close: { ...envelope, accountId: sorts.uuid },
+  add: { ...envelope, accountId: sorts.uuid, amount: sorts.amount },
+  subtract: { ...envelope, accountId: sorts.uuid, amount: sorts.amount },
+  'settle-due': {
+    id: sorts.commandId,
+    deadline: sorts.deadline,
+    traceparent: sorts.traceparent,
+    until: sorts.time,
+    sweep: sorts.flag,
+  },
+};
+
+export const queryFields: { readonly [K in QueryKind]: Fields<QueryInput<K>> } = {
+  ping: {},
+  account: { accountId: sorts.uuid, allowedAccounts: sorts.accounts },
+  accounts: {
+    after: sorts.uuid,
+    status: sorts.oneOf(accountStatuses),
+    limit: sorts.pageSize,
+    allowedAccounts: sorts.accounts,
+  },
+  hold: { accountId: sorts.uuid, holdId: sorts.uuid, allowedAccounts: sorts.accounts },
+  holds: {
+    accountId: sorts.uuid,
+    after: sorts.uuid,
+    status: sorts.oneOf(holdStatuses),
+    limit: sorts.pageSize,
+    allowedAccounts: sorts.accounts,
+  },
+  entries: {
+    accountId: sorts.uuid,
+    afterSeq: sorts.afterSeq,
+    limit: sorts.pageSize,
+    allowedAccounts: sorts.accounts,
+  },
+};
+
+export interface RouteFields {
+  readonly path?: Readonly<Record<string, Sort>>;
+  /** Checked by {@link idempotencyKeys}, which are no JSON. */
+  readonly header?: readonly string[];
+  readonly body?: Readonly<Record<string, Sort>>;
+}
+
+const changeRoute: RouteFields = {
+  header: ['Idempotency-Key'],
+  body: { id: sorts.uuid, amount: sorts.amount },
+};
+
+/** By method and path, as /openapi.json names them. */
+export const routeFields: Readonly<Record<string, RouteFields>> = {
+  'get /api/ping': {},
+  'get /healthz': {},
+  'get /readyz': {},
+  'get /api/status/{id}': { path: { id: sorts.uuid } },
+  'post /api/add': changeRoute,
+  'post /api/substract': changeRoute,
+  'post /api/subtract': changeRoute,
+};
+
+/** What a client library lets through. Broken headers are tested on a bare connection: the gateway's own tests. */
+export const idempotencyKeys = {
+  right: { shortest: '!', longest: '~'.repeat(255), SQL: `1';DROP/**/TABLE/**/entries;--` },
+  wrong: {
+    'an empty text': '',
+    'a blank within': 'a b',
+    'a tab within': 'a\tb',
+    'one too long': 'x'.repeat(256),
+    'very long': 'x'.repeat(10_000),
+    'not ASCII': 'caf\u00e9',
+  },
+} as const;
