@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Client } from 'pg';
 import { auditBooks } from '../services/ledger/audit/audit-books.ts';
+import { measureAuditSpeed } from './audit-speed.ts';
 import { measure, medianOf, writeLoads, type Load, type Measurement } from './measure.ts';
 import { openAccounts } from './open-accounts.ts';
 import { listenForStop } from '../deploy/local/stop-request.ts';
@@ -20,6 +21,7 @@ const usage = `npm run bench -- [options]
   --quick              20,000 accounts, 5 seconds, 1 round: under two minutes
   --smoke              that it works, nothing more: a few seconds
   --telemetry-cost     instead, what metrics and traces of one request in a hundred cost: two stacks in turn
+  --audit              instead, how fast npm run audit is: on 10,000 accounts with --entries N (1000000)
   --cpu-prof DIR       write CPU profiles of the services there`;
 
 interface Plan {
@@ -28,6 +30,8 @@ interface Plan {
   readonly seconds: number;
   readonly rounds: number;
   readonly telemetryCost: boolean;
+  /** Entries of the books to audit instead. */
+  readonly auditEntries: number | undefined;
   readonly profileDir: string | undefined;
 }
 
@@ -36,6 +40,10 @@ export async function runBench(root: string, args: readonly string[]): Promise<n
   const plan = readPlan(args);
   if (plan === undefined) return 2;
   if (plan.telemetryCost) return measureTelemetryCost(root, process.env, plan);
+  if (plan.auditEntries !== undefined) {
+    const { auditEntries: entries, rounds } = plan;
+    return measureAuditSpeed(root, { entries, accounts: auditAccounts, rounds });
+  }
   const stop = listenForStop();
   const workDir = await mkdtemp(join(tmpdir(), 'holdfast bench load '));
   const nodeOptions =
@@ -49,6 +57,8 @@ export async function runBench(root: string, args: readonly string[]): Promise<n
   }
 }
 
+/** Some hundred entries for each of a million: the chain's beginning and the account's end weigh little. */
+const auditAccounts = 10_000;
 const interruptedExitCode = 130;
 
 async function run(root: string, plan: Plan, stack: BenchStack, workDir: string): Promise<number> {
@@ -101,6 +111,8 @@ function readPlan(args: readonly string[]): Plan | undefined {
         quick: { type: 'boolean', default: false },
         smoke: { type: 'boolean', default: false },
         'telemetry-cost': { type: 'boolean', default: false },
+        audit: { type: 'boolean', default: false },
+        entries: { type: 'string', default: '1000000' },
         'cpu-prof': { type: 'string' },
       },
     });
@@ -114,6 +126,7 @@ function readPlan(args: readonly string[]): Plan | undefined {
       seconds: readNumber('seconds', values.seconds ?? seconds),
       rounds: readNumber('rounds', values.rounds ?? rounds),
       telemetryCost: values['telemetry-cost'],
+      auditEntries: values.audit ? readNumber('entries', values.entries) : undefined,
       profileDir: values['cpu-prof'],
     };
   } catch (error) {

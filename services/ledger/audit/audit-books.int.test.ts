@@ -59,6 +59,60 @@ afterAll(async () => {
 
 const tables = ['accounts', 'entries', 'holds'];
 
+/** What the journal does not tell, and need not: where a hold's settling joins a trace. */
+const undetermined = ['holds.traceparent'];
+
+/** The row of each table that is tampered with. */
+const rowOf: Readonly<Record<string, string>> = {
+  accounts: `id = '${account}'`,
+  entries: `account_id = '${account}' AND seq = 3`,
+  holds: `account_id = '${account}' AND status = 'pending'`,
+};
+
+const stranger = '00000000-0000-4000-8000-00000000000c';
+
+/** A change of every column that the journal determines. */
+const tampering: readonly (readonly [column: string, change: string])[] = [
+  ['entries.account_id', `account_id = '${stranger}'`],
+  ['entries.seq', 'seq = 99'],
+  ['entries.command_id', 'command_id = gen_random_uuid()'],
+  ['entries.kind', `kind = 'close'`],
+  ['entries.amount', 'amount = amount + 1'],
+  ['entries.balance', 'balance = balance + 1'],
+  ['entries.held', 'held = held + 1'],
+  ['entries.overdraft_limit', 'overdraft_limit = overdraft_limit + 1'],
+  ['entries.hold_id', 'hold_id = gen_random_uuid()'],
+  ['entries.at', `at = at + interval '1 microsecond'`],
+  ['entries.fingerprint', `fingerprint = decode(md5('x'), 'hex')`],
+  ['entries.details', `details = '{"dueAt":1}'`],
+  ['entries.format_version', 'format_version = 2'],
+  ['entries.hash', `hash = sha256('x')`],
+  ['accounts.id', `id = '${stranger}'`],
+  ['accounts.balance', 'balance = balance + 1'],
+  ['accounts.held', 'held = held - 1'],
+  ['accounts.overdraft_limit', 'overdraft_limit = overdraft_limit + 1'],
+  ['accounts.seq', 'seq = seq + 1'],
+  ['accounts.last_entry_at', `last_entry_at = last_entry_at + interval '1 second'`],
+  ['accounts.chain_head', `chain_head = sha256('x')`],
+  ['accounts.status', `status = 'closed'`],
+  ['accounts.name', `name = 'Someone else'`],
+  ['accounts.currency', `currency = 'EUR'`],
+  ['accounts.decimals', 'decimals = 3'],
+  ['accounts.metadata', `metadata = '{"k":"v"}'`],
+  ['holds.account_id', `account_id = '${stranger}'`],
+  ['holds.id', 'id = gen_random_uuid()'],
+  ['holds.amount', 'amount = amount + 1, remaining = remaining + 1'],
+  ['holds.remaining', 'remaining = remaining - 1'],
+  ['holds.due_at', `due_at = due_at + interval '1 second'`],
+  ['holds.command_id', 'command_id = gen_random_uuid()'],
+  ['holds.to_account_id', `to_account_id = '${stranger}'`],
+  ['holds.version', 'version = version + 1'],
+  ['holds.status', `status = 'settled', remaining = 0`],
+  ['holds.on_due', `on_due = 'release'`],
+  ['holds.reference', `reference = 'x'`],
+  ['holds.metadata', `metadata = '{}'`],
+];
+
 describe('an audit', () => {
   test('finds nothing in books that are in order', async () => {
     expect(await auditBooks(address)).toEqual({
@@ -73,28 +127,6 @@ describe('an audit', () => {
       entries: 15,
       findings: [],
     });
-  });
-
-  test.each([
-    ['account_id', `account_id = '00000000-0000-4000-8000-00000000000c'`],
-    ['seq', 'seq = 99'],
-    ['command_id', 'command_id = gen_random_uuid()'],
-    ['kind', `kind = 'close'`],
-    ['amount', 'amount = amount + 1'],
-    ['balance', 'balance = balance + 1'],
-    ['held', 'held = held + 1'],
-    ['overdraft_limit', 'overdraft_limit = overdraft_limit + 1'],
-    ['hold_id', 'hold_id = gen_random_uuid()'],
-    ['at', `at = at + interval '1 microsecond'`],
-    ['fingerprint', `fingerprint = decode(md5('x'), 'hex')`],
-    ['details', `details = '{"dueAt":1}'`],
-    ['format_version', 'format_version = 2'],
-    ['hash', `hash = sha256('x')`],
-  ])('finds a changed %s of an entry', async (_column, change) => {
-    await intruder.query(`UPDATE entries SET ${change} WHERE account_id = $1 AND seq = 3`, [account]);
-    const { findings } = await auditBooks(address);
-    expect(findings).not.toEqual([]);
-    expect(findings.map(({ accountId }) => accountId)).toContain(account);
   });
 
   test.each([
@@ -123,36 +155,26 @@ describe('an audit', () => {
     expect(findings.filter(({ seq }) => seq === 3 || seq === 4)).not.toEqual([]);
   });
 
-  test.each([
-    ['balance', 'balance = balance + 1'],
-    ['held', 'held = held - 1'],
-    ['overdraft_limit', 'overdraft_limit = overdraft_limit + 1'],
-    ['seq', 'seq = seq + 1'],
-    ['last_entry_at', `last_entry_at = last_entry_at + interval '1 second'`],
-    ['chain_head', `chain_head = sha256('x')`],
-    ['status', `status = 'closed'`],
-    ['name', `name = 'Someone else'`],
-    ['currency', `currency = 'EUR'`],
-    ['decimals', 'decimals = 3'],
-    ['metadata', `metadata = '{"k":"v"}'`],
-  ])('finds a changed %s of an account', async (_column, change) => {
-    await intruder.query(`UPDATE accounts SET ${change} WHERE id = $1`, [account]);
-    const { findings } = await auditBooks(address);
-    expect(findings.map(({ accountId }) => accountId)).toContain(account);
+  test('is tried with every column', async () => {
+    const { rows } = await intruder.query<{ table: string; column: string }>(
+      `SELECT table_name AS table, column_name AS column FROM information_schema.columns
+       WHERE table_schema = 'public' AND table_name = ANY ($1)`,
+      [tables],
+    );
+    const columns = rows.map(({ table, column }) => `${table}.${column}`);
+    const tried = tampering.map(([column]) => column);
+    expect([...tried, ...undetermined].toSorted()).toEqual(columns.toSorted());
   });
 
-  test.each([
-    ['amount', 'amount = amount + 1, remaining = remaining + 1'],
-    ['status', `status = 'settled', remaining = 0`],
-    ['due_at', `due_at = due_at + interval '1 second'`],
-    ['command_id', 'command_id = gen_random_uuid()'],
-    ['id', 'id = gen_random_uuid()'],
-  ])('finds a changed %s of a hold', async (_column, change) => {
-    await intruder.query(`UPDATE holds SET ${change} WHERE account_id = $1 AND status = 'pending'`, [
-      account,
-    ]);
+  test.each(tampering)('finds a changed %s, and names its account', async (column, change) => {
+    const [table = ''] = column.split('.');
+    const changed = await intruder.query(`UPDATE ${table} SET ${change} WHERE ${rowOf[table]}`);
+    expect(changed.rowCount).toBe(1);
     const { findings } = await auditBooks(address);
-    expect(findings.map(({ accountId }) => accountId)).toContain(account);
+    const mine = findings.filter(({ accountId }) => accountId === account);
+    expect(mine).not.toEqual([]);
+    // One that is no longer at its place is missed by the next.
+    if (table === 'entries') expect(mine.some(({ seq }) => seq === 3 || seq === 4)).toBe(true);
   });
 
   test('finds a hold, and an account, that is gone', async () => {

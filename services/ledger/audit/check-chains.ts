@@ -82,20 +82,40 @@ class Chain {
   }
 
   take(row: JournalRow): void {
-    const [accountId, seqText] = row;
-    const [at, fingerprint, details, formatVersion, stored] = row.slice(9) as [
-      string,
-      string,
-      string | null,
-      string,
-      string,
-    ];
+    const [
+      accountId,
+      seqText,
+      commandId,
+      kind,
+      amount,
+      balance,
+      held,
+      overdraftLimit,
+      holdId,
+      at,
+      fingerprint,
+      details,
+      formatVersion,
+      stored,
+    ] = row;
     if (accountId !== this.#accountId) this.#beginAccount(accountId);
     const seq = Number(seqText);
     if (seq !== this.#seq + 1) this.#report(seq, `follows entry ${this.#seq}: ${this.#seq + 1} is missing`);
     if (Number(at) < this.#at) this.#report(seq, 'is older than its predecessor');
-    const fields = [...row.slice(0, 10), Buffer.from(fingerprint, 'hex'), details];
-    const expected = hashFields(this.#head, Number(formatVersion), fields).toString('hex');
+    const expected = hashFields(this.#head, Number(formatVersion), [
+      accountId,
+      seqText,
+      commandId,
+      kind,
+      amount,
+      balance,
+      held,
+      overdraftLimit,
+      holdId,
+      at,
+      Buffer.from(fingerprint, 'hex'),
+      details,
+    ]).toString('hex');
     if (expected !== stored) this.#report(seq, `has the hash ${stored}, expected ${expected}`);
     this.#seq = seq;
     this.#at = Number(at);

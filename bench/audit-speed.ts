@@ -1,0 +1,92 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { startPostgres } from '../deploy/local/postgres-server.ts';
+import { progress, say } from '../deploy/local/progress.ts';
+import { fillBooks } from './fill-books.ts';
+
+const databaseName = 'holdfast_bench';
+/** What `npm run audit` promises, in entries per second. */
+const promised = 50_000;
+const lookEveryMs = 100;
+
+interface Run {
+  readonly seconds: number;
+  readonly findings: number;
+  /** Of the auditing process, after a quarter of its time and at its highest. Linux only. */
+  readonly quarterMiB: number;
+  readonly peakMiB: number;
+}
+
+/** How fast `npm run audit` is, and how much memory it takes. Resolves with the exit code. */
+export async function measureAuditSpeed(
+  root: string,
+  plan: { entries: number; accounts: number; rounds: number },
+): Promise<number> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'holdfast bench '));
+  const postgres = await startPostgres({ dataDir, report: say });
+  try {
+    await postgres.createDatabase(databaseName);
+    const { host, port, user, password } = postgres;
+    const filled = progress('filling the books', plan.entries);
+    const entries = await fillBooks({ host, port, user, password, name: databaseName }, plan, filled);
+    const env = {
+      PATH: process.env['PATH'],
+      DB_HOST: host,
+      DB_PORT: String(port),
+      DB_USER: user,
+      DB_PASSWORD: password,
+      DB_NAME: databaseName,
+    };
+    const rates: number[] = [];
+    for (let round = 0; round < plan.rounds; round += 1) {
+      const { seconds, findings, quarterMiB, peakMiB } = await runAudit(root, env);
+      rates.push(entries / seconds);
+      process.stdout.write(
+        `${entries} entries of ${plan.accounts} accounts in ${seconds.toFixed(1)} s: ` +
+          `${(entries / seconds).toFixed(0)} entries/s, ${quarterMiB} MiB after a quarter, ${peakMiB} MiB at most, ` +
+          `${findings} findings\n`,
+      );
+      if (findings > 0) return 1;
+    }
+    return Math.max(...rates) >= promised ? 0 : 1;
+  } finally {
+    await postgres.process.stop(10_000);
+    await rm(dataDir, { recursive: true, force: true });
+  }
+}
+
+/** The command as a person runs it, from its start to its end. */
+async function runAudit(root: string, env: NodeJS.ProcessEnv): Promise<Run> {
+  const began = performance.now();
+  const child = spawn(process.execPath, [join(root, 'dist/deploy/audit/main.js'), '--json'], {
+    cwd: root,
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const memory: number[] = [];
+  const looking = setInterval(() => memory.push(residentMiB(child.pid)), lookEveryMs);
+  const [output] = await Promise.all([text(child.stdout), once(child, 'close')]);
+  clearInterval(looking);
+  const seconds = (performance.now() - began) / 1000;
+  const { findings } = JSON.parse(output) as { findings: unknown[] };
+  return {
+    seconds,
+    findings: findings.length,
+    quarterMiB: memory[Math.floor(memory.length / 4)] ?? 0,
+    peakMiB: Math.max(0, ...memory),
+  };
+}
+
+function residentMiB(pid: number | undefined): number {
+  try {
+    const [, kib] = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+    return Math.round(Number(kib ?? 0) / 1024);
+  } catch {
+    return 0;
+  }
+}
