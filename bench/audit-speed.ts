@@ -25,6 +25,7 @@ interface Run {
 /** How fast `npm run audit` is, and how much memory it takes. Resolves with the exit code. */
 export async function measureAuditSpeed(
   root: string,
+  outerEnv: NodeJS.ProcessEnv,
   plan: { entries: number; accounts: number; rounds: number },
 ): Promise<number> {
   const dataDir = await mkdtemp(join(tmpdir(), 'holdfast bench '));
@@ -35,7 +36,7 @@ export async function measureAuditSpeed(
     const filled = progress('filling the books', plan.entries);
     const entries = await fillBooks({ host, port, user, password, name: databaseName }, plan, filled);
     const env = {
-      PATH: process.env['PATH'],
+      PATH: outerEnv['PATH'],
       DB_HOST: host,
       DB_PORT: String(port),
       DB_USER: user,

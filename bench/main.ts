@@ -42,7 +42,7 @@ export async function runBench(root: string, args: readonly string[]): Promise<n
   if (plan.telemetryCost) return measureTelemetryCost(root, process.env, plan);
   if (plan.auditEntries !== undefined) {
     const { auditEntries: entries, rounds } = plan;
-    return measureAuditSpeed(root, { entries, accounts: auditAccounts, rounds });
+    return measureAuditSpeed(root, process.env, { entries, accounts: auditAccounts, rounds });
   }
   const stop = listenForStop();
   const workDir = await mkdtemp(join(tmpdir(), 'holdfast bench load '));

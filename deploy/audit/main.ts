@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadEnvFile } from '../../shared/config/load-env-file.ts';
 import { parseSettings } from '../../shared/config/parse-settings.ts';
 import { accountIdSchema } from '../../shared/contracts/primitives.ts';
 import { auditBooks, type AuditReport } from '../../services/ledger/audit/audit-books.ts';
-import { checkSince, Digest, readDigest } from '../../services/ledger/audit/digest.ts';
+import { checkSince, DigestWriter, readHeads, verifyDigest } from '../../services/ledger/audit/digest.ts';
 import { readLedgerSettings } from '../../services/ledger/config.ts';
 import type { DatabaseAddress } from '../../services/ledger/store/session.ts';
 import { localSettings } from '../local/config.ts';
@@ -26,8 +27,9 @@ const toldFindings = 100;
 /** `npm run audit`: reads the books of a running (or any) Holdfast, and says what is wrong with them. */
 async function main(): Promise<number> {
   const options = readOptions();
-  const since = options.since === undefined ? undefined : readDigest(readFileSync(options.since, 'utf8'));
-  const digest = options.digest ? new Digest() : undefined;
+  const { since } = options;
+  if (since !== undefined) await verifyDigest(linesOf(since));
+  const digest = options.digest ? new DigestWriter((line) => process.stdout.write(`${line}\n`)) : undefined;
   let show: ((done: number) => void) | undefined;
   const report = await auditBooks(findDatabase(), {
     accountId: options.account,
@@ -36,13 +38,20 @@ async function main(): Promise<number> {
       show(done);
     },
     ...(digest !== undefined && { onHead: (account, seq, hash) => digest.add(account, seq, hash) }),
-    ...(since !== undefined && { also: (client, onFinding) => checkSince(client, since, onFinding) }),
+    ...(since !== undefined && {
+      also: (client, onFinding) => checkSince(client, readHeads(linesOf(since)), onFinding),
+    }),
   });
   if (options.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
   else tell(report, digest === undefined ? process.stdout : process.stderr);
-  // A digest of wrong books would only vouch for what is wrong.
-  if (digest !== undefined && report.findings.length === 0) process.stdout.write(digest.text());
+  // A digest of wrong books would only vouch for what is wrong: without its end it is none.
+  if (report.findings.length === 0) digest?.end();
   return report.findings.length === 0 ? exitCode.inOrder : exitCode.findings;
+}
+
+async function* linesOf(path: string): AsyncGenerator<string> {
+  const file = await open(path);
+  yield* file.readLines();
 }
 
 interface Options {

@@ -1,19 +1,22 @@
-import { createHash, type Hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { Client } from 'pg';
 import type { Finding } from './finding.ts';
 
 /*
- * A digest of the books: its first line is one hash over all that follow, which are the accounts' last entries:
+ * A digest of the books: the accounts' last entries, and at the end one hash over them all:
  *
- *     holdfast-digest-1 <SHA-256 of the other lines> <accounts>
+ *     holdfast-digest-1
  *     <account id> <seq> <hash of that entry>
  *     …
+ *     end <accounts> <SHA-256 of the lines between, each with its line end>
  *
  * Who keeps a digest outside can prove later that the books have only grown since: every entry named in it must still be
- * there with the same hash, and the chain vouches for those before it.
+ * there with the same hash, and the chain vouches for those before it. It is written and read line by line, however many
+ * accounts there are.
  */
 
 const format = 'holdfast-digest-1';
+const headLine = /^([0-9a-f-]{36}) (\d+) ([0-9a-f]{64})$/;
 
 /** Heads compared with the journal by one statement. */
 const headsPerStatement = 5_000;
@@ -24,52 +27,77 @@ export interface Head {
   readonly hash: string;
 }
 
-/** Gathers heads into a digest. */
-export class Digest {
-  readonly #hash: Hash = createHash('sha256');
-  readonly #lines: string[] = [];
+/** Writes a digest, a line at a time. Without its last line, which `end` writes, nobody takes it for one. */
+export class DigestWriter {
+  readonly #hash = createHash('sha256');
+  readonly #write: (line: string) => void;
+  #accounts = 0;
 
-  add(accountId: string, seq: number, hash: string): void {
-    const line = `${accountId} ${seq} ${hash}\n`;
-    this.#hash.update(line);
-    this.#lines.push(line);
+  constructor(write: (line: string) => void) {
+    this.#write = write;
+    write(format);
   }
 
-  /** The text of the whole digest; its first line alone is enough to recognise it. */
-  text(): string {
-    return `${format} ${this.#hash.copy().digest('hex')} ${this.#lines.length}\n${this.#lines.join('')}`;
+  add(accountId: string, seq: number, hash: string): void {
+    const line = `${accountId} ${seq} ${hash}`;
+    this.#hash.update(`${line}\n`);
+    this.#accounts += 1;
+    this.#write(line);
+  }
+
+  end(): void {
+    this.#write(`end ${this.#accounts} ${this.#hash.digest('hex')}`);
   }
 }
 
 /**
- * Reads a digest.
+ * Reads a digest to its end.
  *
  * @throws with plain words when it is none, or was changed.
  */
-export function readDigest(text: string): Head[] {
-  const end = text.indexOf('\n');
-  const [name, hash, accounts] = text.slice(0, end).split(' ');
-  const body = text.slice(end + 1);
-  if (end === -1 || name !== format)
-    throw new Error(`this is no digest: its first line must begin with ${format}`);
-  const lines = body === '' ? [] : body.trimEnd().split('\n');
-  if (createHash('sha256').update(body).digest('hex') !== hash || lines.length !== Number(accounts)) {
-    throw new Error('this digest was changed or cut: its first line does not fit the others');
+export async function verifyDigest(lines: AsyncIterable<string>): Promise<void> {
+  const hash = createHash('sha256');
+  let isFirst = true;
+  let accounts = 0;
+  // The last line is not hashed, and which one is the last is known when there is no other.
+  let pending: string | undefined;
+  for await (const line of lines) {
+    if (isFirst && line !== format) break;
+    if (pending !== undefined) {
+      hash.update(`${pending}\n`);
+      accounts += 1;
+    }
+    if (!isFirst) pending = line;
+    isFirst = false;
   }
-  return lines.map((line) => {
-    const [accountId = '', seq, head = ''] = line.split(' ');
-    return { accountId, seq: Number(seq), hash: head };
-  });
+  if (isFirst) throw new Error(`this is no digest: its first line must be ${format}`);
+  if (pending !== `end ${accounts} ${hash.digest('hex')}`) {
+    throw new Error('this digest was changed or cut: its last line does not fit the others');
+  }
+}
+
+/** The heads of a digest that {@link verifyDigest} has found whole, some at a time. */
+export async function* readHeads(lines: AsyncIterable<string>): AsyncGenerator<Head[]> {
+  let heads: Head[] = [];
+  for await (const line of lines) {
+    const [, accountId = '', seq, hash = ''] = headLine.exec(line) ?? [];
+    // The first line and the last.
+    if (seq === undefined) continue;
+    heads.push({ accountId, seq: Number(seq), hash });
+    if (heads.length < headsPerStatement) continue;
+    yield heads;
+    heads = [];
+  }
+  yield heads;
 }
 
 /** Reports every entry of an older digest that is no longer in the journal as it was. */
 export async function checkSince(
   client: Client,
-  heads: readonly Head[],
+  heads: AsyncIterable<readonly Head[]>,
   onFinding: (finding: Finding) => void,
 ): Promise<void> {
-  for (let from = 0; from < heads.length; from += headsPerStatement) {
-    const some = heads.slice(from, from + headsPerStatement);
+  for await (const some of heads) {
     const { rows } = await client.query<{ account_id: string; seq: bigint; there: boolean }>(
       `SELECT kept.account_id, kept.seq, e.hash IS NOT NULL AS there
        FROM unnest($1::uuid[], $2::bigint[], $3::text[]) AS kept (account_id, seq, hash)
