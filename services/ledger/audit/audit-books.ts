@@ -29,33 +29,48 @@ const workMemory = '64MB';
 
 /**
  * Audits the books while they are in use: one snapshot, nothing locked, nothing written. Every chain is recomputed from
- * its first entry, and everything that the journal determines is compared with it.
+ * its first entry, and everything that the journal determines is compared with it, at the same time: the one is this
+ * process's work, the other the server's.
  */
 export async function auditBooks(address: DatabaseAddress, options: AuditOptions = {}): Promise<AuditReport> {
   const { accountId, onProgress, onHead, also } = options;
-  const client = new Client(reportConfig(address));
-  await client.connect();
-  const findings: Finding[] = [];
-  const onFinding = (finding: Finding): void => {
-    if (findings.length < maxFindings) findings.push(finding);
-  };
+  const chainFindings = new FindingList();
+  const otherFindings = new FindingList();
+  const [client, other] = [new Client(reportConfig(address)), new Client(reportConfig(address))];
   try {
-    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-    await client.query(`SET LOCAL work_mem = '${workMemory}'`);
+    await Promise.all([client.connect(), other.connect()]);
+    await client.query(beginSnapshot);
+    const { rows } = await client.query<{ snapshot: string }>('SELECT pg_export_snapshot() AS snapshot');
+    await other.query(beginSnapshot);
+    await other.query(`SET TRANSACTION SNAPSHOT ${other.escapeLiteral(rows[0]?.snapshot ?? '')}`);
+    await other.query(`SET LOCAL work_mem = '${workMemory}'`);
     const counts = await count(client, accountId);
-    const entries = await checkChains({
-      client,
-      accountId,
-      onFinding,
-      onProgress: (done) => onProgress?.(done, counts.entries),
-      ...(onHead !== undefined && { onHead }),
-    });
-    await checkTables(client, accountId, onFinding);
-    await also?.(client, onFinding);
-    await client.query('ROLLBACK');
-    return { ...counts, entries, findings };
+    const [entries] = await Promise.all([
+      checkChains({
+        client,
+        accountId,
+        onFinding: (finding) => chainFindings.add(finding),
+        onProgress: (done) => onProgress?.(done, counts.entries),
+        ...(onHead !== undefined && { onHead }),
+      }),
+      checkTables(other, accountId, (finding) => otherFindings.add(finding)).then(() =>
+        also?.(other, (finding) => otherFindings.add(finding)),
+      ),
+    ]);
+    return { ...counts, entries, findings: [...chainFindings.findings, ...otherFindings.findings] };
   } finally {
-    await client.end();
+    // They only read: closing their sessions ends their transactions.
+    await Promise.all([client.end(), other.end()]);
+  }
+}
+
+const beginSnapshot = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY';
+
+class FindingList {
+  readonly findings: Finding[] = [];
+
+  add(finding: Finding): void {
+    if (this.findings.length < maxFindings) this.findings.push(finding);
   }
 }
 
