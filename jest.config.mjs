@@ -5,9 +5,9 @@ export default {
   testMatch: ['**/*.test.ts'],
   transform: {
     '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript' } } }],
-    '/node_modules/cookie/.+\\.js$': ['@swc/jest', { jsc: { target: 'es2022' } }],
+    '/node_modules/(?:cookie|jose)/.+\\.js$': ['@swc/jest', { jsc: { target: 'es2022' } }],
   },
-  // Fastify's inject requires cookie, which is an ES module; jest can't require those before Node 24.
-  transformIgnorePatterns: ['/node_modules/(?!cookie/)'],
+  // These are ES modules, which jest can't require before Node 24. (Fastify's inject requires cookie.)
+  transformIgnorePatterns: ['/node_modules/(?!(?:cookie|jose)/)'],
   testTimeout: 30_000,
 };

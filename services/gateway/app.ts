@@ -1,16 +1,21 @@
 import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import type { Logger } from '../../shared/telemetry/logger.ts';
 import type { Metrics } from '../../shared/telemetry/metrics.ts';
+import { addDoor } from './auth/door.ts';
+import type { AccessSettings } from './auth/settings.ts';
+import { createTokenVerifier } from './auth/verify-token.ts';
 import type { Ledger } from './ledger-when-connected.ts';
 import { addAccessLog } from './plugins/access-log.ts';
 import { closeWhenStopping } from './plugins/close-when-stopping.ts';
 import { addCommandIdentity } from './plugins/command-identity.ts';
 import { addHttpSpans } from './plugins/http-spans.ts';
 import { answerJsonAsAscii } from './plugins/json-as-ascii.ts';
+import { addJsonBodies } from './plugins/json-body.ts';
 import { addNotFound } from './plugins/not-found.ts';
 import { addOpenApi } from './plugins/openapi.ts';
 import { addProblemAnswers, answerBrokenHttp, answerFault } from './plugins/problem-json.ts';
 import { addRequestIds, requestIdOf } from './plugins/request-id.ts';
+import { addSecurityHeaders } from './plugins/security-headers.ts';
 import { addValidation } from './plugins/validation.ts';
 import { addAccountRoutes } from './routes/accounts.ts';
 import { addHealthRoutes } from './routes/health.ts';
@@ -24,6 +29,9 @@ const MAX_HEADER_BYTES = 16 * 1024;
 /** A request must have arrived whole within this: a caller that trickles must not keep a connection for ever. */
 const ARRIVAL_LIMIT_MS = 10_000;
 
+/** How often late requests are looked for. Node's default is 30 s, so that one could take 40 s. */
+const LATE_CHECK_MS = 1_000;
+
 /** Longer than proxies keep an idle connection (nginx: 60 s), so that it is theirs to close and no request is lost. */
 const KEEP_ALIVE_MS = 75_000;
 
@@ -35,8 +43,10 @@ export async function buildApp(options: {
   jsonAsAscii?: boolean;
   /** Where traces are looked at, without the id at its end. */
   traceUrl?: string | undefined;
+  /** Without it everyone may use the API, as often as they like. */
+  access?: Pick<AccessSettings, 'tokens' | 'rateLimit' | 'trustProxy'>;
 }): Promise<FastifyInstance> {
-  const { ledger, logger, metrics, jsonAsAscii = false, traceUrl } = options;
+  const { ledger, logger, metrics, jsonAsAscii = false, traceUrl, access } = options;
   const loggerInstance: FastifyBaseLogger = logger;
   const app: FastifyInstance = fastify({
     loggerInstance,
@@ -45,10 +55,11 @@ export async function buildApp(options: {
     childLoggerFactory: (parent) => parent,
     genReqId: requestIdOf,
     requestIdHeader: false,
+    trustProxy: access?.trustProxy ?? false,
     bodyLimit: BODY_LIMIT_BYTES,
     // A long id is a wrong id, as a short one is; the limit on headers bounds it.
     routerOptions: { maxParamLength: MAX_HEADER_BYTES },
-    http: { maxHeaderSize: MAX_HEADER_BYTES },
+    http: { maxHeaderSize: MAX_HEADER_BYTES, connectionsCheckingInterval: LATE_CHECK_MS },
     requestTimeout: ARRIVAL_LIMIT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     onProtoPoisoning: 'error',
@@ -62,20 +73,22 @@ export async function buildApp(options: {
     },
     clientErrorHandler: answerBrokenHttp,
   });
-  // Bodies are JSON or nothing.
-  app.removeContentTypeParser('text/plain');
 
   addRequestIds(app);
+  addSecurityHeaders(app);
   addCommandIdentity(app);
   addHttpSpans(app, traceUrl);
   addAccessLog(app, logger, metrics);
+  addJsonBodies(app);
   addValidation(app);
   addProblemAnswers(app);
   addNotFound(app);
   closeWhenStopping(app);
   if (jsonAsAscii) answerJsonAsAscii(app);
+  const tokens = access?.tokens && createTokenVerifier(access.tokens, logger);
+  const door = await addDoor(app, { tokens, limit: access?.rateLimit });
   await addOpenApi(app);
-  addAccountRoutes(app, ledger);
+  addAccountRoutes(app, ledger, door);
   addHealthRoutes(app, ledger);
   return app;
 }

@@ -1,15 +1,14 @@
 import { z } from 'zod';
-import { host, listenPort, onOff, optionalPort, secret, webPrefix } from '../../shared/config/fields.ts';
+import { host, listenPort, onOff, optionalPort, webPrefix } from '../../shared/config/fields.ts';
 import { parseSettings, type Environment } from '../../shared/config/parse-settings.ts';
 import { logLevelOf, logSettings, natsSettings, opsSettings } from '../../shared/config/setting-groups.ts';
+import { accessSettings, readAccess } from './auth/settings.ts';
 
 /** Every setting of the gateway. */
 export const gatewaySettings = z.object({
   PORT: listenPort({ description: 'The port on which the gateway answers HTTP.', default: '8080' }),
   HOST: host({ description: 'The address on which the gateway answers HTTP.', default: '127.0.0.1' }),
-  APP_SECRET_KEY: secret({
-    description: 'The key that callers’ tokens will be signed with. Not used yet.',
-  }),
+  ...accessSettings,
   JSON_AS_ASCII: onOff({
     description: 'Whether answers write what is not ASCII as \\uXXXX.',
     default: 'off',
@@ -36,6 +35,7 @@ export function readGatewaySettings(env: Environment) {
   return {
     port: given.PORT,
     host: given.HOST,
+    access: readAccess(given),
     jsonAsAscii: given.JSON_AS_ASCII,
     /** Undefined links nowhere. */
     traceUrl: given.TRACE_URL,

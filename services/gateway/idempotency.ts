@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { commandIdOf } from '../../shared/messaging/command-id.ts';
 import type { CommandId } from '../../shared/contracts/primitives.ts';
 
-/** Whose keys they are while nobody has to say who they are. Later: the subject of the caller's token. */
+/** Whose keys they are where nobody has to say who they are; else they are the subject's of the caller's token. */
 export const ANONYMOUS = 'anonymous';
 
 /** 1 to 255 visible ASCII characters. A header sent twice arrives joined by ", ", whose blank is not one of them. */

@@ -29,9 +29,11 @@ async function start(service: Service<GatewaySettings>): Promise<void> {
   );
   onStop('the ledger client', () => ledger.close());
 
-  const { jsonAsAscii, traceUrl } = settings;
-  const app = await buildApp({ ledger, logger, metrics, jsonAsAscii, traceUrl });
+  const { access, jsonAsAscii, traceUrl } = settings;
+  const app = await buildApp({ ledger, logger, metrics, jsonAsAscii, traceUrl, access });
   onStop('the HTTP server', () => app.close());
+  logger.info(access.inWords);
+  for (const caution of access.cautions) logger.warn(caution);
   const { host, port } = settings;
   try {
     const address = await app.listen({ host, port, listenTextResolver: (url) => `listening on ${url}` });

@@ -10,9 +10,17 @@ interface FieldOptions {
 }
 
 /** A setting made from its text; `read` answers undefined for a text that it can't accept. */
-function field<Value>(facts: SettingFacts & { default: string }, read: (text: string) => Value | undefined) {
+export function field<Value>(
+  facts: SettingFacts & { default: string },
+  read: (text: string) => Value | undefined,
+) {
   // prefault, not default: the default is read like any other text, so that it can't be one that we would refuse.
   return reading(facts.expected, read).prefault(facts.default).register(settingFacts, facts);
+}
+
+/** The same, of a setting that may be left out. */
+export function optionalField<Value>(facts: SettingFacts, read: (text: string) => Value | undefined) {
+  return reading(facts.expected, read).optional().register(settingFacts, facts);
 }
 
 function reading<Value>(expected: string, read: (text: string) => Value | undefined) {
@@ -88,9 +96,9 @@ export function urlList(options: FieldOptions & { schemes: readonly string[] }) 
 /** The beginning of web addresses, which something is appended to; it may be left out. */
 export function webPrefix({ description }: { description: string }) {
   const expected = 'the beginning of a URL, such as https://traces.example/trace/';
-  return reading(expected, (text) => (isServerUrl(text, ['http', 'https']) ? text : undefined))
-    .optional()
-    .register(settingFacts, { description, expected });
+  return optionalField({ description, expected }, (text) =>
+    isServerUrl(text, ['http', 'https']) ? text : undefined,
+  );
 }
 
 /** A switch: on or off. */

@@ -14,15 +14,15 @@ export function addCommandIdentity(app: FastifyInstance): void {
 }
 
 /**
- * The `onRequest` hook of routes that change something: before the body is read, so that every answer to a command,
- * also a refusal of its body, carries its key and id.
+ * The `onRequest` hook of routes that change something, once it is known who asks: before the body is read, so that every
+ * answer to a caller who may send commands, also a refusal of the body, carries the command's key and id.
  */
 export function takeIdempotencyKey(
   request: FastifyRequest,
   reply: FastifyReply,
   done: (error?: Error) => void,
 ): void {
-  const command = identifyCommand(ANONYMOUS, request.headers['idempotency-key']);
+  const command = identifyCommand(request.caller?.subject ?? ANONYMOUS, request.headers['idempotency-key']);
   if (command === undefined) {
     const message = 'must be 1 to 255 visible ASCII characters, sent once';
     done(new InvalidInput([{ field: 'Idempotency-Key', message }]));

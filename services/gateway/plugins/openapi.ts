@@ -5,14 +5,20 @@ import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fast
 import type { OpenAPIV3_1 } from 'openapi-types';
 import { z } from 'zod';
 import { readVersion } from '../../../shared/config/read-version.ts';
+import { PAGE_HEADERS } from './security-headers.ts';
+import type { Scope } from '../auth/caller.ts';
+import type { Door } from '../auth/door.ts';
 
 /**
  * The page needs nothing from elsewhere. The plugin's own policy would make browsers ask for its files by HTTPS, which
  * nobody answers where the gateway is reached by plain HTTP on another address than loopback.
  */
 const DOCS_CSP =
-  "default-src 'self'; base-uri 'self'; frame-ancestors 'self'; object-src 'none'; img-src 'self' data:; " +
-  "script-src 'self'; style-src 'self' 'unsafe-inline'";
+  "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'; " +
+  "img-src 'self' data:; script-src 'self'; style-src 'self' 'unsafe-inline'";
+
+/** The name of the security scheme. */
+const TOKEN = 'token';
 
 /** `GET /openapi.json`, and a page to try the API on at `/docs`. Must be added before the routes that it describes. */
 export async function addOpenApi(app: FastifyInstance): Promise<void> {
@@ -27,6 +33,19 @@ export async function addOpenApi(app: FastifyInstance): Promise<void> {
         version: readVersion(),
         license: { name: 'MIT', identifier: 'MIT' },
       },
+      components: {
+        securitySchemes: {
+          [TOKEN]: {
+            type: 'http',
+            scheme: 'bearer',
+            bearerFormat: 'JWT',
+            description:
+              'A signed JSON Web Token. Its claim `scope` has `balance:read`, `balance:write` (which includes it) or ' +
+              '`balance:admin` (which includes both); its claim `accounts`, when there is one, narrows it to at most ' +
+              '100 account ids.',
+          },
+        },
+      },
       tags: [
         { name: 'accounts', description: 'Balances, and what changes them.' },
         { name: 'health', description: 'For load balancers and supervisors.' },
@@ -39,6 +58,12 @@ export async function addOpenApi(app: FastifyInstance): Promise<void> {
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     staticCSP: DOCS_CSP,
+    uiHooks: {
+      onRequest: (_request, reply, next) => {
+        reply.headers(PAGE_HEADERS);
+        next();
+      },
+    },
     theme: { title: 'Holdfast API' },
     uiConfig: {
       layout: 'BaseLayout',
@@ -48,6 +73,12 @@ export async function addOpenApi(app: FastifyInstance): Promise<void> {
     },
   });
   app.get('/openapi.json', (_request, reply) => reply.send(app.swagger()));
+}
+
+/** What a route needs, for its `security`: a token with this scope, which a gateway that asks for none takes as well. */
+export function neededFor({ asksForTokens }: Door, scope: Scope): Record<string, string[]>[] {
+  const needed = { [TOKEN]: [scope] };
+  return asksForTokens ? [needed] : [{}, needed];
 }
 
 /** What zod says about its own workings, and a client need not know. */

@@ -12,6 +12,17 @@ const RETRY_AFTER_S = '1';
 
 const BODY_MUST_BE_JSON: FieldError = { field: 'body', message: 'must be a JSON object' };
 
+/** Thrown where nothing can be answered, by hooks of others: the answer it stands for. */
+export class RequestRefused extends Error {
+  override readonly name = 'RequestRefused';
+  readonly view: ErrorView;
+
+  constructor(view: ErrorView) {
+    super(view.detail);
+    this.view = view;
+  }
+}
+
 /** Every error that leaves the gateway does so as `application/problem+json`, from here. */
 export function sendProblem(
   reply: FastifyReply,
@@ -86,6 +97,7 @@ function problemFrom(
 /** The error that a fault of the caller's is; undefined when it isn't the caller's. */
 function refusalOf(error: FastifyError): ErrorView | undefined {
   if (error instanceof InvalidInput) return invalid(error.fields);
+  if (error instanceof RequestRefused) return error.view;
   switch (error.code) {
     case 'FST_ERR_CTP_INVALID_JSON_BODY':
       return invalid([{ field: 'body', message: 'must be valid JSON, with no member named __proto__' }]);

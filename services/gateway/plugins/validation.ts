@@ -47,6 +47,7 @@ function fieldErrorsOf(issue: z.core.$ZodIssue): FieldError[] {
   return [{ field: fieldName(place), message: issue.message }];
 }
 
-function fieldName(place: readonly string[]): string {
+/** The name of a field of the caller's, short enough to be shown. */
+export function fieldName(place: readonly string[]): string {
   return place.join('.').slice(0, MAX_FIELD_NAME_LENGTH);
 }

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ErrorCode } from '../../../shared/contracts/error-codes.ts';
 import type { AccountView, AppliedOutcome, ErrorView } from '../../../shared/contracts/outcomes.ts';
+import type { AccountId } from '../../../shared/contracts/primitives.ts';
 import {
   accountAnswerSchema,
   accountParamsSchema,
@@ -17,6 +18,8 @@ import {
   type AmountBody,
   type SubtractAnswer,
 } from '../http-schemas.ts';
+import { refusesAccount, type Door } from '../auth/door.ts';
+import { neededFor } from '../plugins/openapi.ts';
 import type { Ledger } from '../ledger-when-connected.ts';
 import type { CommandIdentity } from '../idempotency.ts';
 import { takeIdempotencyKey } from '../plugins/command-identity.ts';
@@ -27,6 +30,9 @@ const LEDGER_DEADLINE_MS = 4_900;
 
 const queryErrors = [
   'invalid_request',
+  'unauthorized',
+  'forbidden',
+  'rate_limited',
   'account_not_found',
   'internal',
   'overloaded',
@@ -46,7 +52,12 @@ const addErrors = [
 const subtractErrors = [...addErrors, 'insufficient_funds'] as const satisfies ErrorCode[];
 
 /** The routes about accounts. They know HTTP and the contracts; what a balance is, only the ledger knows. */
-export function addAccountRoutes(app: FastifyInstance, ledger: Ledger): void {
+export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, door: Door): void {
+  const changing = {
+    hooks: [...door.hooksFor('balance:write'), takeIdempotencyKey],
+    security: neededFor(door, 'balance:write'),
+  };
+
   app.get(
     '/api/ping',
     {
@@ -63,8 +74,10 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger): void {
   app.get<{ Params: AccountParams }>(
     '/api/status/:id',
     {
+      onRequest: door.hooksFor('balance:read'),
       schema: {
         operationId: 'status',
+        security: neededFor(door, 'balance:read'),
         summary: 'An account and its balance',
         tags: ['accounts'],
         params: accountParamsSchema,
@@ -75,7 +88,9 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger): void {
       },
     },
     async (request, reply) => {
-      const query = { accountId: request.params.id };
+      const accountId = request.params.id;
+      if (refusesAccount(request, reply, accountId)) return reply;
+      const query = { accountId, ...narrowing(request) };
       const answer = await ledger.ask('account', query, {
         deadlineMs: LEDGER_DEADLINE_MS,
         parentSpan: request.span,
@@ -88,9 +103,10 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger): void {
   app.post<{ Body: AmountBody }>(
     '/api/add',
     {
-      onRequest: takeIdempotencyKey,
+      onRequest: changing.hooks,
       schema: {
         operationId: 'add',
+        security: changing.security,
         summary: 'Adds an amount to an account’s balance',
         tags: ['accounts'],
         headers: commandHeadersSchema,
@@ -108,9 +124,10 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger): void {
     app.post<{ Body: AmountBody }>(
       path,
       {
-        onRequest: takeIdempotencyKey,
+        onRequest: changing.hooks,
         schema: {
           operationId,
+          security: changing.security,
           summary,
           tags: ['accounts'],
           headers: commandHeadersSchema,
@@ -130,15 +147,21 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger): void {
   ): Promise<FastifyReply> {
     const { command, span } = request;
     if (command === undefined) throw new Error(`${kind} came without its idempotency key`);
+    if (refusesAccount(request, reply, id)) return reply;
     const outcome = await ledger.send(
       kind,
-      { id: command.commandId, accountId: id, amount },
+      { id: command.commandId, accountId: id, amount, ...narrowing(request) },
       { deadlineMs: LEDGER_DEADLINE_MS, parentSpan: span },
     );
     if (outcome.replayed === true) reply.header('idempotency-replayed', 'true');
     if (!outcome.ok) return sendProblem(reply, inHttpWords(outcome.error), command);
     return reply.send(changeAnswer(outcome, command));
   }
+}
+
+/** For the ledger, which has the last word about what a narrowed caller may touch. */
+function narrowing({ caller }: FastifyRequest): { allowedAccounts?: AccountId[] } {
+  return caller?.accounts === undefined ? {} : { allowedAccounts: [...caller.accounts] };
 }
 
 /** The ledger's error with the fields as the HTTP API calls them. */

@@ -1,0 +1,160 @@
+import rateLimit, { normalizeIP } from '@fastify/rate-limit';
+import type {
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  onRequestAsyncHookHandler,
+  onRequestHookHandler,
+} from 'fastify';
+import type { ErrorView } from '../../../shared/contracts/outcomes.ts';
+import type { AccountId } from '../../../shared/contracts/primitives.ts';
+import { RequestRefused, sendProblem } from '../plugins/problem-json.ts';
+import type { Caller, Scope } from './caller.ts';
+import type { RateLimit } from './settings.ts';
+import { KeysUnavailable } from './trusted-keys.ts';
+import { TokenRefused, type TokenVerifier } from './verify-token.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who asks, where callers must show a token. */
+    caller: Caller | undefined;
+    /** Why there is no caller, until the rate limit has counted the attempt. */
+    notAdmitted: NotAdmitted | undefined;
+  }
+}
+
+type Hook = onRequestHookHandler | onRequestAsyncHookHandler;
+
+/** What stands before a route: who asks, how often, and whether they may. */
+export interface Door {
+  /** Whether callers must show a token. */
+  readonly asksForTokens: boolean;
+  /** The `onRequest` hooks of a route that needs this scope; none where everyone may come in at any time. */
+  readonly hooksFor: (scope: Scope) => Hook[];
+}
+
+/** Callers remembered by the rate limit; past them the longest silent ones begin anew. */
+const COUNTED_CALLERS = 20_000;
+
+const REALM = 'Bearer realm="holdfast"';
+
+const KEYS_UNAVAILABLE: ErrorView = {
+  code: 'unavailable',
+  detail: 'The keys that tokens are checked with can’t be had just now.',
+};
+
+interface NotAdmitted {
+  readonly challenge: string;
+  readonly detail: string;
+}
+
+/** Puts up the door: without `tokens` everyone may come in, without `limit` as often as they like. */
+export async function addDoor(
+  app: FastifyInstance,
+  options: { tokens: TokenVerifier | undefined; limit: RateLimit | undefined },
+): Promise<Door> {
+  const { tokens, limit } = options;
+  app.decorateRequest('caller', undefined);
+  app.decorateRequest('notAdmitted', undefined);
+  const first: Hook[] = [];
+  if (tokens !== undefined) first.push(identifyBy(tokens));
+  if (limit !== undefined) first.push(await limitOf(app, limit));
+  return {
+    asksForTokens: tokens !== undefined,
+    hooksFor: (scope) => (tokens === undefined ? first : [...first, admit(scope)]),
+  };
+}
+
+/** Finds out who asks; whether that will do is for `admit` to say. */
+function identifyBy(tokens: TokenVerifier): onRequestAsyncHookHandler {
+  return async (request) => {
+    const shown = tokenOf(request);
+    if (typeof shown !== 'string') {
+      request.notAdmitted = shown;
+      return;
+    }
+    try {
+      request.caller = tokens.known(shown) ?? (await tokens.verify(shown));
+    } catch (error) {
+      if (error instanceof TokenRefused) request.notAdmitted = notAdmitted('invalid_token', error.message);
+      else if (error instanceof KeysUnavailable) throw new RequestRefused(KEYS_UNAVAILABLE);
+      else throw error;
+    }
+  };
+}
+
+/** The token of the `Authorization` header; or why there is none. */
+function tokenOf(request: FastifyRequest): string | NotAdmitted {
+  // Before the header: a URL is written into logs and histories on its way, so this token is known to others.
+  if (Object.hasOwn(request.query as object, 'access_token')) {
+    return notAdmitted(
+      'invalid_request',
+      'a token in the URL is not taken: send it in the Authorization header',
+    );
+  }
+  const [, token] = /^Bearer +([\w.~+/-]+=*)$/i.exec(request.headers.authorization ?? '') ?? [];
+  if (token !== undefined) return token;
+  // RFC 6750 §3.1: who has shown nothing is told no error.
+  return { challenge: REALM, detail: 'Send a token: Authorization: Bearer …' };
+}
+
+function notAdmitted(error: 'invalid_token' | 'invalid_request', reason: string): NotAdmitted {
+  return { challenge: challengeOf(error, reason), detail: sentence(reason) };
+}
+
+function sentence(reason: string): string {
+  return `${reason[0]?.toUpperCase()}${reason.slice(1)}.`;
+}
+
+function challengeOf(error: string, reason: string): string {
+  return `${REALM}, error="${error}", error_description="${reason}"`;
+}
+
+/** Lets in who has shown a good token with this scope. */
+function admit(scope: Scope): onRequestHookHandler {
+  return (request, reply, done) => {
+    const { caller, notAdmitted: refused } = request;
+    if (caller === undefined) {
+      const { challenge = REALM, detail = '' } = refused ?? {};
+      reply.header('www-authenticate', challenge);
+      sendProblem(reply, { code: 'unauthorized', detail }, undefined);
+    } else if (caller.scopes.has(scope)) {
+      done();
+    } else {
+      const reason = `this needs a token with the scope ${scope}`;
+      reply.header('www-authenticate', `${challengeOf('insufficient_scope', reason)}, scope="${scope}"`);
+      sendProblem(reply, { code: 'forbidden', detail: sentence(reason) }, undefined);
+    }
+  };
+}
+
+/** Whether the caller's token is narrowed to other accounts than this one; then it has been answered. */
+export function refusesAccount(request: FastifyRequest, reply: FastifyReply, accountId: AccountId): boolean {
+  const { caller, command } = request;
+  if (caller?.accounts === undefined || caller.accounts.includes(accountId)) return false;
+  const reason = 'the token is not for this account';
+  reply.header('www-authenticate', challengeOf('insufficient_scope', reason));
+  sendProblem(reply, { code: 'forbidden', detail: sentence(reason) }, command);
+  return true;
+}
+
+/** Counts a caller by its subject, and whoever has shown no good token by address (an IPv6 network of /64 is one). */
+async function limitOf(
+  app: FastifyInstance,
+  { max, windowMs }: RateLimit,
+): Promise<onRequestAsyncHookHandler> {
+  await app.register(rateLimit, {
+    global: false,
+    max,
+    timeWindow: windowMs,
+    cache: COUNTED_CALLERS,
+    enableDraftSpec: true,
+    keyGenerator: ({ caller, ip }) => (caller === undefined ? normalizeIP(ip) : `token ${caller.subject}`),
+    errorResponseBuilder: () =>
+      new RequestRefused({
+        code: 'rate_limited',
+        detail: `More than ${max} requests in ${windowMs / 1_000} s from this caller.`,
+      }),
+  });
+  return app.rateLimit();
+}

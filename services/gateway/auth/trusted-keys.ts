@@ -1,0 +1,84 @@
+import { createRemoteJWKSet, errors, type JWTVerifyGetKey } from 'jose';
+import { createSecretKey } from 'node:crypto';
+import { describeError } from '../../../shared/telemetry/describe-error.ts';
+import type { Logger } from '../../../shared/telemetry/logger.ts';
+import type { TokenSettings } from './settings.ts';
+
+/** Below the 5 s within which a caller is promised an answer, with time left for the ledger. */
+const FETCH_LIMIT_MS = 2_000;
+
+/** A withdrawn key stops counting within this (and what `VerifiedTokens` adds). */
+const KEYS_KEPT_MS = 300_000;
+
+/** A token with an unknown key may have the keys fetched anew, but not more often: such tokens are made easily. */
+const FETCH_EVERY_MS = 5_000;
+
+const PUBLIC_KEY_ALGORITHMS = 'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519'.split(
+  ' ',
+);
+
+/** The keys are elsewhere and can't be had: nobody can say whether a token is good. */
+export class KeysUnavailable extends Error {
+  override readonly name = 'KeysUnavailable';
+}
+
+/** What a signature is checked with. */
+export interface TrustedKeys {
+  /** No others: the header of a token must not choose how it is checked (RFC 8725 §3.1). */
+  readonly algorithms: string[];
+  /** The key for one token. Rejects with `KeysUnavailable`. */
+  readonly keyOf: JWTVerifyGetKey;
+}
+
+/** The key of `APP_SECRET_KEY`, or those of a key set elsewhere, which are fetched at once and kept. */
+export function trustedKeys(keys: TokenSettings['keys'], logger: Logger): TrustedKeys {
+  if (keys.kind === 'jwks') return remoteKeys(keys.url, logger);
+  const key = secretKeyOf(keys.secret);
+  return { algorithms: ['HS256'], keyOf: () => key };
+}
+
+/** `APP_SECRET_KEY` as a key: its bytes in UTF-8. */
+export function secretKeyOf(secret: string) {
+  return createSecretKey(secret, 'utf8');
+}
+
+function remoteKeys(url: URL, logger: Logger): TrustedKeys {
+  const find = createRemoteJWKSet(url, {
+    timeoutDuration: FETCH_LIMIT_MS,
+    cacheMaxAge: KEYS_KEPT_MS,
+    cooldownDuration: FETCH_EVERY_MS,
+  });
+  const from = url.href;
+  let failing = false;
+  const told = async <T>(keys: Promise<T>): Promise<T> => {
+    try {
+      const found = await keys;
+      if (failing) logger.info({ from }, 'the keys of AUTH_JWKS_URL are there again');
+      failing = false;
+      return found;
+    } catch (error) {
+      if (isAboutTheToken(error)) throw error;
+      // Once, not at every request.
+      if (!failing) {
+        const err = describeError(error);
+        logger.error(
+          { err, from },
+          'the keys of AUTH_JWKS_URL can’t be had: nobody is let in until they are',
+        );
+      }
+      failing = true;
+      throw new KeysUnavailable('the keys can’t be had');
+    }
+  };
+  // So that the first caller does not wait for them, and a wrong address is told at the start.
+  told(find.reload()).catch(() => undefined);
+  return {
+    algorithms: PUBLIC_KEY_ALGORITHMS,
+    keyOf: (header, token) => told(find(header, token)),
+  };
+}
+
+/** The set has been read, and has no one key for this token. */
+function isAboutTheToken(error: unknown): boolean {
+  return error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys;
+}

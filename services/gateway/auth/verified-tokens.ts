@@ -1,0 +1,38 @@
+import type { Caller } from './caller.ts';
+
+/** Tokens kept. A header is at most 16 KiB, so the worst is 64 MB; a usual token has half a KiB. */
+const MAX_KEPT = 4_096;
+
+/** A key that its issuer has withdrawn must stop counting, so no token is believed for longer without looking again. */
+const MAX_KEPT_MS = 60_000;
+
+interface Kept {
+  readonly caller: Caller;
+  readonly untilMs: number;
+}
+
+/** Callers by the text of their token, so that a signature is checked once a minute and not once a request. */
+export class VerifiedTokens {
+  readonly #kept = new Map<string, Kept>();
+
+  /** Undefined when the token is not known, or has to be looked at again. */
+  find(token: string, nowMs: number): Caller | undefined {
+    const kept = this.#kept.get(token);
+    if (kept === undefined) return undefined;
+    if (nowMs < kept.untilMs) return kept.caller;
+    this.#kept.delete(token);
+    return undefined;
+  }
+
+  /** `expiresMs` is when the token ends, in milliseconds since 1970. */
+  keep(token: string, caller: Caller, expiresMs: number, nowMs: number): void {
+    if (this.#kept.size >= MAX_KEPT) {
+      // The oldest goes: a map has its keys in the order in which they came.
+      for (const oldest of this.#kept.keys()) {
+        this.#kept.delete(oldest);
+        break;
+      }
+    }
+    this.#kept.set(token, { caller, untilMs: Math.min(expiresMs, nowMs + MAX_KEPT_MS) });
+  }
+}

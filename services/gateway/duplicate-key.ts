@@ -1,0 +1,22 @@
+/** What matters in valid JSON: where objects begin and end, and texts, with the colon that makes one a key. */
+const TOKENS = /[{}]|"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?/g;
+
+/**
+ * The first key that one object of this JSON has twice. `JSON.parse` takes the last of them, other readers on the way the
+ * first: so what one of them has checked is not what is done (RFC 8259 §4). The text must be valid JSON.
+ */
+export function findDuplicateKey(json: string): string | undefined {
+  const open: Set<string>[] = [];
+  for (const [token, colon] of json.matchAll(TOKENS)) {
+    if (token === '{') open.push(new Set());
+    else if (token === '}') open.pop();
+    else if (colon !== undefined) {
+      // Escapes are other spellings of the same key.
+      const key = JSON.parse(token.slice(0, -colon.length)) as string;
+      const keys = open.at(-1);
+      if (keys?.has(key) === true) return key;
+      keys?.add(key);
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,29 @@
+import type { FastifyInstance } from 'fastify';
+import { findDuplicateKey } from '../duplicate-key.ts';
+import { RequestRefused } from './problem-json.ts';
+import { fieldName, InvalidInput } from './validation.ts';
+
+/** Bodies are plain JSON or nothing, and say one thing: no compression, no key twice, no key that changes prototypes. */
+export function addJsonBodies(app: FastifyInstance): void {
+  app.removeContentTypeParser('text/plain');
+  const parse = app.getDefaultJsonParser('error', 'error');
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    const text = body.toString();
+    void parse(request, text, (error, value) => {
+      const twice = error === null ? findDuplicateKey(text) : undefined;
+      if (twice === undefined) done(error, value);
+      else done(new InvalidInput([{ field: fieldName([twice]), message: 'is there twice' }]));
+    });
+  });
+  app.addHook('preParsing', (request, reply, payload, done) => {
+    const encoding = request.headers['content-encoding'];
+    if (encoding === undefined || encoding.toLowerCase() === 'identity') {
+      done(null, payload);
+      return;
+    }
+    // RFC 9110 §12.5.3: with a 415 it says what would have been taken.
+    reply.header('accept-encoding', 'identity');
+    const detail = 'The body must be sent as it is, not compressed.';
+    done(new RequestRefused({ code: 'unsupported_media_type', detail }));
+  });
+}

@@ -1,0 +1,81 @@
+import { parseArgs } from 'node:util';
+import { z } from 'zod';
+import { maxAllowedAccounts } from '../../../shared/contracts/limits.ts';
+import { accountIdSchema } from '../../../shared/contracts/primitives.ts';
+import { MAX_SUBJECT_LENGTH, scopes } from '../auth/caller.ts';
+import type { TokenWish } from '../auth/sign-token.ts';
+
+export const usage = `npm run -s token -- --scope SCOPE [options]
+  --scope SCOPE     ${scopes.join(', ')} (each includes those before it)
+  --expires PERIOD  how long it is good for: 90s, 30m, 1h, 7d, at most 366d   (1h)
+  --account ID      narrows it to this account; up to ${maxAllowedAccounts} times
+  --subject NAME    whom it stands for; idempotency keys are this name's own   (operator)
+Prints the token alone, signed with APP_SECRET_KEY (from the environment or .env), as the gateway takes it.`;
+
+const DAY_S = 86_400;
+const UNITS_S: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: DAY_S };
+const MAX_LIFETIME_S = 366 * DAY_S;
+
+/** What is wrong with the words after `--`, and what they could be. */
+export class WrongOptions extends Error {
+  constructor(problem: string) {
+    super(`${problem}\n\n${usage}`);
+    this.name = 'WrongOptions';
+  }
+}
+
+const optionsSchema = z.object({
+  scope: z
+    .array(z.enum(scopes, `must be one of ${scopes.join(', ')}`))
+    .min(1, `is missing: one of ${scopes.join(', ')}`),
+  expires: z.string().transform((text, context) => {
+    const [, count = '', unit = ''] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
+    const lifetimeS = Number(count) * (UNITS_S[unit] ?? 0);
+    if (lifetimeS >= 1 && lifetimeS <= MAX_LIFETIME_S) return lifetimeS;
+    context.addIssue({
+      code: 'custom',
+      message: 'must be a period such as 90s, 30m, 1h or 7d, at most 366d',
+    });
+    return z.NEVER;
+  }),
+  account: z.array(accountIdSchema).max(maxAllowedAccounts, `may be there ${maxAllowedAccounts} times`),
+  subject: z
+    .string()
+    .min(1, 'must not be empty')
+    .max(MAX_SUBJECT_LENGTH, `may have ${MAX_SUBJECT_LENGTH} characters`),
+});
+
+/** What the words after `--` ask for; undefined is for help. Throws `WrongOptions`, which names all that is wrong. */
+export function readOptions(args: readonly string[]): TokenWish | undefined {
+  const words = readWords(args);
+  if (words.help === true) return undefined;
+  const parsed = optionsSchema.safeParse({
+    ...words,
+    // Several may stand in one word, as in the claim.
+    scope: words.scope.flatMap((word) => word.split(/[ ,]+/)).filter((word) => word !== ''),
+  });
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map(({ path, message }) => `--${String(path[0])} ${message}`);
+    throw new WrongOptions([...new Set(problems)].join('\n'));
+  }
+  const { scope, expires, account, subject } = parsed.data;
+  return { scopes: scope, lifetimeS: expires, subject, accounts: account.length === 0 ? undefined : account };
+}
+
+function readWords(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        scope: { type: 'string', multiple: true, default: [] },
+        expires: { type: 'string', default: '1h' },
+        account: { type: 'string', multiple: true, default: [] },
+        // Always the same: were it made up, a command sent again with a new token would be another one.
+        subject: { type: 'string', default: 'operator' },
+        help: { type: 'boolean' },
+      },
+    }).values;
+  } catch (error) {
+    throw new WrongOptions(error instanceof Error ? error.message : String(error));
+  }
+}
