@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { gatewaySettings } from '../../services/gateway/config.ts';
+import { gatewaySettings, readGatewaySettings } from '../../services/gateway/config.ts';
 import { ledgerSettings, readLedgerSettings } from '../../services/ledger/config.ts';
 import { settlerSettings } from '../../services/settler/config.ts';
 import { anyText, remotePort, secret } from '../../shared/config/fields.ts';
@@ -59,6 +59,7 @@ export function readLocalSettings(env: Environment) {
     isProduction: given.NODE_ENV.toLowerCase() === 'production',
     host: given.HOST,
     port: given.PORT,
+    access: readGatewaySettings(env).access,
     /** Of one's own; undefined when we start PostgreSQL ourselves. */
     database: isSet(env['DB_HOST']) ? readLedgerSettings(env).database : undefined,
     databaseName: given.DB_NAME,

@@ -1,3 +1,6 @@
+import type { AccessSettings, TokenSettings } from '../../services/gateway/auth/settings.ts';
+import { signToken } from '../../services/gateway/auth/sign-token.ts';
+
 /** Where to find something that listens on this host and port, for a person or program on the same machine. */
 export function originOf(host: string, port: number): string {
   if (host === '0.0.0.0') return `http://127.0.0.1:${port}`;
@@ -10,21 +13,41 @@ const ACCOUNT = '26c940a1-7228-4ea2-a3bc-e6460b172040';
 
 const ANSWER_MS = 2_000;
 
+/** Seconds that the token for the look takes to expire: the look is over by then. */
+const LOOK_TOKEN_S = 60;
+
+/** How a person gets a token that does for the first steps. */
+const TAKE_TOKEN = 'TOKEN=$(npm run -s token -- --scope balance:write --expires 1h)';
+
 /** Whether the first steps would work: a database of one's own may hold other accounts than ours. */
-export async function canTakeFirstSteps(origin: string): Promise<boolean> {
+export async function canTakeFirstSteps(origin: string, tokens: AccessSettings['tokens']): Promise<boolean> {
   try {
     const signal = AbortSignal.timeout(ANSWER_MS);
-    const answer = await fetch(`${origin}/api/status/${ACCOUNT}`, { signal });
+    const headers = tokens === undefined ? {} : { authorization: `Bearer ${await tokenForLook(tokens)}` };
+    const answer = await fetch(`${origin}/api/status/${ACCOUNT}`, { signal, headers });
     return answer.ok;
   } catch {
     return false;
   }
 }
 
-/** What to try on a fresh start: three lines for a shell. */
-export function firstSteps(origin: string): string[] {
+/** Rejects when tokens are another issuer's to give. */
+function tokenForLook({ keys, issuer, audience }: TokenSettings): Promise<string> {
+  if (keys.kind === 'jwks') return Promise.reject(new Error('tokens come from another issuer'));
+  const look = { subject: 'npm start', scopes: ['balance:read'], lifetimeS: LOOK_TOKEN_S } as const;
+  return signToken(look, { secret: keys.secret, issuer, audience });
+}
+
+/** What to try on a fresh start: lines for a shell, that gets a token first where one is needed. */
+export function firstSteps(origin: string, tokens: AccessSettings['tokens']): string[] {
   const body = JSON.stringify({ id: ACCOUNT, amount: '33.48' });
-  const post = (route: string) =>
-    `curl -sS -w '\\n' '${origin}/api/${route}' -H 'content-type: application/json' -d '${body}'`;
-  return [`curl -sS -w '\\n' '${origin}/api/status/${ACCOUNT}'`, post('add'), post('substract')];
+  const shown = tokens === undefined ? '' : ' -H "authorization: Bearer $TOKEN"';
+  const ask = (path: string) => `curl -sS -w '\\n' '${origin}/api/${path}'${shown}`;
+  const post = (route: string) => `${ask(route)} -H 'content-type: application/json' -d '${body}'`;
+  return [
+    ...(tokens === undefined ? [] : [`${TAKE_TOKEN}   # where APP_SECRET_KEY is the same`]),
+    ask(`status/${ACCOUNT}`),
+    post('add'),
+    post('substract'),
+  ];
 }

@@ -125,13 +125,14 @@ export class Supervisor {
     }
     await this.#keepService('gateway', () => Promise.resolve(env));
     await waitUntilReady('the gateway', () => origin, waiting);
-    const canTry = isFresh && (await canTakeFirstSteps(origin));
+    const canTry = isFresh && (await canTakeFirstSteps(origin, settings.access.tokens));
 
     const seconds = ((Date.now() - startedAtMs) / 1_000).toFixed(1);
     output.say(`\nHoldfast is ready on ${origin} after ${seconds} s. Its API: ${origin}/docs`);
+    output.say(`Access: ${settings.access.inWords}.`);
     // One's own is known, and may have a password in it.
     if (settings.natsUrl === undefined) output.say(`Services of your own reach it by NATS: ${natsUrl}`);
-    if (canTry) output.say(`Try it:\n\n${firstSteps(origin).join('\n')}\n`);
+    if (canTry) output.say(`Try it:\n\n${firstSteps(origin, settings.access.tokens).join('\n')}\n`);
     if (tracesEnv !== undefined) output.say('See what a request led to: npm run trace');
     output.say('Ctrl-C stops it.\n');
   }
