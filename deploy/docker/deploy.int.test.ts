@@ -70,6 +70,7 @@ describe('deploy.sh', () => {
         'compose up --remove-orphans --wait --wait-timeout 180 -d',
       ]);
       expect(output).toContain('Holdfast is on http://127.0.0.1:8099, and healthy.');
+      expect(output).toContain('token     APP_SECRET_KEY=... npm run -s token -- --scope balance:write');
       for (const secret of Object.values(secrets)) expect(output).not.toContain(secret);
     },
     LIMIT_MS,

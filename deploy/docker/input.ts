@@ -37,6 +37,7 @@ export function findInputProblems(env: Environment): string[] {
     else if (value.trim() !== value) problems.push(`${name} begins or ends with a blank.`);
   };
   secret('DB_PASSWORD', 'the password that the database gets at its first start', MIN_PASSWORD_LENGTH);
+  // Characters: bytes, of which the gateway wants as many, are never fewer.
   secret('APP_SECRET_KEY', 'the key that tokens are signed with', MIN_KEY_LENGTH);
 
   const ports = { PORT: readPort(env, 'PORT', 8080), WATCH_PORT: readPort(env, 'WATCH_PORT', 3000) };

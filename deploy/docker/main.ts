@@ -1,3 +1,4 @@
+import { isSet, type Environment } from '../../shared/config/parse-settings.ts';
 import { findInputProblems, readPort, readTask, USAGE } from './input.ts';
 import { ComposeFailed, Stack } from './stack.ts';
 
@@ -62,5 +63,12 @@ Holdfast is on http://${address}:${readPort(env, 'PORT', 8080)}, and healthy.
   API       http://${address}:${readPort(env, 'PORT', 8080)}/docs
   metrics   ${watch}/dashboards
   traces    ${watch}/jaeger
-`;
+${accessLine(env)}`;
+}
+
+/** What a caller must show, and where it comes from. */
+function accessLine(env: Environment): string {
+  if (env['AUTH'] === 'none') return 'EVERYONE who reaches it may use the API: AUTH is none.\n';
+  if (isSet(env['AUTH_JWKS_URL'])) return '  token     from the issuer whose keys are at AUTH_JWKS_URL\n';
+  return '  token     APP_SECRET_KEY=... npm run -s token -- --scope balance:write --expires 1h\n';
 }

@@ -20,7 +20,7 @@ describe('npm start -- --print-config', () => {
     const { code, text } = await start(['--print-config'], {
       PORT: '9123',
       FLASK_ENV: 'production',
-      APP_SECRET_KEY: 'hunter2',
+      APP_SECRET_KEY: 'hunter2'.repeat(5),
       LOG_LEVLE: 'debug',
     });
     expect(code).toBe(0);
