@@ -59,7 +59,12 @@ export async function buildApp(options: {
     bodyLimit: BODY_LIMIT_BYTES,
     // A long id is a wrong id, as a short one is; the limit on headers bounds it.
     routerOptions: { maxParamLength: MAX_HEADER_BYTES },
-    http: { maxHeaderSize: MAX_HEADER_BYTES, connectionsCheckingInterval: LATE_CHECK_MS },
+    http: {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      // Not longer than the limit on the whole request: Node exchanges the two then, and a body would have its 60 s.
+      headersTimeout: ARRIVAL_LIMIT_MS,
+      connectionsCheckingInterval: LATE_CHECK_MS,
+    },
     requestTimeout: ARRIVAL_LIMIT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     onProtoPoisoning: 'error',

@@ -5,7 +5,7 @@ import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fast
 import type { OpenAPIV3_1 } from 'openapi-types';
 import { z } from 'zod';
 import { readVersion } from '../../../shared/config/read-version.ts';
-import { PAGE_HEADERS } from './security-headers.ts';
+import { PAGES } from './security-headers.ts';
 import type { Scope } from '../auth/caller.ts';
 import type { Door } from '../auth/door.ts';
 
@@ -56,14 +56,8 @@ export async function addOpenApi(app: FastifyInstance): Promise<void> {
     transformObject: keepReferencedSchemas,
   });
   await app.register(swaggerUi, {
-    routePrefix: '/docs',
+    routePrefix: PAGES,
     staticCSP: DOCS_CSP,
-    uiHooks: {
-      onRequest: (_request, reply, next) => {
-        reply.headers(PAGE_HEADERS);
-        next();
-      },
-    },
     theme: { title: 'Holdfast API' },
     uiConfig: {
       layout: 'BaseLayout',

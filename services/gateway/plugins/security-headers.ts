@@ -1,17 +1,21 @@
 import type { FastifyInstance } from 'fastify';
 
-/** For every answer: a browser must take it for what it says it is. */
-export function addSecurityHeaders(app: FastifyInstance): void {
-  app.addHook('onRequest', (_request, reply, done) => {
-    reply.header('x-content-type-options', 'nosniff');
-    done();
-  });
-}
+/** Below here are pages for people. */
+export const PAGES = '/docs';
 
-/** For pages: nobody frames them, and nothing is told to where their links lead. */
-export const PAGE_HEADERS = {
+/** Nobody frames a page of ours, and nothing is told to where its links lead. */
+const PAGE_HEADERS = {
   'x-frame-options': 'DENY',
   'referrer-policy': 'no-referrer',
   'cross-origin-opener-policy': 'same-origin',
   'cross-origin-resource-policy': 'same-origin',
-} as const;
+};
+
+/** For every answer: a browser must take it for what it says it is. Beside the pages' Content-Security-Policy. */
+export function addSecurityHeaders(app: FastifyInstance): void {
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-content-type-options', 'nosniff');
+    if (request.url.startsWith(PAGES)) reply.headers(PAGE_HEADERS);
+    done();
+  });
+}
