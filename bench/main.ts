@@ -62,7 +62,7 @@ const auditAccounts = 10_000;
 const interruptedExitCode = 130;
 
 async function run(root: string, plan: Plan, stack: BenchStack, workDir: string): Promise<number> {
-  const ids = await openAccounts(stack.natsUrl, plan.accounts, progress('opening accounts', plan.accounts));
+  const ids = await openAccounts(stack.nats, plan.accounts, progress('opening accounts', plan.accounts));
   const loads = await writeLoads(workDir, ids);
   const { warmUp, measurements } = await measureAll(root, stack, plan, loads);
   await outboxIsEmpty(stack.database);

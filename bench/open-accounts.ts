@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import type { NatsAccess } from '../shared/config/nats-access.ts';
+import { inboxPrefixOf } from '../shared/contracts/nats-users.ts';
 import { connectNats } from '../shared/messaging/connect.ts';
 import { createLedgerClient } from '../shared/messaging/ledger-client/index.ts';
 import { createLogger } from '../shared/telemetry/logger.ts';
@@ -10,12 +12,17 @@ const atOnce = 2_000;
 
 /** Opens accounts with money on them, as another service would: over NATS. */
 export async function openAccounts(
-  natsUrl: string,
+  nats: NatsAccess,
   count: number,
   onProgress: (done: number) => void,
 ): Promise<string[]> {
   const logger = createLogger('bench', 'warn');
-  const link = await connectNats({ urls: [natsUrl], name: 'holdfast-bench', logger });
+  const link = await connectNats({
+    ...nats,
+    name: 'holdfast-bench',
+    inboxPrefix: inboxPrefixOf('tools'),
+    logger,
+  });
   const client = createLedgerClient({ link, logger, metrics: createMetrics() });
   const ids: string[] = [];
   const openOne = async (): Promise<string> => {

@@ -6,16 +6,19 @@ import { freePort } from '../deploy/local/free-port.ts';
 import { natsCacheDirs } from '../deploy/local/nats-binary/cache.ts';
 import { findNatsServer } from '../deploy/local/nats-binary/find-nats-server.ts';
 import { startNatsServer, type NatsServer } from '../deploy/local/nats-server.ts';
+import { envForNats } from '../deploy/local/nats-users.ts';
 import { startPostgres, type PostgresServer } from '../deploy/local/postgres-server.ts';
 import { ServiceProcess } from '../deploy/local/service-process.ts';
 import { envForTraces, startTraceReceiver } from '../deploy/local/traces/trace-receiver.ts';
+import type { NatsAccess } from '../shared/config/nats-access.ts';
 
 const databaseName = 'holdfast_bench';
 
 /** The whole of Holdfast on servers, ports and a data folder of its own. */
 export interface BenchStack {
   readonly url: string;
-  readonly natsUrl: string;
+  /** As the operators' tools reach it. */
+  readonly nats: NatsAccess;
   /** Where its metrics are, in Prometheus' text format. */
   readonly metricsUrls: readonly string[];
   /** Whose CPU time is counted, by name. */
@@ -58,7 +61,6 @@ export async function startBenchStack(options: {
       PATH: options.env['PATH'],
       NODE_ENV: 'production',
       LOG_LEVEL: 'warn',
-      NATS_URL: nats.url,
       DB_HOST: host,
       DB_PORT: String(port),
       DB_USER: user,
@@ -73,7 +75,11 @@ export async function startBenchStack(options: {
         service,
         root,
         port: await freePort(),
-        env: service === 'gateway' ? { ...env, GATEWAY_OPS_PORT: String(gatewayOpsPort) } : env,
+        env: {
+          ...env,
+          ...envForNats(nats, service),
+          ...(service === 'gateway' && { GATEWAY_OPS_PORT: String(gatewayOpsPort) }),
+        },
         nodeOptions,
       });
       await started.start();
@@ -83,7 +89,7 @@ export async function startBenchStack(options: {
     const pids = Object.fromEntries(services.map(({ service, pid }) => [service, pid]));
     return {
       url: services.at(-1)?.url ?? '',
-      natsUrl: nats.url,
+      nats: { urls: [nats.url], user: { name: 'tools', password: nats.passwords.tools } },
       metricsUrls: [
         `http://127.0.0.1:${gatewayOpsPort}`,
         ...services.filter(({ service }) => service !== 'gateway').map(({ url }) => url),

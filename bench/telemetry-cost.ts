@@ -61,7 +61,7 @@ interface Prepared {
 }
 
 async function prepare(stack: BenchStack, accounts: number, workDir: string): Promise<Prepared> {
-  const ids = await openAccounts(stack.natsUrl, accounts, progress('opening accounts', accounts));
+  const ids = await openAccounts(stack.nats, accounts, progress('opening accounts', accounts));
   const folder = await mkdtemp(join(workDir, 'load '));
   const [, load] = await writeLoads(folder, ids);
   return { stack, load };

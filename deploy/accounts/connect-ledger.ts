@@ -1,21 +1,24 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { loadEnvFile } from '../../shared/config/load-env-file.ts';
+import { readNatsAccess, type NatsAccess } from '../../shared/config/nats-access.ts';
 import { isSet, parseSettings } from '../../shared/config/parse-settings.ts';
 import { natsSettings } from '../../shared/config/setting-groups.ts';
+import { inboxPrefixOf } from '../../shared/contracts/nats-users.ts';
 import { connectNats } from '../../shared/messaging/connect.ts';
 import { createLedgerClient, type LedgerClient } from '../../shared/messaging/ledger-client/index.ts';
 import { createLogger } from '../../shared/telemetry/logger.ts';
 import { createMetrics } from '../../shared/telemetry/metrics.ts';
 import { localSettings } from '../local/config.ts';
 import { readRunning } from '../local/data-folder.ts';
+import { readNatsUser } from '../local/nats-users.ts';
 import { MendableProblem } from './mendable-problem.ts';
 
 const CONNECT_MS = 10_000;
 
 /**
  * Runs `use` with a client of the ledger behind the NATS that `NATS_URL` names, in `env` or the file `.env` here, or else
- * of the one that `npm start` runs on the data folder. Throws a `MendableProblem` when NATS can't be reached, a `SettingsError` when the
+ * of the one that `npm start` runs on the data folder, as its user `tools`. Throws a `MendableProblem` when NATS can't be reached, a `SettingsError` when the
  * settings are wrong, and what `use` throws.
  */
 export async function withLedger<Result>(
@@ -26,8 +29,9 @@ export async function withLedger<Result>(
   loadEnvFile(env, process.cwd());
   const logger = createLogger(name, 'error');
   const link = await connectNats({
-    urls: findNats(env),
+    ...(await findNats(env)),
     name: `holdfast-${name}`,
+    inboxPrefix: inboxPrefixOf('tools'),
     logger,
     stopping: AbortSignal.timeout(CONNECT_MS),
   }).catch(() => {
@@ -44,9 +48,15 @@ export async function withLedger<Result>(
   }
 }
 
-/** What runs on the data folder has a port of its own, unless a NATS of one's own is named. */
-function findNats(env: NodeJS.ProcessEnv): readonly string[] {
+/** What runs on the data folder has a port and users of its own, unless a NATS of one's own is named. */
+async function findNats(env: NodeJS.ProcessEnv): Promise<NatsAccess> {
   const settings = parseSettings(z.object({ ...natsSettings, ...localSettings.shape }), env);
-  const running = isSet(env['NATS_URL']) ? undefined : readRunning(resolve(settings.DATA_DIR));
-  return running?.natsUrl?.split(',') ?? settings.NATS_URL;
+  const access = readNatsAccess(settings);
+  const dataDir = resolve(settings.DATA_DIR);
+  const url = isSet(env['NATS_URL']) ? undefined : readRunning(dataDir)?.natsUrl;
+  if (url === undefined) return access;
+  const user = await readNatsUser(dataDir, 'tools');
+  // A NATS of one's own may run there as well, and then has no users of ours.
+  if (user?.NATS_URL !== url) return { ...access, urls: url.split(',') };
+  return { urls: [url], user: { name: user.NATS_USER, password: user.NATS_PASSWORD } };
 }

@@ -4,6 +4,7 @@ import { gatewaySettings, readGatewaySettings } from '../../services/gateway/con
 import { ledgerSettings, readLedgerSettings } from '../../services/ledger/config.ts';
 import { settlerSettings } from '../../services/settler/config.ts';
 import { anyText, remotePort, secret } from '../../shared/config/fields.ts';
+import { readNatsAccess } from '../../shared/config/nats-access.ts';
 import { isSet, parseSettings, SettingsError, type Environment } from '../../shared/config/parse-settings.ts';
 import { environmentSettings } from '../../shared/config/setting-groups.ts';
 
@@ -64,7 +65,7 @@ export function readLocalSettings(env: Environment) {
     database: isSet(env['DB_HOST']) ? readLedgerSettings(env).database : undefined,
     databaseName: given.DB_NAME,
     /** Of one's own; undefined when we start nats-server ourselves. */
-    natsUrl: isSet(env['NATS_URL']) ? given.NATS_URL.join(',') : undefined,
+    nats: isSet(env['NATS_URL']) ? readNatsAccess(given) : undefined,
     /** Undefined is any free port. */
     ledgerOpsPort: given.LEDGER_OPS_PORT.port,
     settlerOpsPort: given.SETTLER_OPS_PORT.port,

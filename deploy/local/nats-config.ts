@@ -1,14 +1,21 @@
+import { randomUUID } from 'node:crypto';
+import { natsAuthorization } from './nats-authorization.ts';
+import type { NatsPasswords } from './nats-users.ts';
+
 export interface NatsConfigOptions {
   readonly host: string;
   readonly port: number;
   /** JetStream's folder. */
   readonly storeDir: string;
   readonly pidFile: string;
+  readonly passwords: NatsPasswords;
+  /** Whoever gives no credentials may do everything; for tests. */
+  readonly open?: boolean;
 }
 
 /** The whole nats-server.conf, written anew at every start: sections, each with its reasons. */
 export function natsConfig(options: NatsConfigOptions): string {
-  return [network(options), jetStream(options)].join('\n');
+  return [network(options), jetStream(options), authorization(options)].join('\n');
 }
 
 function network({ host, port, pidFile }: NatsConfigOptions): string {
@@ -34,6 +41,15 @@ function jetStream({ storeDir }: NatsConfigOptions): string {
 }
 `;
 }
+
+function authorization({ passwords, open = false }: NatsConfigOptions): string {
+  const users = (more: readonly string[]) => natsAuthorization((user) => quoted(passwords[user]), more);
+  if (!open) return users([]);
+  return `no_auth_user: "${ANYONE}"\n${users([`    { user: "${ANYONE}", password: ${quoted(randomUUID())} }\n`])}`;
+}
+
+/** Stands for all who give no credentials, and has no limits. */
+const ANYONE = 'anyone';
 
 function quoted(text: string): string {
   return JSON.stringify(text);

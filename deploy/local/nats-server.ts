@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { startChild, type ChildHandle } from './child-process.ts';
 import { stopLeftoverServer } from './leftover-server.ts';
 import { natsConfig } from './nats-config.ts';
+import { keptPasswords, writeNatsUsers, type NatsPasswords } from './nats-users.ts';
 import { serverFailure, type FailureReason } from './server-failure.ts';
 import { chooseServerPort } from './server-ports.ts';
 import { messageOf } from './error-text.ts';
@@ -15,6 +16,8 @@ export interface NatsServerOptions {
   readonly binary: string;
   /** Listen here; when not given, on the port of the last start or a free one. */
   readonly port?: number;
+  /** Whoever gives no credentials may do everything: for tests, which look behind the scenes. */
+  readonly open?: boolean;
   /** Every line that nats-server itself writes. */
   readonly onLine?: (line: string) => void;
   /** What we are doing, for people to read. */
@@ -25,6 +28,8 @@ export interface NatsServer {
   readonly host: string;
   readonly port: number;
   readonly url: string;
+  /** Of its users; also in files of the data folder's `nats-users`. */
+  readonly passwords: NatsPasswords;
   readonly process: ChildHandle;
 }
 
@@ -67,8 +72,13 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
     throw serverFailure('nats-server', [messageOf(error)], REASONS);
   }
   const port = options.port ?? (await chooseServerPort(dataDir, 'nats'));
+  const url = `nats://${HOST}:${port}`;
+  let passwords: NatsPasswords;
   try {
-    const config = natsConfig({ host: HOST, port, storeDir: folder, pidFile });
+    passwords = await keptPasswords(dataDir);
+    await writeNatsUsers(dataDir, url, passwords);
+    const { open = false } = options;
+    const config = natsConfig({ host: HOST, port, storeDir: folder, pidFile, passwords, open });
     await writeFile(`${configFile}.new`, config, { mode: 0o600 });
     await rename(`${configFile}.new`, configFile);
   } catch (error) {
@@ -106,5 +116,5 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
     child.kill();
     throw serverFailure('nats-server', lastLines, REASONS);
   }
-  return { host: HOST, port, url: `nats://${HOST}:${port}`, process: child };
+  return { host: HOST, port, url, passwords, process: child };
 }

@@ -110,7 +110,7 @@ async function startTestNats(root: string, dataDir: string, started: Started) {
   // Not the temporary folder: a nats-server that has to be fetched is kept for the next run.
   const cacheDirs = natsCacheDirs(join(root, '.data'), process.env);
   const found = await findNatsServer({ cacheDirs, searchPath, report });
-  const server = await startNatsServer({ dataDir, binary: found.path, report });
+  const server = await startNatsServer({ dataDir, binary: found.path, open: true, report });
   started.servers.push(server.process);
   return server;
 }

@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SettingsError } from '../../shared/config/parse-settings.ts';
+import type { NatsUserName } from '../../shared/contracts/nats-users.ts';
 import { listenProblem } from '../../shared/lifecycle/listen-problem.ts';
 import { startChild, type ChildHandle } from './child-process.ts';
 import type { LocalSettings } from './config.ts';
@@ -15,6 +16,7 @@ import { wrapLine, wrapNatsLine, wrapPostgresLine } from './log-lines.ts';
 import { natsCacheDirs } from './nats-binary/cache.ts';
 import { findNatsServer } from './nats-binary/find-nats-server.ts';
 import { startNatsServer, type NatsServer } from './nats-server.ts';
+import { envForNats, natsUsersFolder } from './nats-users.ts';
 import type { Output } from './output.ts';
 import { waitForDatabase, type DatabaseSettings } from './own-database.ts';
 import { startPostgres, type PostgresServer } from './postgres-server.ts';
@@ -35,6 +37,9 @@ export interface SupervisorOptions {
   /** When the person pressed Enter, in milliseconds since 1970. */
   readonly startedAtMs: number;
 }
+
+/** How a program is told where NATS is and who it is there. */
+type EnvFor = (user: NatsUserName) => NodeJS.ProcessEnv;
 
 type ServiceName = 'gateway' | 'ledger' | 'settler';
 
@@ -85,14 +90,14 @@ export class Supervisor {
     const origin = originOf(settings.host, port);
     this.#folder.announce({ httpUrl: origin });
 
-    const [database, natsUrl, tracesEnv] = await Promise.all([
+    const [database, nats, tracesEnv] = await Promise.all([
       this.#provideDatabase(),
       this.#provideNats(),
       this.#provideTraces(),
     ]);
     stop.asked.throwIfAborted();
     const { host, port: dbPort, user, password = '', name } = database;
-    const env = {
+    const env: EnvFor = (user) => ({
       ...this.#options.env,
       ...tracesEnv,
       DB_HOST: host,
@@ -100,20 +105,26 @@ export class Supervisor {
       DB_USER: user,
       DB_PASSWORD: password,
       DB_NAME: name,
-      NATS_URL: natsUrl,
       HOST: settings.host,
       PORT: String(port),
-    };
+      ...(nats && envForNats(nats, user)),
+    });
+    const natsUrl = nats?.url ?? settings.nats?.urls.join(',');
     const addresses = { httpUrl: origin, natsUrl, postgres: { host, port: dbPort, user, database: name } };
     this.#folder.announce(addresses);
-    await this.#migrate(env);
+    await this.#migrate(env('ledger'));
 
-    const ledger = await this.#keepServiceWithOps('ledger', 'LEDGER_OPS_PORT', settings.ledgerOpsPort, env);
+    const ledger = await this.#keepServiceWithOps(
+      'ledger',
+      'LEDGER_OPS_PORT',
+      settings.ledgerOpsPort,
+      env('ledger'),
+    );
     const settler = await this.#keepServiceWithOps(
       'settler',
       'SETTLER_OPS_PORT',
       settings.settlerOpsPort,
-      env,
+      env('settler'),
     );
     this.#folder.announce({ ...addresses, ledgerOpsUrl: ledger(), settlerOpsUrl: settler() });
     const waiting = { logger: output.logger, stopping: stop.asked };
@@ -121,9 +132,9 @@ export class Supervisor {
     if (isFresh) {
       // Before the gateway: who finds it ready finds the accounts as well.
       await waitUntilReady('the ledger', ledger, waiting);
-      await this.#installFixture(env);
+      await this.#installFixture(env('tools'));
     }
-    await this.#keepService('gateway', () => Promise.resolve(env));
+    await this.#keepService('gateway', () => Promise.resolve(env('gateway')));
     await waitUntilReady('the gateway', () => origin, waiting);
     const canTry = isFresh && (await canTakeFirstSteps(origin, settings.access.tokens));
 
@@ -131,7 +142,10 @@ export class Supervisor {
     output.say(`\nHoldfast is ready on ${origin} after ${seconds} s. Its API: ${origin}/docs`);
     output.say(`Access: ${settings.access.inWords}.`);
     // One's own is known, and may have a password in it.
-    if (settings.natsUrl === undefined) output.say(`Services of your own reach it by NATS: ${natsUrl}`);
+    if (nats !== undefined) {
+      const users = natsUsersFolder(settings.dataDir);
+      output.say(`Services of your own reach it by NATS: ${nats.url}, as one of the users in ${users}`);
+    }
     if (canTry) output.say(`Try it:\n\n${firstSteps(origin, settings.access.tokens).join('\n')}\n`);
     if (tracesEnv !== undefined) output.say('See what a request led to: npm run trace');
     output.say('Ctrl-C stops it.\n');
@@ -191,18 +205,19 @@ export class Supervisor {
     return { host, port, user, password, name: settings.databaseName };
   }
 
-  async #provideNats(): Promise<string> {
+  /** Undefined when it is one's own, which services find in their settings. */
+  async #provideNats(): Promise<NatsServer | undefined> {
     const { settings, output, env } = this.#options;
-    if (settings.natsUrl !== undefined) {
+    if (settings.nats !== undefined) {
       output.logger.info('using the NATS that NATS_URL names');
-      return settings.natsUrl;
+      return undefined;
     }
     const { dataDir } = settings;
     const report = (line: string) => output.logger.info(line);
     const searchPath = env['PATH'] ?? '';
     const found = await findNatsServer({ cacheDirs: natsCacheDirs(dataDir, env), searchPath, report });
     report(`using nats-server ${found.version} from ${found.path}`);
-    const server = await this.#keepServer('nats-server', (before: NatsServer | undefined) =>
+    return this.#keepServer('nats-server', (before: NatsServer | undefined) =>
       startNatsServer({
         dataDir,
         binary: found.path,
@@ -211,7 +226,6 @@ export class Supervisor {
         ...(before && { port: before.port }),
       }),
     );
-    return server.url;
   }
 
   /** What tells the services to send their spans here; undefined when they go elsewhere. */

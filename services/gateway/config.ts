@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { host, listenPort, onOff, optionalPort, webPrefix } from '../../shared/config/fields.ts';
+import { readNatsAccess } from '../../shared/config/nats-access.ts';
 import { parseSettings, type Environment } from '../../shared/config/parse-settings.ts';
 import { logLevelOf, logSettings, natsSettings, opsSettings } from '../../shared/config/setting-groups.ts';
 import { accessSettings, readAccess } from './auth/settings.ts';
@@ -39,7 +40,7 @@ export function readGatewaySettings(env: Environment) {
     jsonAsAscii: given.JSON_AS_ASCII,
     /** Undefined links nowhere. */
     traceUrl: given.TRACE_URL,
-    natsUrls: given.NATS_URL,
+    nats: readNatsAccess(given),
     /** Undefined is off. */
     opsPort: given.GATEWAY_OPS_PORT.port,
     opsHost: given.OPS_HOST,

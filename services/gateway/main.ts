@@ -1,3 +1,4 @@
+import { inboxPrefixOf } from '../../shared/contracts/nats-users.ts';
 import { listenProblem } from '../../shared/lifecycle/listen-problem.ts';
 import { startOpsServer } from '../../shared/lifecycle/ops-server.ts';
 import { runService, type Service } from '../../shared/lifecycle/run-service.ts';
@@ -16,8 +17,9 @@ async function start(service: Service<GatewaySettings>): Promise<void> {
   measureProcess(metrics);
 
   const connecting = connectNats({
-    urls: settings.natsUrls,
+    ...settings.nats,
     name: 'holdfast-gateway',
+    inboxPrefix: inboxPrefixOf('gateway'),
     logger,
     metrics,
     stopping,

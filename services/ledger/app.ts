@@ -165,7 +165,10 @@ export async function createLedger(options: {
     metrics,
     stopping,
     now: () => bookQueries.now(),
-    onOpen: async () => outbox.brokerReturned(await streamSince(link.connection, holdsStream)),
+    onOpen: async () => {
+      await ensureStreams(link.connection);
+      await outbox.brokerReturned(await streamSince(link.connection, holdsStream));
+    },
   });
   outbox.start();
   const stopGauges = startGauges({

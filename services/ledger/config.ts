@@ -8,6 +8,7 @@ import {
   remotePort,
   secret,
 } from '../../shared/config/fields.ts';
+import { readNatsAccess } from '../../shared/config/nats-access.ts';
 import { parseSettings, type Environment } from '../../shared/config/parse-settings.ts';
 import { logLevelOf, logSettings, natsSettings, opsSettings } from '../../shared/config/setting-groups.ts';
 
@@ -74,7 +75,7 @@ export function readLedgerSettings(env: Environment) {
         ? undefined
         : { user: given.DB_LEDGER_USER, password: given.DB_LEDGER_PASSWORD },
     echoStatements: given.DB_ECHO,
-    natsUrls: given.NATS_URL,
+    nats: readNatsAccess(given),
     holdPeriodMs: given.SUBSTRACT_HOLD_PERIOD,
     /** Undefined is off. */
     opsPort: given.LEDGER_OPS_PORT.port,

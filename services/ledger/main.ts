@@ -1,3 +1,4 @@
+import { inboxPrefixOf } from '../../shared/contracts/nats-users.ts';
 import { startOpsServer } from '../../shared/lifecycle/ops-server.ts';
 import { runService } from '../../shared/lifecycle/run-service.ts';
 import { connectNats } from '../../shared/messaging/connect.ts';
@@ -14,8 +15,9 @@ await runService({
     const metrics = createMetrics();
     measureProcess(metrics);
     const link = await connectNats({
-      urls: settings.natsUrls,
+      ...settings.nats,
       name: 'holdfast-ledger',
+      inboxPrefix: inboxPrefixOf('ledger'),
       logger,
       metrics,
       stopping,

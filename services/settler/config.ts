@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { integer, optionalPort } from '../../shared/config/fields.ts';
+import { readNatsAccess } from '../../shared/config/nats-access.ts';
 import { parseSettings, type Environment } from '../../shared/config/parse-settings.ts';
 import { logLevelOf, logSettings, natsSettings, opsSettings } from '../../shared/config/setting-groups.ts';
 
@@ -29,7 +30,7 @@ export type SettlerSettings = ReturnType<typeof readSettlerSettings>;
 export function readSettlerSettings(env: Environment) {
   const given = parseSettings(settlerSettings, env);
   return {
-    natsUrls: given.NATS_URL,
+    nats: readNatsAccess(given),
     workers: given.SETTLER_WORKERS,
     /** Undefined is off. */
     opsPort: given.SETTLER_OPS_PORT.port,

@@ -1,3 +1,4 @@
+import { accessSync, constants, statSync } from 'node:fs';
 import { z } from 'zod';
 import { settingFacts, type SettingFacts } from './parse-settings.ts';
 
@@ -132,6 +133,19 @@ export function anyTextOr(options: { description: string; expected: string; fall
   return z.string().optional().register(settingFacts, options);
 }
 
+/** A text that may be left out. */
+export function optionalText(options: { description: string; expected: string }) {
+  return z.string().optional().register(settingFacts, options);
+}
+
+/** The path of a file that is there and can be read; it may be left out. */
+export function readableFile({ description }: { description: string }) {
+  const expected = 'the path of a file that can be read';
+  return reading(expected, (path) => (isReadableFile(path) ? path : undefined))
+    .optional()
+    .register(settingFacts, { description, expected });
+}
+
 /** Any text. */
 export function anyText(options: FieldOptions & { expected: string }) {
   return field(options, (given) => given);
@@ -160,6 +174,15 @@ function readInteger(given: string, min: number, max: number): number | undefine
   if (!/^\d{1,15}$/.test(given)) return undefined;
   const value = Number(given);
   return value >= min && value <= max ? value : undefined;
+}
+
+function isReadableFile(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
 }
 
 function isServerUrl(given: string, schemes: readonly string[]): boolean {

@@ -8,7 +8,17 @@ import { isSet, listSettings, type Environment } from './parse-settings.ts';
 export const SETTINGS_CHECKED = 'HOLDFAST_SETTINGS_CHECKED';
 
 /** First words of our names. One is watched where a schema has such names; all others may be anybody's. */
-const PREFIXES = ['GATEWAY_', 'LEDGER_', 'SETTLER_', 'DB_', 'TEST_DB_', 'SUBSTRACT_', 'METRICS_', 'OPS_'];
+const PREFIXES = [
+  'GATEWAY_',
+  'LEDGER_',
+  'SETTLER_',
+  'DB_',
+  'TEST_DB_',
+  'SUBSTRACT_',
+  'METRICS_',
+  'OPS_',
+  'NATS_TLS_',
+];
 
 /** Nobody else's, whatever follows. */
 const OWN_PREFIX = 'HOLDFAST_';

@@ -1,4 +1,4 @@
-import { anyText, host, oneOf, oneOfOr, urlList } from './fields.ts';
+import { anyText, host, oneOf, oneOfOr, optionalText, readableFile, secret, urlList } from './fields.ts';
 
 /** Settings that more than one service has, each declared once. Spread them into a service's own schema. */
 
@@ -9,6 +9,19 @@ export const natsSettings = {
     default: 'nats://127.0.0.1:4222',
     schemes: ['nats', 'tls'],
   }),
+  NATS_USER: optionalText({ description: 'The NATS user to log in as.', expected: 'a user name' }),
+  NATS_PASSWORD: secret({ description: 'The password of NATS_USER.' }),
+  NATS_CREDS: readableFile({
+    description: 'A file of NATS credentials (a JWT and a key) to log in with, in place of NATS_USER.',
+  }),
+  NATS_TLS_CA: readableFile({
+    description:
+      'The certificates (PEM) that NATS’s own must lead to; without it, those that Node.js trusts.',
+  }),
+  NATS_TLS_CERT: readableFile({
+    description: 'The certificate (PEM) to show to a NATS that asks for one.',
+  }),
+  NATS_TLS_KEY: readableFile({ description: 'The key (PEM) of NATS_TLS_CERT.' }),
 };
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;

@@ -43,3 +43,14 @@ export const eventsStream = 'BALANCE_EVENTS';
 /** Commands of callers who do not wait for the answer. */
 export const commandsStream = 'BALANCE_COMMANDS';
 export const asyncCommandsConsumer = 'ledger';
+
+/** What the subjects of replies begin with: clients' inboxes, and what servers make of them between accounts and clusters. */
+const replySubjectPrefixes = ['_INBOX', '_R_.', '_GR_.'] as const;
+
+/**
+ * Whether an answer may go to this reply subject. A caller may name any, also one to which it may not publish itself,
+ * such as that of an event or of JetStream's API: the ledger must not do that in its place.
+ */
+export function isReplySubject(subject: string): boolean {
+  return replySubjectPrefixes.some((prefix) => subject.startsWith(prefix));
+}

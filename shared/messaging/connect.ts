@@ -1,6 +1,16 @@
-import { AuthorizationError, connect, type NatsConnection, type Status } from '@nats-io/transport-node';
+import {
+  AuthorizationError,
+  connect,
+  credsAuthenticator,
+  PermissionViolationError,
+  type ConnectionOptions,
+  type NatsConnection,
+  type Status,
+} from '@nats-io/transport-node';
+import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isNativeError } from 'node:util/types';
+import type { NatsAccess } from '../config/nats-access.ts';
 import { ATTRIBUTE, MESSAGING_SYSTEM } from '../telemetry/conventions.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { countFromZero, type Metrics } from '../telemetry/metrics.ts';
@@ -27,6 +37,8 @@ const DRAIN_LIMIT_MS = 5_000;
 
 export interface NatsLink {
   connection: NatsConnection;
+  /** Replies come to subjects below it; undefined is what all have. */
+  inboxPrefix: string | undefined;
   /** False from the moment the line is known to be down until it is up again. */
   isConnected: () => boolean;
   /** Takes no new messages, lets handlers finish, sends what is buffered, and closes; at most 5 s. */
@@ -35,21 +47,24 @@ export interface NatsLink {
 
 /**
  * Connects to NATS, and stays connected: waits for the first connection for as long as it takes, and reconnects for
- * ever. The log says plainly what can't be reached. `urls` may carry `user:password@` or `token@`; they are servers of
- * one cluster, so the first credentials found are used for all.
+ * ever. The log says plainly what can't be reached, whose credentials are refused, and what a user may not do.
  * Throws only when `stopping` is aborted before the first connection.
  */
-export async function connectNats(options: {
-  urls: readonly string[];
-  /** Shown in the monitoring of NATS. */
-  name: string;
-  logger: Logger;
-  metrics?: Pick<Metrics, 'reconnects'>;
-  stopping?: AbortSignal;
-}): Promise<NatsLink> {
-  const { urls, name, logger, metrics, stopping } = options;
-  const target = readTarget(urls);
-  const warn = repeatedWarning(logger, target.servers);
+export async function connectNats(
+  options: NatsAccess & {
+    /** Shown in the monitoring of NATS. */
+    name: string;
+    /** Of the user’s own, so that nobody else hears its replies; see `inboxPrefixOf`. */
+    inboxPrefix?: string;
+    logger: Logger;
+    metrics?: Pick<Metrics, 'reconnects'>;
+    stopping?: AbortSignal;
+  },
+): Promise<NatsLink> {
+  const { name, inboxPrefix, logger, metrics, stopping } = options;
+  const target = readTarget(options);
+  const warn = repeatedWarning(logger, target.servers, options);
+  const warnForbidden = forbiddenWarning(logger, inboxPrefix);
   const countReconnect = metrics && countFromZero(metrics.reconnects, { [ATTRIBUTE.peer]: MESSAGING_SYSTEM });
   for (;;) {
     stopping?.throwIfAborted();
@@ -57,6 +72,7 @@ export async function connectNats(options: {
       const connection = await connect({
         ...target,
         name,
+        ...(inboxPrefix !== undefined && { inboxPrefix }),
         timeout: CONNECT_TIMEOUT_MS,
         maxReconnectAttempts: -1,
         reconnectTimeWait: RECONNECT_EVERY_MS,
@@ -70,7 +86,8 @@ export async function connectNats(options: {
         noAsyncTraces: true,
       });
       logger.info({ server: connection.getServer() }, 'connected to NATS');
-      return keepLink(connection, logger, warn, () => countReconnect?.());
+      const onReconnect = () => countReconnect?.();
+      return keepLink({ connection, inboxPrefix, logger, warn, warnForbidden, onReconnect });
     } catch (error) {
       warn(error);
     }
@@ -78,12 +95,15 @@ export async function connectNats(options: {
   }
 }
 
-function keepLink(
-  connection: NatsConnection,
-  logger: Logger,
-  warn: (error?: unknown) => void,
-  onReconnect: () => void,
-): NatsLink {
+function keepLink(options: {
+  connection: NatsConnection;
+  inboxPrefix: string | undefined;
+  logger: Logger;
+  warn: (error?: unknown) => void;
+  warnForbidden: (error: PermissionViolationError) => void;
+  onReconnect: () => void;
+}): NatsLink {
+  const { connection, inboxPrefix, logger, warn, warnForbidden, onReconnect } = options;
   let connected = true;
   let draining = false;
   let letGoTimer: NodeJS.Timeout | undefined;
@@ -109,6 +129,7 @@ function keepLink(
         break;
       case 'error':
         if (status.error instanceof AuthorizationError) warn(status.error);
+        else if (status.error instanceof PermissionViolationError) warnForbidden(status.error);
         else logger.warn({ err: status.error }, 'NATS reports an error; the connection goes on');
         break;
       case 'slowConsumer':
@@ -139,6 +160,7 @@ function keepLink(
 
   return {
     connection,
+    inboxPrefix,
     isConnected: () => connected,
     drain: async () => {
       draining = true;
@@ -160,31 +182,95 @@ function letGo(connection: NatsConnection): void {
 }
 
 /** A warning that is written at the first failure and then every few seconds, not at each of many tries. */
-function repeatedWarning(logger: Logger, servers: readonly string[]): (error?: unknown) => void {
+function repeatedWarning(
+  logger: Logger,
+  servers: readonly string[],
+  access: NatsAccess,
+): (error?: unknown) => void {
   const where = servers.join(', ');
   let warnedAtMs = -Infinity;
   return (error) => {
     if (performance.now() - warnedAtMs < REPEAT_WARNING_MS) return;
     warnedAtMs = performance.now();
     if (error instanceof AuthorizationError) {
-      logger.warn(`NATS at ${where} refuses the credentials in NATS_URL; trying again until it takes them`);
+      logger.warn(`NATS at ${where} ${refusalOf(access)}; trying again until it takes them`);
       return;
     }
     const reason = isNativeError(error) && error.message !== '' ? ` (${error.message})` : '';
-    logger.warn(
-      `can't reach NATS at ${where}${reason}; trying again until it answers. Start it there, or change NATS_URL`,
+    const advice = adviceFor(error, access);
+    logger.warn(`can't reach NATS at ${where}${reason}; trying again until it answers. ${advice}`);
+  };
+}
+
+/** Which credentials were refused, by the names of their settings. */
+function refusalOf({ user, credsFile, urls }: NatsAccess): string {
+  if (user !== undefined) return 'refuses the credentials in NATS_USER and NATS_PASSWORD';
+  if (credsFile !== undefined) return 'refuses the credentials in NATS_CREDS';
+  if (urls.some((url) => new URL(url).username !== '')) return 'refuses the credentials in NATS_URL';
+  return 'wants credentials: set NATS_USER and NATS_PASSWORD, or NATS_CREDS';
+}
+
+/** Of Node.js's TLS: the server's certificate is not trusted, is another server's, or its time is over. */
+const NOT_TRUSTED =
+  /self[- ]signed|unable to (?:get|verify)|certificate has expired|certificate is not yet|altnames/i;
+/** What a server says that wants a certificate of ours, and what it says about one that it does not trust. */
+const WANTS_CERTIFICATE = /alert (?:bad certificate|certificate required|unknown ca)|certificate required/i;
+
+function adviceFor(error: unknown, { tls }: NatsAccess): string {
+  const text = isNativeError(error) ? error.message : '';
+  if (NOT_TRUSTED.test(text)) {
+    return 'Set NATS_TLS_CA to a file with the certificate of whoever issued its own, and have NATS_URL name it as its certificate does';
+  }
+  if (WANTS_CERTIFICATE.test(text)) {
+    return 'Set NATS_TLS_CERT and NATS_TLS_KEY to a certificate that it trusts';
+  }
+  if (tls !== undefined && /does not support 'tls'/.test(text)) {
+    return 'Switch TLS on there, or name it nats:// in NATS_URL and set no NATS_TLS_*';
+  }
+  return 'Start it there, or change NATS_URL';
+}
+
+/** Subjects that are remembered: replies can make them many. */
+const MOST_FORBIDDEN = 256;
+
+/** Says what the user may not do and what to allow: for each subject at once, and then every few seconds. */
+function forbiddenWarning(
+  logger: Logger,
+  inboxPrefix: string | undefined,
+): (error: PermissionViolationError) => void {
+  const warnedAtMs = new Map<string, number>();
+  return ({ operation, subject, queue }) => {
+    const isOwnInbox = inboxPrefix !== undefined && subject.startsWith(`${inboxPrefix}.`);
+    const allowed = isOwnInbox ? `${inboxPrefix}.>` : subject;
+    const verb = operation === 'publish' ? 'publish' : 'subscribe';
+    const what = `${verb} to ${allowed}${queue === undefined ? '' : ` in the queue group ${queue}`}`;
+    if (performance.now() - (warnedAtMs.get(what) ?? -Infinity) < REPEAT_WARNING_MS) return;
+    if (warnedAtMs.size >= MOST_FORBIDDEN) warnedAtMs.clear();
+    warnedAtMs.set(what, performance.now());
+    logger.error(
+      { subject },
+      `the NATS user of this service may not ${what}: allow it there, or log in as another`,
     );
   };
 }
 
+type Target = Pick<ConnectionOptions, 'user' | 'pass' | 'token' | 'tls' | 'authenticator'> & {
+  servers: string[];
+};
+
 /** The client takes credentials as options only: it would read `user:1234@host` in a URL as port 1234. */
-function readTarget(urls: readonly string[]) {
+function readTarget({ urls, user, credsFile, tls }: NatsAccess): Target {
   const parsed = urls.map((url) => new URL(url));
   const servers = parsed.map((url) => `${url.hostname}:${url.port === '' ? '4222' : url.port}`);
-  const tls = parsed.some((url) => url.protocol === 'tls:') ? { tls: {} } : {};
+  const isTls = tls !== undefined || parsed.some((url) => url.protocol === 'tls:');
+  const line = { servers, ...(isTls && { tls: { ...tls } }) };
+  if (user !== undefined) return { ...line, user: user.name, pass: user.password };
+  if (credsFile !== undefined) {
+    return { ...line, authenticator: credsAuthenticator(() => readFileSync(credsFile)) };
+  }
   const named = parsed.find((url) => url.username !== '');
-  if (named === undefined) return { servers, ...tls };
-  const user = decodeURIComponent(named.username);
-  if (named.password === '') return { servers, ...tls, token: user };
-  return { servers, ...tls, user, pass: decodeURIComponent(named.password) };
+  if (named === undefined) return line;
+  const name = decodeURIComponent(named.username);
+  if (named.password === '') return { ...line, token: name };
+  return { ...line, user: name, pass: decodeURIComponent(named.password) };
 }

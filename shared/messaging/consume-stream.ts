@@ -1,17 +1,11 @@
-import {
-  AckPolicy,
-  jetstream,
-  jetstreamManager,
-  type ConsumerMessages,
-  type JsMsg,
-} from '@nats-io/jetstream';
+import { AckPolicy, jetstream, type ConsumerMessages, type JsMsg } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/nats-core';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ATTRIBUTE } from '../telemetry/conventions.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { countFromZero, type Metrics } from '../telemetry/metrics.ts';
 import type { NatsLink } from './connect.ts';
-import { ensureStreams } from './streams.ts';
+import { ensureStreams, manageStreams } from './streams.ts';
 
 /** After the broker was lost, or has lost its streams. */
 const tryAgainMs = 250;
@@ -73,8 +67,8 @@ export async function consumeStream(options: ConsumeOptions): Promise<void> {
 
 async function open(options: ConsumeOptions): Promise<ConsumerMessages> {
   const { link, stream, consumer } = options;
-  await ensureStreams(link.connection);
-  const manager = await jetstreamManager(link.connection);
+  await ensureStreams(link.connection, stream);
+  const manager = await manageStreams(link.connection);
   await manager.consumers.add(stream, {
     durable_name: consumer,
     ack_policy: AckPolicy.Explicit,

@@ -1,6 +1,7 @@
 import {
   DiscardPolicy,
   jetstreamManager,
+  type JetStreamManager,
   RetentionPolicy,
   StorageType,
   type StreamConfig,
@@ -60,19 +61,25 @@ const streams: readonly StreamSettings[] = [
   },
 ];
 
+/** Without the question for the account's limits, which a service's user need not be allowed. */
+export function manageStreams(nats: NatsConnection): Promise<JetStreamManager> {
+  return jetstreamManager(nats, { checkAPI: false });
+}
+
 /** Since when the broker has this stream, RFC 3339: another time means that it lost the one it had. */
 export async function streamSince(nats: NatsConnection, name: string): Promise<string> {
-  const manager = await jetstreamManager(nats);
+  const manager = await manageStreams(nats);
   return (await manager.streams.info(name)).created;
 }
 
 /**
- * Makes the streams that are not there yet, and leaves those that are as they are: an operator may have given them more
- * room or more replicas. Safe to call from several services at once.
+ * Makes the streams that are not there yet, all or the named one, and leaves those that are as they are: an operator may
+ * have given them more room or more replicas. Safe to call from several services at once.
  */
-export async function ensureStreams(nats: NatsConnection): Promise<void> {
-  const manager = await jetstreamManager(nats);
+export async function ensureStreams(nats: NatsConnection, name?: string): Promise<void> {
+  const manager = await manageStreams(nats);
   for (const settings of streams) {
+    if (name !== undefined && settings.name !== name) continue;
     try {
       await manager.streams.info(settings.name);
     } catch {

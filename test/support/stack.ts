@@ -6,6 +6,7 @@ import { freePort } from '../../deploy/local/free-port.ts';
 import { findNatsServer } from '../../deploy/local/nats-binary/find-nats-server.ts';
 import { natsCacheDirs } from '../../deploy/local/nats-binary/cache.ts';
 import { startNatsServer, type NatsServer } from '../../deploy/local/nats-server.ts';
+import { envForNats } from '../../deploy/local/nats-users.ts';
 import { ServiceProcess, type ServiceName } from '../../deploy/local/service-process.ts';
 import { connectNats, type NatsLink } from '../../shared/messaging/connect.ts';
 import { createLedgerClient, type LedgerClient } from '../../shared/messaging/ledger-client/index.ts';
@@ -23,7 +24,7 @@ export interface StackOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Real services on a broker and a database of their own. */
+/** Real services on a broker and a database of their own, each as its own NATS user. Tests may do everything there. */
 export class Stack {
   readonly gateways: ServiceProcess[] = [];
   readonly ledgers: ServiceProcess[] = [];
@@ -48,7 +49,6 @@ export class Stack {
     const env = {
       PATH: process.env['PATH'],
       NODE_ENV: 'test',
-      NATS_URL: nats.url,
       ...database.env,
       SUBSTRACT_HOLD_PERIOD: String(holdPeriodMinutes),
       ...options.env,
@@ -68,7 +68,7 @@ export class Stack {
       service,
       root,
       port: await freePort(),
-      env: { ...this.#env, ...env },
+      env: { ...this.#env, ...envForNats(this.nats, service), ...env },
     });
     this[`${service}s`].push(added);
     await added.start();
@@ -125,5 +125,5 @@ async function startNats(dataDir: string, port?: number): Promise<NatsServer> {
     report: () => undefined,
     searchPath: process.env['PATH'] ?? '',
   });
-  return startNatsServer({ dataDir, binary: path, ...(port !== undefined && { port }) });
+  return startNatsServer({ dataDir, binary: path, open: true, ...(port !== undefined && { port }) });
 }

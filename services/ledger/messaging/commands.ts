@@ -11,6 +11,7 @@ import { commandIdSchema, type CommandId } from '../../../shared/contracts/primi
 import {
   commandKinds,
   commandSubjectPrefix,
+  isReplySubject,
   ledgerQueueGroup,
   type CommandKind,
 } from '../../../shared/contracts/subjects.ts';
@@ -75,6 +76,13 @@ function serveMessage(message: Msg, nats: NatsConnection, desk: CommandDesk): vo
     desk.logger.warn(
       { subject: message.subject },
       'a command without a reply subject was dropped: its sender must make it a request, or publish to balance.async.*',
+    );
+    return;
+  }
+  if (!isReplySubject(message.reply)) {
+    desk.logger.warn(
+      { subject: message.subject, reply: message.reply },
+      'a command was dropped whose answer should go to a subject that is no inbox: its sender must make it a request',
     );
     return;
   }

@@ -4,6 +4,7 @@ import type { ErrorView } from '../../../shared/contracts/outcomes.ts';
 import type { AccountId } from '../../../shared/contracts/primitives.ts';
 import { querySchemas, type QueryAnswer, type QueryPayload } from '../../../shared/contracts/queries.ts';
 import {
+  isReplySubject,
   ledgerQueueGroup,
   queryKinds,
   querySubjectPrefix,
@@ -41,6 +42,13 @@ export function serveQueries(nats: NatsConnection, desk: QueryDesk): Subscriptio
         desk.logger.warn(
           { subject: message.subject },
           'a query without a reply subject was dropped: its sender must make it a request',
+        );
+        return;
+      }
+      if (!isReplySubject(message.reply)) {
+        desk.logger.warn(
+          { subject: message.subject, reply: message.reply },
+          'a query was dropped whose answer should go to a subject that is no inbox: its sender must make it a request',
         );
         return;
       }

@@ -1,7 +1,7 @@
-import { jetstreamManager } from '@nats-io/jetstream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { holdsStream, settlerConsumer } from '../../../shared/contracts/subjects.ts';
 import type { NatsLink } from '../../../shared/messaging/connect.ts';
+import { manageStreams } from '../../../shared/messaging/streams.ts';
 import { isMeasuring, type Metrics } from '../../../shared/telemetry/metrics.ts';
 
 const everyMs = 10_000;
@@ -16,7 +16,7 @@ export async function countParked(options: {
   if (!isMeasuring()) return;
   while (!stopping.aborted) {
     try {
-      const manager = await jetstreamManager(link.connection);
+      const manager = await manageStreams(link.connection);
       metrics.parkedMessages.record(
         (await manager.consumers.info(holdsStream, settlerConsumer)).num_ack_pending,
       );

@@ -17,9 +17,8 @@ import {
   traceparentOf,
   type Span,
 } from '../../telemetry/tracing.ts';
-import type { NatsLink } from '../connect.ts';
 import { LedgerWatch, PING_DEADLINE_MS } from './ledger-watch.ts';
-import { RequestLine, type Verdict } from './request-line.ts';
+import { RequestLine, type ClientLink, type Verdict } from './request-line.ts';
 
 /** Milliseconds a caller waits when it says nothing else. */
 const DEFAULT_DEADLINE_MS = 5_000;
@@ -86,7 +85,7 @@ export interface LedgerClient {
 
 /** A client over a NATS connection that others may use too; `close` leaves the connection open. */
 export function createLedgerClient(options: {
-  link: Pick<NatsLink, 'connection' | 'isConnected'>;
+  link: ClientLink;
   logger: Logger;
   metrics: Pick<Metrics, 'natsRequestDuration'>;
 }): LedgerClient {

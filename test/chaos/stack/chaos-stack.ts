@@ -115,6 +115,8 @@ export class Servers {
     return startNatsServer({
       dataDir,
       binary: this.#natsBinary,
+      // Services are their own users; the clients of the campaign do what no user may, such as emptying streams.
+      open: true,
       onLine,
       ...(port !== undefined && { port }),
     });

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { freePort } from '../../../deploy/local/free-port.ts';
 import { startChild } from '../../../deploy/local/child-process.ts';
+import type { NatsServer } from '../../../deploy/local/nats-server.ts';
+import { envForNats } from '../../../deploy/local/nats-users.ts';
 import type { ServiceName } from '../../../deploy/local/service-process.ts';
 import { eventually } from '../../support/http.ts';
 import { startTcpProxy, type TcpProxy } from '../../tcp-proxy.ts';
@@ -18,7 +20,7 @@ interface ServiceStart {
   readonly index: number;
   readonly root: string;
   readonly folder: string;
-  readonly nats: { readonly host: string; readonly port: number };
+  readonly nats: NatsServer;
   readonly database: Database;
   readonly holdPeriodMinutes: number;
   readonly onOwnEnd: (text: string) => void;
@@ -108,7 +110,7 @@ export async function startService(options: ServiceStart): Promise<ServiceVictim
     PATH: process.env['PATH'],
     NODE_ENV: 'test',
     LOG_LEVEL: 'warn',
-    NATS_URL: `nats://127.0.0.1:${nats.port}`,
+    ...envForNats({ ...options.nats, url: `nats://127.0.0.1:${nats.port}` }, service),
     [`${service.toUpperCase()}_OPS_PORT`]: String(opsPort),
   };
   if (service === 'ledger') {

@@ -1,0 +1,124 @@
+import {
+  asyncCommandKinds,
+  asyncCommandsConsumer,
+  asyncCommandSubject,
+  commandKinds,
+  commandsStream,
+  commandSubject,
+  commandSubjectPrefix,
+  eventsStream,
+  eventSubject,
+  holdDueSubject,
+  holdsStream,
+  ledgerQueueGroup,
+  queryKinds,
+  querySubject,
+  querySubjectPrefix,
+  settlerConsumer,
+} from './subjects.ts';
+
+/** The NATS users of an installation: the services, the operators' tools, and two examples for services of one's own. */
+export const natsUserNames = ['gateway', 'ledger', 'settler', 'tools', 'shop-add', 'reports'] as const;
+export type NatsUserName = (typeof natsUserNames)[number];
+
+/** What one user may do; all else the server refuses. */
+export interface NatsPermissions {
+  /** What it is for, in a few words. */
+  readonly purpose: string;
+  readonly publish: readonly string[];
+  /** Subjects; one followed by a queue group may be subscribed to in that group alone. */
+  readonly subscribe: readonly string[];
+  /** Whether it may publish one answer to the reply subject of each message that it gets. */
+  readonly answers: boolean;
+}
+
+/** Replies come to subjects below this, where no other user may listen. */
+export function inboxPrefixOf(user: NatsUserName): string {
+  return `_INBOX_${user}`;
+}
+
+/** Who may publish and subscribe to what. The configurations of `npm start` and of the deployed stack are made from this. */
+export const natsPermissions: Readonly<Record<NatsUserName, NatsPermissions>> = {
+  gateway: {
+    purpose: 'the gateway: sends what its callers may ask for',
+    publish: [...callersCommands(), ...queryKinds.map(querySubject)],
+    subscribe: [inboxOf('gateway')],
+    answers: false,
+  },
+  ledger: {
+    purpose: 'the ledger: serves commands and queries, keeps the streams',
+    publish: [
+      eventSubject,
+      holdDueSubject,
+      ...[holdsStream, eventsStream, commandsStream].flatMap(makingStream),
+      ...consuming(commandsStream, asyncCommandsConsumer),
+    ],
+    subscribe: [
+      `${commandSubjectPrefix}* ${ledgerQueueGroup}`,
+      `${querySubjectPrefix}* ${ledgerQueueGroup}`,
+      inboxOf('ledger'),
+    ],
+    answers: true,
+  },
+  settler: {
+    purpose: 'the settler: takes due messages, has holds settled',
+    publish: [
+      commandSubject('settle-due'),
+      querySubject('ping'),
+      ...makingStream(holdsStream),
+      ...consuming(holdsStream, settlerConsumer),
+    ],
+    subscribe: [inboxOf('settler')],
+    answers: false,
+  },
+  tools: {
+    purpose: 'operators’ tools, such as fixtures and the import: all that callers may, waiting or not',
+    publish: [
+      ...callersCommands(),
+      ...queryKinds.map(querySubject),
+      ...asyncCommandKinds.map(asyncCommandSubject),
+    ],
+    subscribe: [inboxOf('tools')],
+    answers: false,
+  },
+  'shop-add': {
+    purpose: 'an example: a shop that may pay in, and nothing else',
+    publish: [commandSubject('add')],
+    subscribe: [inboxOf('shop-add')],
+    answers: false,
+  },
+  reports: {
+    purpose: 'an example: a service that reads facts, with a durable consumer of its name',
+    publish: [
+      // What client libraries ask before they use JetStream.
+      '$JS.API.INFO',
+      ...consuming(eventsStream, 'reports'),
+    ],
+    subscribe: [eventSubject, inboxOf('reports')],
+    answers: false,
+  },
+};
+
+/** All but the one that the settler sends. */
+function callersCommands(): string[] {
+  return commandKinds.filter((kind) => kind !== 'settle-due').map(commandSubject);
+}
+
+function inboxOf(user: NatsUserName): string {
+  return `${inboxPrefixOf(user)}.>`;
+}
+
+/** Looking whether a stream is there, and making it; not changing, emptying or deleting it. */
+function makingStream(stream: string): string[] {
+  return [`$JS.API.STREAM.INFO.${stream}`, `$JS.API.STREAM.CREATE.${stream}`];
+}
+
+/** Making one durable consumer, taking its messages, and acknowledging them. */
+function consuming(stream: string, consumer: string): string[] {
+  return [
+    `$JS.API.CONSUMER.CREATE.${stream}.${consumer}`,
+    `$JS.API.CONSUMER.INFO.${stream}.${consumer}`,
+    `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`,
+    `$JS.ACK.${stream}.${consumer}.>`,
+  ];
+}
