@@ -44,6 +44,11 @@ export class ServiceProcess {
     return this.#child.pid;
   }
 
+  /** The newest lines that it wrote. */
+  get lines(): readonly string[] {
+    return this.#lines;
+  }
+
   /** Starts it, again after a stop or kill, and waits until it is ready. */
   async start(): Promise<void> {
     this.#child = await startChild({

@@ -22,6 +22,8 @@ export interface StackOptions {
   /** Default ten, so that nothing settles unless the test wants it. */
   readonly holdPeriodMinutes?: number;
   readonly env?: Readonly<Record<string, string>>;
+  /** False: as in production, tests as well must be one of the users. */
+  readonly openNats?: boolean;
 }
 
 /** Real services on a broker and a database of their own, each as its own NATS user. Tests may do everything there. */
@@ -43,9 +45,12 @@ export class Stack {
   }
 
   static async start(options: StackOptions = {}): Promise<Stack> {
-    const { gateways = 1, ledgers = 1, settlers = 1, holdPeriodMinutes = 10 } = options;
+    const { gateways = 1, ledgers = 1, settlers = 1, holdPeriodMinutes = 10, openNats } = options;
     const dataDir = await mkdtemp(join(tmpdir(), 'holdfast stack '));
-    const [nats, database] = await Promise.all([startNats(dataDir), createTestDatabase()]);
+    const [nats, database] = await Promise.all([
+      startNats(dataDir, { open: openNats ?? true }),
+      createTestDatabase(),
+    ]);
     const env = {
       PATH: process.env['PATH'],
       NODE_ENV: 'test',
@@ -105,7 +110,7 @@ export class Stack {
   async restartNats({ loseData = false } = {}): Promise<void> {
     await this.nats.process.stop(10_000);
     if (loseData) await rm(join(this.#dataDir, 'nats'), { recursive: true });
-    this.nats = await startNats(this.#dataDir, this.nats.port);
+    this.nats = await startNats(this.#dataDir, { open: true, port: this.nats.port });
   }
 
   async stop(): Promise<void> {
@@ -119,11 +124,14 @@ export class Stack {
   }
 }
 
-async function startNats(dataDir: string, port?: number): Promise<NatsServer> {
+async function startNats(
+  dataDir: string,
+  options: { readonly open: boolean; readonly port?: number },
+): Promise<NatsServer> {
   const { path } = await findNatsServer({
     cacheDirs: natsCacheDirs(dataDir, process.env),
     report: () => undefined,
     searchPath: process.env['PATH'] ?? '',
   });
-  return startNatsServer({ dataDir, binary: path, open: true, ...(port !== undefined && { port }) });
+  return startNatsServer({ dataDir, binary: path, ...options });
 }
