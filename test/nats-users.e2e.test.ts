@@ -153,6 +153,31 @@ describe('under the NATS users', () => {
     expect(await balanceOf(accountId)).toMatchObject({ balance: '10.00', version: 2 });
   });
 
+  test('the broker’s acknowledgement of a command deletes nothing, wherever its sender has it sent', async () => {
+    const accountId = await openAccount(tools, '10.00');
+    const ledger = await connectAs('ledger');
+    const manager = await manageStreams(ledger);
+    const eventsKept = async () => {
+      const { messages, first_seq: first } = (await manager.streams.info('BALANCE_EVENTS')).state;
+      return { messages, first };
+    };
+    const before = await eventsKept();
+    expect(before.messages).toBeGreaterThan(0);
+    const orders = ['PURGE', 'MSG.DELETE', 'DELETE', 'UPDATE'];
+    const replies = orders.flatMap((order) => streams.map((stream) => `$JS.API.STREAM.${order}.${stream}`));
+    for (const reply of replies) {
+      const command = { id: randomUUID(), accountId, amount: '1.00' };
+      link.connection.publish('balance.async.add', JSON.stringify(command), { reply });
+    }
+    await eventually(async () => {
+      const account = await balanceOf(accountId);
+      return 'balance' in account && account.balance === `${10 + replies.length}.00` ? true : undefined;
+    });
+    const after = await eventsKept();
+    expect(after.first).toBe(before.first);
+    expect(after.messages).toBeGreaterThan(before.messages);
+  });
+
   test('no service wanted to do what it may not', () => {
     const lines = stack.services.flatMap((service) => service.lines);
     expect(lines.filter((line) => /may not|ermissions|refuses/.test(line))).toEqual([]);

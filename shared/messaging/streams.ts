@@ -28,6 +28,13 @@ const megabyte = 1024 * 1024;
 /** A message sent twice within this time is kept once. Long enough for a service that was frozen or restarted. */
 const duplicateWindowMs = 2 * 60 * 1000;
 
+/**
+ * Messages leave by being done with or by their age, not by anyone's order. Whoever may publish to a stream can have the
+ * broker's acknowledgement sent to its own interface, where it reads like an order to delete or purge: nats-server 2.10
+ * carried that out for users who may not give it themselves.
+ */
+const onlyAdded = { deny_delete: true, deny_purge: true } as const;
+
 const streams: readonly StreamSettings[] = [
   {
     name: holdsStream,
@@ -85,6 +92,7 @@ export async function ensureStreams(nats: NatsConnection, name?: string): Promis
     } catch {
       await manager.streams.add({
         ...settings,
+        ...onlyAdded,
         storage: StorageType.File,
         duplicate_window: nanos(duplicateWindowMs),
       });
