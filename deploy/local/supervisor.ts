@@ -97,7 +97,7 @@ export class Supervisor {
     ]);
     stop.asked.throwIfAborted();
     const { host, port: dbPort, user, password = '', name } = database;
-    const env: EnvFor = (user) => ({
+    const env: EnvFor = (natsUser) => ({
       ...this.#options.env,
       ...tracesEnv,
       DB_HOST: host,
@@ -107,7 +107,7 @@ export class Supervisor {
       DB_NAME: name,
       HOST: settings.host,
       PORT: String(port),
-      ...(nats && envForNats(nats, user)),
+      ...(nats && envForNats(nats, natsUser)),
     });
     const natsUrl = nats?.url ?? settings.nats?.urls.join(',');
     const addresses = { httpUrl: origin, natsUrl, postgres: { host, port: dbPort, user, database: name } };
