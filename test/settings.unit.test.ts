@@ -7,7 +7,7 @@ import { readSettlerSettings, settlerSettings } from '../services/settler/config
 import { allSettings, readLocalSettings, readTestSettings, testSettings } from '../deploy/local/config.ts';
 import { envExample, withTables } from '../deploy/local/configuration-page.ts';
 import { findOddSettings } from '../shared/config/odd-settings.ts';
-import { listSettings } from '../shared/config/parse-settings.ts';
+import { listSettings, SettingsError } from '../shared/config/parse-settings.ts';
 
 const ALL_SETTINGS = [allSettings, testSettings].flatMap(listSettings);
 
@@ -17,7 +17,7 @@ describe('settings of the services', () => {
       port: 8080,
       host: '127.0.0.1',
       jsonAsAscii: false,
-      natsUrls: ['nats://127.0.0.1:4222'],
+      nats: { urls: ['nats://127.0.0.1:4222'] },
       logLevel: 'info',
     });
     expect(readLedgerSettings({})).toMatchObject({
@@ -62,19 +62,50 @@ describe('settings of the services', () => {
   });
 
   test('every setting has a description, and a default or an excuse', () => {
-    // Where traces are looked at, who issues tokens and what stands in front of the gateway nobody can guess.
-    const mayStayUnset = new Set([
-      'TRACE_URL',
-      'AUTH_JWKS_URL',
-      'AUTH_ISSUER',
-      'AUTH_AUDIENCE',
-      'TRUST_PROXY',
-    ]);
+    // Where traces are looked at, who issues tokens, certificates and users, and what stands in front of the gateway
+    // nobody can guess.
+    const mayStayUnset =
+      /^(?:TRACE_URL|AUTH_JWKS_URL|AUTH_ISSUER|AUTH_AUDIENCE|TRUST_PROXY|NATS_USER|NATS_CREDS|NATS_TLS_CA|NATS_TLS_CERT|NATS_TLS_KEY|DB_SSL_CA)$/;
     for (const setting of ALL_SETTINGS) {
       expect(setting.description).toMatch(/^[A-Z].*\.$/);
-      if (mayStayUnset.has(setting.name)) continue;
+      if (mayStayUnset.test(setting.name)) continue;
       expect(setting.default ?? setting.fallback ?? setting.secret).toBeDefined();
     }
+  });
+});
+
+describe('settings that contradict each other are refused, in words without a secret', () => {
+  const file = import.meta.filename;
+  test.each([
+    [{ NATS_USER: 'me' }, 'NATS_USER is set, but NATS_PASSWORD is not: set both'],
+    [{ NATS_PASSWORD: 'hunter2' }, 'NATS_PASSWORD is set, but NATS_USER is not: set whose password it is'],
+    [
+      { NATS_USER: 'me', NATS_PASSWORD: 'hunter2', NATS_URL: 'nats://you:hunter2@nats:4222' },
+      'NATS_USER and a user in NATS_URL are given, but it should be one of them',
+    ],
+    [
+      { NATS_CREDS: '/nowhere' },
+      'NATS_CREDS is "/nowhere", but it should be the path of a file that can be read',
+    ],
+    [
+      { NATS_CREDS: file },
+      'NATS_CREDS names a file without a JWT and a key: make one with nsc generate creds',
+    ],
+    [
+      { NATS_TLS_CERT: file },
+      'NATS_TLS_CERT and NATS_TLS_KEY are a certificate and its key: set both or none',
+    ],
+    [{ DB_SSL: 'on' }, 'DB_SSL is "on", but it should be one of disable, require, verify-full'],
+    [
+      { DB_SSL_CA: file },
+      'DB_SSL_CA is set, but DB_SSL is disable, which looks at no certificate: set verify-full',
+    ],
+    [
+      { DB_SSL: 'verify-full', DB_SSL_CA: '/nowhere' },
+      'DB_SSL_CA is "/nowhere", but it should be the path of a file that can be read',
+    ],
+  ])('%j', (env, message) => {
+    expect(() => readLedgerSettings(env)).toThrow(new SettingsError([message]));
   });
 });
 
@@ -87,6 +118,8 @@ const triedIn: Readonly<Record<string, string>> = {
     LOG_LEVEL GATEWAY_LOG_LEVEL LEDGER_LOG_LEVEL SETTLER_LOG_LEVEL DATA_DIR NODE_ENV`,
   'test/authentication.e2e.test.ts':
     'AUTH APP_SECRET_KEY AUTH_JWKS_URL AUTH_ISSUER AUTH_AUDIENCE RATE_LIMIT TRUST_PROXY',
+  'test/nats-access.e2e.test.ts': 'NATS_USER NATS_PASSWORD NATS_CREDS NATS_TLS_CA NATS_TLS_CERT NATS_TLS_KEY',
+  'test/database-tls.e2e.test.ts': 'DB_SSL DB_SSL_CA',
   'deploy/local/run-tests.int.test.ts':
     'TEST_DB_HOST TEST_DB_PORT TEST_DB_USER TEST_DB_PASSWORD TEST_DB_NAME',
 };

@@ -6,12 +6,16 @@ import {
   type Environment,
   type SettingFacts,
 } from '../../shared/config/parse-settings.ts';
+import { natsSettings } from '../../shared/config/setting-groups.ts';
 import { allSettings } from './config.ts';
 
 const MASK = '***';
 
 /** Where PostgreSQL is, as long as `npm start` runs its own. The database's name is the user's to choose. */
-const OWN_POSTGRES = new Set(['DB_HOST', 'DB_PORT', 'DB_USER', 'DB_PASSWORD']);
+const OWN_POSTGRES = new Set(['DB_HOST', 'DB_PORT', 'DB_USER', 'DB_PASSWORD', 'DB_SSL', 'DB_SSL_CA']);
+
+/** Where NATS is and who one is there, as long as `npm start` runs its own. */
+const OWN_NATS = new Set(Object.keys(natsSettings));
 
 /** OpenTelemetry's own; these may hold a token. */
 const TELEMETRY_SECRET = /HEADERS|KEY/;
@@ -46,7 +50,7 @@ function describe(
   const { name, secret = false } = setting;
   const isOwnServer = OWN_POSTGRES.has(name)
     ? !isSet(env['DB_HOST'])
-    : name === 'NATS_URL' && !isSet(env[name]);
+    : OWN_NATS.has(name) && !isSet(env['NATS_URL']);
   if (isOwnServer) return { name, value: '-', source: 'npm start runs its own server' };
   const given = findGiven(setting, env);
   if (given === undefined) return { name, value: setting.default ?? '-', source: 'default' };

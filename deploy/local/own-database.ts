@@ -1,15 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
+import { tlsConfig, type DatabaseAddress } from '../../services/ledger/store/session.ts';
 import type { Logger } from '../../shared/telemetry/logger.ts';
 import { hasCode, reasonOf } from './error-text.ts';
 
-export interface DatabaseSettings {
-  readonly host: string;
-  readonly port: number;
-  readonly user: string;
-  readonly password: string | undefined;
-  readonly name: string;
-}
+export type DatabaseSettings = Omit<DatabaseAddress, 'role'>;
 
 const RETRY_MS = 500;
 const CONNECT_MS = 3_000;
@@ -36,7 +31,7 @@ export async function waitForDatabase(
       toldAtMs = performance.now();
       logger.warn(
         `can't use the database "${database.name}" of ${where} as ${database.user} (${problem}); trying again until ` +
-          'that works. Start or mend it there, or change the settings DB_HOST, DB_PORT, DB_USER, DB_PASSWORD, DB_NAME',
+          'that works. Start or mend it there, or change the settings DB_HOST, DB_PORT, DB_USER, DB_PASSWORD, DB_NAME, DB_SSL, DB_SSL_CA',
       );
     }
     await delay(RETRY_MS, undefined, { signal: stopping });
@@ -63,11 +58,19 @@ async function tryToUse(database: DatabaseSettings): Promise<string | undefined>
 }
 
 async function query(
-  { host, port, user, password }: DatabaseSettings,
+  { host, port, user, password, tls }: DatabaseSettings,
   database: string,
   text: (client: Client) => string,
 ): Promise<void> {
-  const client = new Client({ host, port, user, password, database, connectionTimeoutMillis: CONNECT_MS });
+  const client = new Client({
+    host,
+    port,
+    user,
+    password,
+    database,
+    ...tlsConfig(tls),
+    connectionTimeoutMillis: CONNECT_MS,
+  });
   // A connection that is cut while nobody waits for it shows at the next query.
   client.on('error', () => undefined);
   try {

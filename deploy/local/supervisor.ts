@@ -105,6 +105,8 @@ export class Supervisor {
       DB_USER: user,
       DB_PASSWORD: password,
       DB_NAME: name,
+      // What is set for another server has no effect on ours.
+      ...(settings.database === undefined && { DB_SSL: '', DB_SSL_CA: '' }),
       HOST: settings.host,
       PORT: String(port),
       ...(nats && envForNats(nats, natsUser)),

@@ -1,16 +1,20 @@
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import {
   anyText,
   anyTextOr,
   minutes,
+  oneOf,
   onOff,
   optionalPort,
+  readableFile,
   remotePort,
   secret,
 } from '../../shared/config/fields.ts';
 import { readNatsAccess } from '../../shared/config/nats-access.ts';
-import { parseSettings, type Environment } from '../../shared/config/parse-settings.ts';
+import { parseSettings, SettingsError, type Environment } from '../../shared/config/parse-settings.ts';
 import { logLevelOf, logSettings, natsSettings, opsSettings } from '../../shared/config/setting-groups.ts';
+import type { DatabaseTls } from './store/session.ts';
 
 /** Every setting of the ledger. */
 export const ledgerSettings = z.object({
@@ -34,6 +38,16 @@ export const ledgerSettings = z.object({
   }),
   DB_LEDGER_PASSWORD: secret({ description: 'The password of DB_LEDGER_USER.' }),
   DB_NAME: anyText({ description: 'The database.', default: 'holdfast', expected: 'a database name' }),
+  DB_SSL: oneOf({
+    description:
+      'Whether the line to PostgreSQL is encrypted: not, by whoever answers there, or only by one whose certificate has the name DB_HOST.',
+    default: 'disable',
+    words: ['disable', 'require', 'verify-full'],
+  }),
+  DB_SSL_CA: readableFile({
+    description:
+      'The certificates (PEM) that PostgreSQL’s own must lead to with DB_SSL=verify-full; without it, those that Node.js trusts.',
+  }),
   DB_ECHO: onOff({
     description: 'Whether the ledger logs the text of each SQL statement, without its values.',
     default: 'off',
@@ -68,6 +82,7 @@ export function readLedgerSettings(env: Environment) {
       user: given.DB_USER,
       password: given.DB_PASSWORD,
       name: given.DB_NAME,
+      ...databaseTls(given),
     },
     /** Undefined: the ledger logs in as who owns the database, and works as a role. */
     ledgerUser:
@@ -82,4 +97,22 @@ export function readLedgerSettings(env: Environment) {
     opsHost: given.OPS_HOST,
     logLevel: given.LEDGER_LOG_LEVEL ?? given.LOG_LEVEL,
   };
+}
+
+function databaseTls({ DB_SSL: mode, DB_SSL_CA: caFile }: z.output<typeof ledgerSettings>): {
+  readonly tls?: DatabaseTls;
+} {
+  if (caFile !== undefined && mode !== 'verify-full') {
+    throw new SettingsError([
+      `DB_SSL_CA is set, but DB_SSL is ${mode}, which looks at no certificate: set verify-full`,
+    ]);
+  }
+  switch (mode) {
+    case 'disable':
+      return {};
+    case 'require':
+      return { tls: { verify: false } };
+    case 'verify-full':
+      return { tls: { verify: true, ...(caFile !== undefined && { ca: readFileSync(caFile, 'utf8') }) } };
+  }
 }

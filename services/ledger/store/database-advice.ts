@@ -1,13 +1,23 @@
 import { isNativeError } from 'node:util/types';
 import { DatabaseError } from 'pg';
+import { isUntrustedCertificate } from '../../../shared/config/untrusted-certificate.ts';
 import { faultKindOf } from './faults.ts';
 import type { DatabaseAddress } from './session.ts';
+
+const noTls = /does not support SSL/;
 
 /** Words for what an operator can mend while we wait; undefined when waiting would not help. */
 export function adviceFor(error: unknown, { host, port, user, name }: DatabaseAddress): string | undefined {
   const at = `Postgres at ${host}:${port}`;
   if (!(error instanceof DatabaseError)) {
-    return `can't reach ${at} (${messageOf(error)}). Start it there, or change DB_HOST and DB_PORT`;
+    const reason = messageOf(error);
+    if (noTls.test(reason)) {
+      return `${at} does not speak TLS (${reason}). Switch it on there (ssl = on), or set DB_SSL=disable`;
+    }
+    if (isUntrustedCertificate(reason)) {
+      return `${at} has no certificate that is trusted (${reason}). Set DB_SSL_CA to a file with the certificate of whoever issued it, and have DB_HOST name it as its certificate does`;
+    }
+    return `can't reach ${at} (${reason}). Start it there, or change DB_HOST and DB_PORT`;
   }
   switch (error.code ?? '') {
     case '28000':

@@ -1,6 +1,12 @@
 import { TypeOverrides, types, type ClientConfig } from 'pg';
 import type { Micros } from '../domain/time.ts';
 
+/** How the line to Postgres is encrypted: by whoever answers there, or only by one whose certificate is right. */
+export type DatabaseTls =
+  | { readonly verify: false }
+  /** `ca`: the certificates (PEM) that its own must lead to; without them, those that Node.js trusts. */
+  | { readonly verify: true; readonly ca?: string };
+
 /** Where Postgres is and who asks. */
 export interface DatabaseAddress {
   readonly host: string;
@@ -8,6 +14,8 @@ export interface DatabaseAddress {
   readonly user: string;
   readonly password: string | undefined;
   readonly name: string;
+  /** Without it, in the clear. */
+  readonly tls?: DatabaseTls;
   /** The role to work as; without one, as the user. */
   readonly role?: string;
 }
@@ -35,6 +43,13 @@ const sessionSettings = {
 const queryTimeoutMs = 8_000;
 const connectTimeoutMs = 3_000;
 
+/** What `pg` wants to know about TLS. A server without it is refused. */
+export function tlsConfig(tls: DatabaseTls | undefined): Pick<ClientConfig, 'ssl'> {
+  if (tls === undefined) return {};
+  if (!tls.verify) return { ssl: { rejectUnauthorized: false } };
+  return { ssl: { rejectUnauthorized: true, ...(tls.ca !== undefined && { ca: tls.ca }) } };
+}
+
 /** A session that migrates: no bounds, since building an index may take its time. */
 export function migrationConfig(address: DatabaseAddress): ClientConfig {
   return {
@@ -43,6 +58,7 @@ export function migrationConfig(address: DatabaseAddress): ClientConfig {
     user: address.user,
     ...(address.password !== undefined && { password: address.password }),
     database: address.name,
+    ...tlsConfig(address.tls),
     application_name: 'holdfast-migrate',
     connectionTimeoutMillis: connectTimeoutMs,
     keepAlive: true,

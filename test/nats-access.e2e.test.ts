@@ -1,0 +1,199 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startChild, type ChildHandle } from '../deploy/local/child-process.ts';
+import { freePort } from '../deploy/local/free-port.ts';
+import { natsCacheDirs } from '../deploy/local/nats-binary/cache.ts';
+import { findNatsServer } from '../deploy/local/nats-binary/find-nats-server.ts';
+import { makeAuthority, whyWithoutCertificates, type Authority } from './support/certificates.ts';
+import { eventually } from './support/http.ts';
+import { makeOperator } from './support/nats-operator.ts';
+
+/* A nats-server of one's own, with users, certificates or both: a real settler has to find its way in by its settings. */
+
+const root = join(import.meta.dirname, '..');
+const limitMs = 30_000;
+const why = whyWithoutCertificates;
+const withCertificates = why === '' ? test : test.skip;
+
+let folder: string;
+let binary: string;
+const children: ChildHandle[] = [];
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'holdfast access '));
+  const found = await findNatsServer({
+    cacheDirs: natsCacheDirs(folder, process.env),
+    report: () => undefined,
+    searchPath: process.env['PATH'] ?? '',
+  });
+  binary = found.path;
+}, 120_000);
+afterEach(async () => {
+  await Promise.all(children.splice(0).map((child) => child.stop(10_000)));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+/** A nats-server with that configuration; resolves with its port when it listens. */
+async function serve(config: string): Promise<number> {
+  const port = await freePort();
+  const file = join(folder, `${port}.conf`);
+  await writeFile(file, `listen: "127.0.0.1:${port}"\n${config}`);
+  const lines: string[] = [];
+  const server = await startChild({
+    name: 'nats-server',
+    command: binary,
+    args: ['--config', file],
+    onLine: (line) => lines.push(line),
+  });
+  children.push(server);
+  await eventually(
+    async () => (lines.some((line) => line.includes('Server is ready')) ? true : undefined),
+    limitMs,
+  );
+  return port;
+}
+
+/** A settler with these settings alone. Answers the line that tells how its first connection went. */
+async function connectWith(env: Readonly<Record<string, string>>): Promise<string> {
+  const lines: string[] = [];
+  const settler = await startChild({
+    name: 'settler',
+    command: process.execPath,
+    args: [join(root, 'dist/services/settler/main.js')],
+    cwd: folder,
+    env: { PATH: process.env['PATH'], LOG_LEVEL: 'info', ...env },
+    onLine: (line) => lines.push(line),
+  });
+  children.push(settler);
+  const told = /connected to NATS|reach NATS|refuses the credentials|wants credentials|can't run/;
+  const line = await eventually(async () => lines.find((each) => told.test(each)), limitMs);
+  await settler.stop(10_000);
+  for (const secret of SECRETS) expect(lines.join('\n')).not.toContain(secret);
+  return line;
+}
+
+const PASSWORD = 'correct-horse-battery';
+const SECRETS = [PASSWORD, 'hunter2'];
+const users = `authorization { users: [ { user: "me", password: "${PASSWORD}" } ] }\n`;
+
+describe('credentials', () => {
+  test('NATS_USER and NATS_PASSWORD, or those in NATS_URL, open the door; others do not', async () => {
+    const address = `127.0.0.1:${await serve(users)}`;
+    const NATS_URL = `nats://${address}`;
+    expect(await connectWith({ NATS_URL, NATS_USER: 'me', NATS_PASSWORD: PASSWORD })).toContain(
+      'connected to NATS',
+    );
+    expect(await connectWith({ NATS_URL: `nats://me:${PASSWORD}@${address}` })).toContain(
+      'connected to NATS',
+    );
+    expect(await connectWith({ NATS_URL, NATS_USER: 'me', NATS_PASSWORD: 'hunter2' })).toContain(
+      `NATS at ${address} refuses the credentials in NATS_USER and NATS_PASSWORD`,
+    );
+    expect(await connectWith({ NATS_URL: `nats://me:hunter2@${address}` })).toContain(
+      `NATS at ${address} refuses the credentials in NATS_URL`,
+    );
+    expect(await connectWith({ NATS_URL })).toContain(
+      `NATS at ${address} wants credentials: set NATS_USER and NATS_PASSWORD, or NATS_CREDS`,
+    );
+  });
+
+  test('NATS_CREDS does so where users are known by their JWTs', async () => {
+    const { config, credentials, strangersCredentials } = makeOperator();
+    const NATS_URL = `nats://127.0.0.1:${await serve(config)}`;
+    const [mine, strangers] = [join(folder, 'mine.creds'), join(folder, 'strangers.creds')];
+    await Promise.all([writeFile(mine, credentials), writeFile(strangers, strangersCredentials)]);
+    expect(await connectWith({ NATS_URL, NATS_CREDS: mine })).toContain('connected to NATS');
+    expect(await connectWith({ NATS_URL, NATS_CREDS: strangers })).toContain(
+      'refuses the credentials in NATS_CREDS',
+    );
+  });
+});
+
+describe('TLS', () => {
+  let ours: Authority;
+  let theirs: Authority;
+  beforeAll(async () => {
+    if (why !== '') return;
+    ours = await makeAuthority(folder, 'ours');
+    theirs = await makeAuthority(folder, 'theirs');
+  }, limitMs);
+
+  /** A server with a certificate for that name, which asks for one of ours when `mutual`. */
+  async function serveTls(name: string, mutual = false): Promise<number> {
+    const { certFile, keyFile } = await ours.issue(name);
+    const files = `cert_file: "${certFile}", key_file: "${keyFile}"`;
+    return serve(`tls { ${files}${mutual ? `, ca_file: "${ours.caFile}", verify: true` : ''} }\n${users}`);
+  }
+  const login = { NATS_USER: 'me', NATS_PASSWORD: PASSWORD };
+
+  withCertificates(
+    `NATS_TLS_CA: a server is trusted whose certificate has its name and leads there${why}`,
+    async () => {
+      const port = await serveTls('IP:127.0.0.1');
+      for (const scheme of ['nats', 'tls']) {
+        const NATS_URL = `${scheme}://127.0.0.1:${port}`;
+        const trusting = await connectWith({ ...login, NATS_URL, NATS_TLS_CA: ours.caFile });
+        expect(trusting).toContain('connected to NATS');
+        for (const settings of [{ NATS_TLS_CA: theirs.caFile }, {}]) {
+          const line = await connectWith({ ...login, NATS_URL, ...settings });
+          expect(line).toContain("can't reach NATS at 127.0.0.1");
+          expect(line).toContain('Set NATS_TLS_CA to a file with the certificate of whoever issued its own');
+        }
+      }
+    },
+    2 * limitMs,
+  );
+
+  withCertificates(
+    `a server with another name than its certificate's is refused${why}`,
+    async () => {
+      const port = await serveTls('nats.example.com');
+      const line = await connectWith({
+        ...login,
+        NATS_URL: `tls://127.0.0.1:${port}`,
+        NATS_TLS_CA: ours.caFile,
+      });
+      expect(line).toContain('does not match certificate');
+      expect(line).toContain('have NATS_URL name it as its certificate does');
+    },
+    limitMs,
+  );
+
+  withCertificates(
+    `NATS_TLS_CERT and NATS_TLS_KEY are shown to a server that asks for them${why}`,
+    async () => {
+      const port = await serveTls('IP:127.0.0.1', true);
+      const line = { ...login, NATS_URL: `tls://127.0.0.1:${port}`, NATS_TLS_CA: ours.caFile };
+      const mine = await ours.issue('settler');
+      const foreign = await theirs.issue('settler');
+      const showing = ({ certFile, keyFile }: typeof mine) =>
+        connectWith({ ...line, NATS_TLS_CERT: certFile, NATS_TLS_KEY: keyFile });
+      expect(await showing(mine)).toContain('connected to NATS');
+      for (const refused of [await showing(foreign), await connectWith(line)]) {
+        expect(refused).toContain(
+          'if it asks for a certificate, set NATS_TLS_CERT and NATS_TLS_KEY to one that it trusts',
+        );
+      }
+    },
+    2 * limitMs,
+  );
+
+  withCertificates(
+    `a server in the clear is refused when TLS is asked for, before it hears a password${why}`,
+    async () => {
+      const port = await serve(users);
+      const trust = { NATS_TLS_CA: ours.caFile };
+      for (const settings of [
+        { NATS_URL: `tls://127.0.0.1:${port}` },
+        { NATS_URL: `nats://127.0.0.1:${port}`, ...trust },
+      ]) {
+        const line = await connectWith({ ...login, ...settings });
+        expect(line).toContain("server does not support 'tls'");
+        expect(line).toContain('Switch TLS on there');
+      }
+    },
+    limitMs,
+  );
+});
