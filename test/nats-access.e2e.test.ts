@@ -6,7 +6,7 @@ import { startChild, type ChildHandle } from '../deploy/local/child-process.ts';
 import { freePort } from '../deploy/local/free-port.ts';
 import { natsCacheDirs } from '../deploy/local/nats-binary/cache.ts';
 import { findNatsServer } from '../deploy/local/nats-binary/find-nats-server.ts';
-import { makeAuthority, whyWithoutCertificates, type Authority } from './support/certificates.ts';
+import { makeAuthority, type Authority } from './support/certificates.ts';
 import { eventually } from './support/http.ts';
 import { makeOperator } from './support/nats-operator.ts';
 
@@ -14,8 +14,6 @@ import { makeOperator } from './support/nats-operator.ts';
 
 const root = join(import.meta.dirname, '..');
 const limitMs = 30_000;
-const why = whyWithoutCertificates;
-const withCertificates = why === '' ? test : test.skip;
 
 let folder: string;
 let binary: string;
@@ -55,8 +53,14 @@ async function serve(config: string): Promise<number> {
   return port;
 }
 
-/** A settler with these settings alone. Answers the line that tells how its first connection went. */
-async function connectWith(env: Readonly<Record<string, string>>): Promise<string> {
+/** How the first connection went. */
+const CONNECTED_OR_NOT = /connected to NATS|reach NATS|refuses the credentials|wants credentials|can't run/;
+
+/** A settler with these settings alone. Answers its first line that tells what is asked about. */
+async function connectWith(
+  env: Readonly<Record<string, string>>,
+  told: RegExp = CONNECTED_OR_NOT,
+): Promise<string> {
   const lines: string[] = [];
   const settler = await startChild({
     name: 'settler',
@@ -67,7 +71,6 @@ async function connectWith(env: Readonly<Record<string, string>>): Promise<strin
     onLine: (line) => lines.push(line),
   });
   children.push(settler);
-  const told = /connected to NATS|reach NATS|refuses the credentials|wants credentials|can't run/;
   const line = await eventually(async () => lines.find((each) => told.test(each)), limitMs);
   await settler.stop(10_000);
   for (const secret of SECRETS) expect(lines.join('\n')).not.toContain(secret);
@@ -111,11 +114,25 @@ describe('credentials', () => {
   });
 });
 
+describe('a user who may not do what the settler does', () => {
+  test.each([
+    ['"nothing.of.ours"', '"_INBOX_settler.>"', 'publish to balance.query.ping'],
+    ['"balance.query.ping"', '"_INBOX_settler.>"', String.raw`publish to \$JS.API.STREAM.INFO.BALANCE_HOLDS`],
+    ['">"', '"_INBOX.>"', 'subscribe to _INBOX_settler.>'],
+  ])('publishing to [%s], listening to [%s]: it says what to allow', async (publish, subscribe, words) => {
+    const permissions = `permissions { publish: [${publish}], subscribe: [${subscribe}] }`;
+    const user = `{ user: "me", password: "${PASSWORD}", ${permissions} }`;
+    const NATS_URL = `nats://127.0.0.1:${await serve(`authorization { users: [ ${user} ] }`)}`;
+    const login = { NATS_URL, NATS_USER: 'me', NATS_PASSWORD: PASSWORD };
+    const line = await connectWith(login, new RegExp(`may not ${words.replaceAll('.', String.raw`\.`)}`));
+    expect(line).toContain('allow it there, or log in as another');
+  });
+});
+
 describe('TLS', () => {
   let ours: Authority;
   let theirs: Authority;
   beforeAll(async () => {
-    if (why !== '') return;
     ours = await makeAuthority(folder, 'ours');
     theirs = await makeAuthority(folder, 'theirs');
   }, limitMs);
@@ -128,8 +145,8 @@ describe('TLS', () => {
   }
   const login = { NATS_USER: 'me', NATS_PASSWORD: PASSWORD };
 
-  withCertificates(
-    `NATS_TLS_CA: a server is trusted whose certificate has its name and leads there${why}`,
+  test(
+    `NATS_TLS_CA: a server is trusted whose certificate has its name and leads there`,
     async () => {
       const port = await serveTls('IP:127.0.0.1');
       for (const scheme of ['nats', 'tls']) {
@@ -146,8 +163,8 @@ describe('TLS', () => {
     2 * limitMs,
   );
 
-  withCertificates(
-    `a server with another name than its certificate's is refused${why}`,
+  test(
+    `a server with another name than its certificate's is refused`,
     async () => {
       const port = await serveTls('nats.example.com');
       const line = await connectWith({
@@ -161,8 +178,8 @@ describe('TLS', () => {
     limitMs,
   );
 
-  withCertificates(
-    `NATS_TLS_CERT and NATS_TLS_KEY are shown to a server that asks for them${why}`,
+  test(
+    `NATS_TLS_CERT and NATS_TLS_KEY are shown to a server that asks for them`,
     async () => {
       const port = await serveTls('IP:127.0.0.1', true);
       const line = { ...login, NATS_URL: `tls://127.0.0.1:${port}`, NATS_TLS_CA: ours.caFile };
@@ -180,8 +197,8 @@ describe('TLS', () => {
     2 * limitMs,
   );
 
-  withCertificates(
-    `a server in the clear is refused when TLS is asked for, before it hears a password${why}`,
+  test(
+    `a server in the clear is refused when TLS is asked for, before it hears a password`,
     async () => {
       const port = await serve(users);
       const trust = { NATS_TLS_CA: ours.caFile };

@@ -4,7 +4,6 @@ import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { randomUUID } from 'node:crypto';
 import type { Fact } from '../shared/contracts/events.ts';
 import { inboxPrefixOf, type NatsUserName } from '../shared/contracts/nats-users.ts';
-import type { AccountId } from '../shared/contracts/primitives.ts';
 import { connectNats, type NatsLink } from '../shared/messaging/connect.ts';
 import { createLedgerClient, type LedgerClient } from '../shared/messaging/ledger-client/index.ts';
 import { manageStreams } from '../shared/messaging/streams.ts';
@@ -55,7 +54,7 @@ describe('under the NATS users', () => {
   });
 
   const balanceOf = async (accountId: string) => {
-    const answer = await tools.ask('account', { accountId: accountId as AccountId });
+    const answer = await tools.ask('account', { accountId });
     return answer.ok ? answer.account : answer.error;
   };
 

@@ -5,7 +5,7 @@ import { gatewaySettings, readGatewaySettings } from '../services/gateway/config
 import { ledgerSettings, readLedgerSettings } from '../services/ledger/config.ts';
 import { readSettlerSettings, settlerSettings } from '../services/settler/config.ts';
 import { allSettings, readLocalSettings, readTestSettings, testSettings } from '../deploy/local/config.ts';
-import { envExample, withTables } from '../deploy/local/configuration-page.ts';
+import { envExample, natsUsersConf, withTables } from '../deploy/local/configuration-page.ts';
 import { findOddSettings } from '../shared/config/odd-settings.ts';
 import { listSettings, SettingsError } from '../shared/config/parse-settings.ts';
 
@@ -177,6 +177,10 @@ describe('npm run docs:configuration', () => {
 
   test('was run after the last change of a setting: .env.example', () => {
     expect(readText('.env.example')).toBe(envExample());
+  });
+
+  test('was run after the last change of a NATS user: deploy/nats/users.conf', () => {
+    expect(readText('deploy/nats/users.conf')).toBe(natsUsersConf());
   });
 
   test.each(['docs/configuration.md', '.env.example'])('%s has every setting once', (path) => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { gatewaySettings } from '../../services/gateway/config.ts';
 import { ledgerSettings } from '../../services/ledger/config.ts';
+import { natsPasswordVariable, natsUserNames } from '../../shared/contracts/nats-users.ts';
 import { settlerSettings } from '../../services/settler/config.ts';
 import { updateOrder } from './stack.ts';
 
@@ -77,7 +78,18 @@ describe('docker-compose.yml', () => {
     const uses = [...text.matchAll(/\$\{(\w*(?:PASSWORD|SECRET)\w*)(.*?)\}/g)];
     expect(uses.length).toBeGreaterThan(2);
     for (const [, , rest] of uses) expect(rest).toMatch(/^:\?./);
-    expect(text).not.toMatch(/(?:PASSWORD|SECRET\w*): (?!\$\{)/);
+    expect(text).not.toMatch(/(?:PASSWORD|SECRET\w*): (?!(?:'")?\$\{)/);
+  });
+
+  test('gives each service the password of its own NATS user, and all of them to NATS', () => {
+    for (const service of ['gateway', 'ledger', 'settler'] as const) {
+      const { NATS_USER: user, NATS_PASSWORD: password } = file.services[service]?.environment ?? {};
+      expect(user).toBe(service);
+      expect(password).toContain(`\${${natsPasswordVariable(service)}:?`);
+    }
+    expect(Object.keys(file.services['nats']?.environment ?? {})).toEqual(
+      natsUserNames.map(natsPasswordVariable),
+    );
   });
 
   test('mounts nothing of ours that is not there', () => {

@@ -3,12 +3,18 @@ import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { runCommand } from '../local/run-command.ts';
+import { natsPasswordVariables } from './nats-passwords.ts';
 import { updateOrder } from './stack.ts';
 
 /* ./deploy.sh with a stand-in for docker, which records what it is told and answers what a test wants. */
 
 const root = join(import.meta.dirname, '../..');
-const secrets = { DB_PASSWORD: 'correct horse battery', APP_SECRET_KEY: 'k'.repeat(40) };
+const secrets = {
+  DB_PASSWORD: 'correct horse battery',
+  APP_SECRET_KEY: 'k'.repeat(40),
+  // Given, so that none is made and kept in this clone.
+  ...Object.fromEntries(natsPasswordVariables.map((name) => [name, `secret-of-${name}`])),
+};
 const LIMIT_MS = 60_000;
 
 let folder = '';

@@ -1,4 +1,5 @@
-import type { Environment } from '../../shared/config/parse-settings.ts';
+import { isSet, type Environment } from '../../shared/config/parse-settings.ts';
+import { natsPasswordVariables } from './nats-passwords.ts';
 
 /** What the one word on the command line can be; without one the stack is started or updated. */
 const words = { '--down': 'down', '--logs': 'logs', '--status': 'status', '--help': 'help' } as const;
@@ -24,6 +25,7 @@ export function readTask(args: readonly string[]): Task | undefined {
 /** Enough that nobody guesses it: 32 characters of base64 are 192 bits. */
 const MIN_KEY_LENGTH = 32;
 const MIN_PASSWORD_LENGTH = 12;
+const NATS_PASSWORD = new RegExp(String.raw`^[\w.~+/=-]{${MIN_PASSWORD_LENGTH},}$`);
 const MAX_PORT = 65_535;
 
 /** What is wrong with the environment for a start, in words that never repeat a secret. Empty is fine. */
@@ -39,6 +41,15 @@ export function findInputProblems(env: Environment): string[] {
   secret('DB_PASSWORD', 'the password that the database gets at its first start', MIN_PASSWORD_LENGTH);
   // Characters: bytes, of which the gateway wants as many, are never fewer.
   secret('APP_SECRET_KEY', 'the key that tokens are signed with', MIN_KEY_LENGTH);
+
+  for (const name of natsPasswordVariables) {
+    const value = env[name];
+    // It stands between quotation marks in the broker's configuration.
+    if (isSet(value) && !NATS_PASSWORD.test(value))
+      problems.push(
+        `${name} must be ${MIN_PASSWORD_LENGTH} or more letters, digits, or any of . _ ~ + / = -`,
+      );
+  }
 
   const ports = { PORT: readPort(env, 'PORT', 8080), WATCH_PORT: readPort(env, 'WATCH_PORT', 3000) };
   for (const [name, port] of Object.entries(ports)) {

@@ -24,6 +24,14 @@ describe('what deploy.sh is given', () => {
     [{ DB_PASSWORD: 'short', APP_SECRET_KEY }, /^DB_PASSWORD is too short: it needs 12/],
     [{ DB_PASSWORD, APP_SECRET_KEY: 'k'.repeat(31) }, /^APP_SECRET_KEY is too short: it needs 32/],
     [{ DB_PASSWORD: ` ${DB_PASSWORD}`, APP_SECRET_KEY }, /^DB_PASSWORD begins or ends with a blank/],
+    [
+      { DB_PASSWORD, APP_SECRET_KEY, NATS_TOOLS_PASSWORD: 'short' },
+      /^NATS_TOOLS_PASSWORD must be 12 or more/,
+    ],
+    [
+      { DB_PASSWORD, APP_SECRET_KEY, NATS_LEDGER_PASSWORD: 'quoted "password"' },
+      /^NATS_LEDGER_PASSWORD must be .* letters, digits/,
+    ],
     [{ DB_PASSWORD, APP_SECRET_KEY, PORT: '0' }, /^PORT must be a port/],
     [{ DB_PASSWORD, APP_SECRET_KEY, PORT: '3000' }, /^PORT and WATCH_PORT must differ/],
   ])('is refused for a reason in words, without its secrets: case %#', (env, words) => {

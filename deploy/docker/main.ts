@@ -1,5 +1,6 @@
 import { isSet, type Environment } from '../../shared/config/parse-settings.ts';
 import { findInputProblems, readPort, readTask, USAGE } from './input.ts';
+import { natsPasswordVariables, provideNatsPasswords } from './nats-passwords.ts';
 import { ComposeFailed, Stack } from './stack.ts';
 
 /** `./deploy.sh`: does what `args` say with the stack of the clone in `root`; resolves with the exit code. */
@@ -19,8 +20,15 @@ export async function deploy(root: string, args: readonly string[]): Promise<num
     }
   }
   // To look or to stop takes no secrets, and Compose reads its file only with all of them there.
-  const unneeded = { DB_PASSWORD: 'unused', APP_SECRET_KEY: 'unused' };
-  const stack = new Stack({ root, env: task === 'up' ? env : { ...env, ...unneeded }, report });
+  const unneeded = ['DB_PASSWORD', 'APP_SECRET_KEY', ...natsPasswordVariables].map((name) => [
+    name,
+    'unused',
+  ]);
+  const secrets =
+    task === 'up'
+      ? await provideNatsPasswords(root, env)
+      : (Object.fromEntries(unneeded) as NodeJS.ProcessEnv);
+  const stack = new Stack({ root, env: { ...env, ...secrets }, report });
   try {
     await stack.check();
     switch (task) {

@@ -2,12 +2,14 @@ import type { z } from 'zod';
 import { gatewaySettings } from '../../services/gateway/config.ts';
 import { ledgerSettings } from '../../services/ledger/config.ts';
 import { settlerSettings } from '../../services/settler/config.ts';
+import { natsPasswordVariable } from '../../shared/contracts/nats-users.ts';
 import { listSettings, type SettingFacts } from '../../shared/config/parse-settings.ts';
 import { localSettings, testSettings } from './config.ts';
+import { natsAuthorization } from './nats-authorization.ts';
 
 /*
- * `docs/configuration.md` and `.env.example` as the schemas have it: `npm run docs:configuration` writes them, and a
- * test says when that was forgotten.
+ * `docs/configuration.md` and `.env.example` as the schemas have it, and `deploy/nats/users.conf` as the table of users
+ * has it: `npm run docs:configuration` writes them, and a test says when that was forgotten.
  */
 
 type Setting = SettingFacts & { readonly name: string };
@@ -123,3 +125,14 @@ const ENV_HEAD = `# Settings of Holdfast with their defaults: docs/configuration
 # away from what you change. What the environment says wins over the file; an empty value counts as not set.
 # \`npm start\` runs its own PostgreSQL and NATS unless DB_HOST and NATS_URL name yours.
 `;
+
+const USERS_HEAD = `# Who may do what at the broker of the deployed stack. Made by npm run docs:configuration, from shared/contracts/nats-users.ts.
+# Passwords come from the environment, quotation marks included. Services of your own: a user each, like shop-add, each
+# with an inbox prefix of its own.
+
+`;
+
+/** `deploy/nats/users.conf`. */
+export function natsUsersConf(): string {
+  return USERS_HEAD + natsAuthorization((user) => `$${natsPasswordVariable(user)}`);
+}

@@ -1,4 +1,4 @@
-/* `npm run docs:configuration`: writes docs/configuration.md and .env.example as the settings' schemas have it. */
+/* `npm run docs:configuration`: writes what the code knows: docs/configuration.md, .env.example and deploy/nats/users.conf. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -6,10 +6,11 @@ import { prepare, ROOT, runCommandLine } from './prepare.mjs';
 
 await runCommandLine(async () => {
   await prepare();
-  const { envExample, withTables } = await import(
+  const { envExample, natsUsersConf, withTables } = await import(
     pathToFileURL(join(ROOT, 'dist/deploy/local/configuration-page.js')).href
   );
   const page = join(ROOT, 'docs/configuration.md');
   writeFileSync(page, withTables(readFileSync(page, 'utf8')));
   writeFileSync(join(ROOT, '.env.example'), envExample());
+  writeFileSync(join(ROOT, 'deploy/nats/users.conf'), natsUsersConf());
 });

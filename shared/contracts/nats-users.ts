@@ -37,7 +37,15 @@ export function inboxPrefixOf(user: NatsUserName): string {
   return `_INBOX_${user}`;
 }
 
-/** Who may publish and subscribe to what. The configurations of `npm start` and of the deployed stack are made from this. */
+/** The variable that has the user's password in the deployed stack. */
+export function natsPasswordVariable(user: NatsUserName): string {
+  return `NATS_${user.toUpperCase().replaceAll('-', '_')}_PASSWORD`;
+}
+
+/**
+ * Who may publish and subscribe to what. The configurations of `npm start` and of the deployed stack are made from this.
+ * No list may be empty: nats-server takes that for "everything".
+ */
 export const natsPermissions: Readonly<Record<NatsUserName, NatsPermissions>> = {
   gateway: {
     purpose: 'the gateway: sends what its callers may ask for',

@@ -1,3 +1,5 @@
+import { symlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { findDifference, type Ids } from './compare-answer.ts';
 import { LocalHoldfast } from './local-holdfast.ts';
 import { makeReaderClone, type ReaderClone } from './reader-clone.ts';
@@ -40,7 +42,10 @@ export class PageRun {
   }
 
   static async open(setting: PageSetting): Promise<PageRun> {
-    return new PageRun(await makeReaderClone(), setting);
+    const clone = await makeReaderClone();
+    // Where a reader who has started it finds its data.
+    if (setting.holdfast !== undefined) await symlink(setting.holdfast.dataDir, join(clone.path, '.data'));
+    return new PageRun(clone, setting);
   }
 
   /** Does what the page says. Answers what is not as the page has it, undefined when all is. */

@@ -9,7 +9,7 @@ const root = join(import.meta.dirname, '../..');
 /** Of one's own, and no part of a clone. */
 const LEFT_OUT = new Set(['.data', '.env', '.git']);
 
-/** A clone as a reader has it: the same files, and what is written beside them or into the data folder stays there. */
+/** A clone as a reader has it: the same files, and what is written beside them or into the data folder, `.data`, stays there. */
 export interface ReaderClone {
   readonly path: string;
   /** What a shell has in it: a free `PORT`, a `DATA_DIR`, and a `nats` command. */
@@ -36,7 +36,7 @@ export async function makeReaderClone(): Promise<ReaderClone> {
       HOME,
       TMPDIR,
       XDG_CACHE_HOME,
-      DATA_DIR: join(folder, 'data'),
+      DATA_DIR: join(path, '.data'),
       PORT: String(await freePort()),
     },
     remove: () => rm(folder, { recursive: true, force: true, maxRetries: 5 }),

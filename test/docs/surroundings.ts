@@ -4,6 +4,8 @@ import { Client } from 'pg';
 import { accountSteps } from '../../deploy/accounts/account-steps.ts';
 import { openAccount } from '../../deploy/accounts/open-account.ts';
 import { readFixture } from '../../deploy/fixtures/read-fixture.ts';
+import { readNatsUser } from '../../deploy/local/nats-users.ts';
+import { inboxPrefixOf } from '../../shared/contracts/nats-users.ts';
 import type { AccountId } from '../../shared/contracts/primitives.ts';
 import { connectNats } from '../../shared/messaging/connect.ts';
 import { createLedgerClient } from '../../shared/messaging/ledger-client/index.ts';
@@ -26,7 +28,15 @@ export interface Surroundings {
 /** Accounts as a fresh start has them, that no other page changes: their ids stand for those of the fixture. */
 export async function ownAccounts(holdfast: LocalHoldfast): Promise<Surroundings> {
   const logger = createLogger('docs', 'silent');
-  const link = await connectNats({ urls: [String(holdfast.addresses.natsUrl)], name: 'docs', logger });
+  const tools = await readNatsUser(holdfast.dataDir, 'tools');
+  if (tools === undefined) throw new Error('the data folder has no NATS users');
+  const link = await connectNats({
+    urls: [tools.NATS_URL],
+    user: { name: tools.NATS_USER, password: tools.NATS_PASSWORD },
+    inboxPrefix: inboxPrefixOf('tools'),
+    name: 'docs',
+    logger,
+  });
   const ledger = createLedgerClient({ link, logger, metrics: createMetrics() });
   const ids = new Map<string, string>();
   for (const account of readFixture(fixtures, 'subscribers').accounts) {

@@ -1,13 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runCommand } from '../../deploy/local/run-command.ts';
-import { findProgram, whyWithout } from './debian-program.ts';
+import { findProgram } from './debian-program.ts';
 
 const OPENSSL = { name: 'openssl', packageName: 'openssl', suite: 'bookworm' } as const;
 const limitMs = 60_000;
-
-/** Why no certificates can be made here, to put behind the name of a skipped test; empty where they can. */
-export const whyWithoutCertificates = whyWithout(OPENSSL);
 
 /** Paths of PEM files. */
 export interface Certificate {
@@ -22,7 +19,7 @@ export interface Authority {
   issue(name: string): Promise<Certificate>;
 }
 
-const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+const newKey = ['-newkey', 'rsa:2048', '-nodes'];
 
 /** Makes one, with its files in `folder` named after it. */
 export async function makeAuthority(folder: string, authority: string): Promise<Authority> {
