@@ -53,14 +53,8 @@ async function serve(config: string): Promise<number> {
   return port;
 }
 
-/** How the first connection went. */
-const CONNECTED_OR_NOT = /connected to NATS|reach NATS|refuses the credentials|wants credentials|can't run/;
-
-/** A settler with these settings alone. Answers its first line that tells what is asked about. */
-async function connectWith(
-  env: Readonly<Record<string, string>>,
-  told: RegExp = CONNECTED_OR_NOT,
-): Promise<string> {
+/** A settler with these settings alone, and the lines that it wrote. */
+async function runSettler(env: Readonly<Record<string, string>>) {
   const lines: string[] = [];
   const settler = await startChild({
     name: 'settler',
@@ -71,6 +65,18 @@ async function connectWith(
     onLine: (line) => lines.push(line),
   });
   children.push(settler);
+  return { settler, lines };
+}
+
+/** How the first connection went. */
+const CONNECTED_OR_NOT = /connected to NATS|reach NATS|refuses the credentials|wants credentials|can't run/;
+
+/** A settler with these settings alone. Answers its first line that tells what is asked about. */
+async function connectWith(
+  env: Readonly<Record<string, string>>,
+  told: RegExp = CONNECTED_OR_NOT,
+): Promise<string> {
+  const { settler, lines } = await runSettler(env);
   const line = await eventually(async () => lines.find((each) => told.test(each)), limitMs);
   await settler.stop(10_000);
   for (const secret of SECRETS) expect(lines.join('\n')).not.toContain(secret);
@@ -100,6 +106,29 @@ describe('credentials', () => {
     expect(await connectWith({ NATS_URL })).toContain(
       `NATS at ${address} wants credentials: set NATS_USER and NATS_PASSWORD, or NATS_CREDS`,
     );
+  });
+
+  test('a service whose password was changed at the broker says so, and goes on when it is right again', async () => {
+    const port = await serve(users);
+    const [server] = children;
+    const login = { NATS_URL: `nats://127.0.0.1:${port}`, NATS_USER: 'me', NATS_PASSWORD: PASSWORD };
+    const { lines } = await runSettler(login);
+    const said = (words: string) =>
+      eventually(
+        () => Promise.resolve(lines.some((line) => line.includes(words)) ? true : undefined),
+        limitMs,
+      );
+    await said('"connected to NATS"');
+    const change = async (password: string) => {
+      const config = users.replace(PASSWORD, password);
+      await writeFile(join(folder, `${port}.conf`), `listen: "127.0.0.1:${port}"\n${config}`);
+      process.kill(server?.pid ?? 0, 'SIGHUP');
+    };
+    await change('another-password');
+    await said('refuses the credentials in NATS_USER and NATS_PASSWORD');
+    await change(PASSWORD);
+    await said('connected to NATS again');
+    expect(lines.join('\n')).not.toContain(PASSWORD);
   });
 
   test('NATS_CREDS does so where users are known by their JWTs', async () => {
