@@ -275,8 +275,7 @@ describe('a service', () => {
       );
       return left === 0 && taken === seconds.length ? true : undefined;
     });
-    // Time for one worker more, were there one.
-    await delay(500);
+    // By now one worker more, were there one, would have asked as well.
     expect([...asked.values()].map(({ until }) => until)).toEqual(seconds.slice(0, workers));
     holding = false;
     for (const { settled } of asked.values()) settled();
