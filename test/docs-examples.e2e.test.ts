@@ -5,7 +5,14 @@ import { LocalHoldfast } from './docs/local-holdfast.ts';
 import { isStart, PageRun } from './docs/page-run.ts';
 import { makeReaderClone, type ReaderClone } from './docs/reader-clone.ts';
 import { findHiddenExamples, readShellBlocks } from './docs/shell-blocks.ts';
-import { nothing, oldDatabase, ownAccounts, ownServers, type Surroundings } from './docs/surroundings.ts';
+import {
+  nothing,
+  oldDatabase,
+  ownAccounts,
+  ownKey,
+  ownServers,
+  type Surroundings,
+} from './docs/surroundings.ts';
 
 /*
  * Every shell example of README.md and docs/ is run, in the order of its page, and must answer what the page shows. One
@@ -19,6 +26,7 @@ const pageMs = 180_000;
 const special: Readonly<Record<string, () => Promise<Surroundings>>> = {
   'docs/moving-from-flask.md': async () => oldDatabase(await shared()),
   'docs/own-servers.md': ownServers,
+  'docs/tokens.md': ownKey,
 };
 
 const pages = [

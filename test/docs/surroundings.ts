@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { accountSteps } from '../../deploy/accounts/account-steps.ts';
@@ -72,6 +72,12 @@ export async function oldDatabase(holdfast: LocalHoldfast): Promise<Surroundings
     },
     end: database.drop,
   };
+}
+
+/** What the page has written into `.env`: `npm start` looks for that beside the files which a reader's clone links to. */
+export function ownKey(): Promise<Surroundings> {
+  const env = { AUTH: 'jwt', APP_SECRET_KEY: randomBytes(33).toString('base64') };
+  return Promise.resolve({ setting: { env }, end: () => Promise.resolve() });
 }
 
 /** A PostgreSQL and a NATS that someone else runs. */
