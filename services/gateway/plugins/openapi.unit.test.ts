@@ -66,6 +66,22 @@ describe('the OpenAPI document', () => {
     });
   });
 
+  test('says which token a route takes, and what it answers without one', () => {
+    const scheme = document.components?.securitySchemes?.['token'];
+    expect(scheme).toMatchObject({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' });
+    const needs = operations().flatMap(({ name, operation: { security, responses } }) =>
+      security === undefined ? [] : [{ name, security, statuses: Object.keys(responses ?? {}) }],
+    );
+    // Without tokens asked for, as here, none will do as well.
+    expect(needs.map(({ name, security }) => [name, security])).toEqual([
+      ['get /api/status/{id}', [{}, { token: ['balance:read'] }]],
+      ['post /api/add', [{}, { token: ['balance:write'] }]],
+      ['post /api/substract', [{}, { token: ['balance:write'] }]],
+      ['post /api/subtract', [{}, { token: ['balance:write'] }]],
+    ]);
+    for (const { statuses } of needs) expect(statuses).toEqual(expect.arrayContaining(['401', '403', '429']));
+  });
+
   test('has an example of each error of a route, under its status', () => {
     const named = operations().flatMap(({ operation }) =>
       Object.entries(operation.responses ?? {}).flatMap(([status, response]) =>
