@@ -46,7 +46,9 @@ const NATS_LEVELS: Readonly<Record<string, string>> = { WRN: 'warn', ERR: 'error
 /** nats-server writes `[123] 2026/01/31 12:00:00.000000 [INF] Server is ready`. */
 export function wrapNatsLine(text: string): LogLine {
   const [, word = '', rest = text] = /^\[\d+\] \S+ \S+ \[([A-Z]{3})\] (.*)$/u.exec(text) ?? [];
-  return wrapLine('nats-server', NATS_LEVELS[word] ?? 'debug', rest);
+  // Its file of passwords, which nobody else can read, is written by us; people could do nothing about it.
+  const level = rest.startsWith('Plaintext passwords detected') ? 'debug' : NATS_LEVELS[word];
+  return wrapLine('nats-server', level ?? 'debug', rest);
 }
 
 const COLORS: Readonly<Record<string, string>> = {

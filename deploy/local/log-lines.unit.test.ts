@@ -47,6 +47,11 @@ test.each([
   ['[12] 2026/01/31 12:00:00.000001 [INF] Server is ready', 'debug', 'Server is ready'],
   ['[12] 2026/01/31 12:00:00.000001 [WRN] Slow', 'warn', 'Slow'],
   ['nats-server: bad config', 'debug', 'nats-server: bad config'],
+  [
+    '[7] 2026/01/31 12:00:00.000000 [WRN] Plaintext passwords detected, use nkeys or bcrypt',
+    'debug',
+    'Plaintext passwords detected, use nkeys or bcrypt',
+  ],
 ])('nats-server says %j', (text, level, msg) => {
   expect(wrapNatsLine(text)).toMatchObject({ service: 'nats-server', level, msg });
 });
