@@ -2,8 +2,12 @@ import { readdirSync, readFileSync } from 'node:fs';
 
 /** Seconds of CPU (user and system) that a process and its children, living and ended, have used so far. Linux only. */
 export function cpuSeconds(pid: number): number {
-  const living = [pid, ...descendantsOf(pid)];
-  return living.reduce((sum, each) => sum + ticksOf(each), 0) / ticksPerSecond;
+  return processTree(pid).reduce((sum, each) => sum + ticksOf(each), 0) / ticksPerSecond;
+}
+
+/** A process and all that it and its children have started and that lives. Linux only. */
+export function processTree(pid: number): number[] {
+  return [pid, ...descendantsOf(pid)];
 }
 
 /** What Linux counts CPU time in, on every platform that Node supports. */

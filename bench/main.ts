@@ -1,13 +1,14 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { cpus, tmpdir, totalmem } from 'node:os';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { Client } from 'pg';
 import { auditBooks } from '../services/ledger/audit/audit-books.ts';
 import { measureAuditSpeed } from './audit-speed.ts';
+import { outboxIsEmpty } from './books.ts';
 import { measure, medianOf, writeLoads, type Load, type Measurement } from './measure.ts';
 import { openAccounts } from './open-accounts.ts';
+import { measureOverload } from './overload.ts';
+import { writeResultFile } from './result-file.ts';
 import { listenForStop } from '../deploy/local/stop-request.ts';
 import { progress, say } from '../deploy/local/progress.ts';
 import { measureTelemetryCost } from './telemetry-cost.ts';
@@ -22,6 +23,7 @@ const usage = `npm run bench -- [options]
   --smoke              that it works, nothing more: a few seconds
   --telemetry-cost     instead, what metrics and traces of one request in a hundred cost: two stacks in turn
   --audit              instead, how fast npm run audit is: on 10,000 accounts with --entries N (1000000)
+  --overload           instead, four times what it can do, for --seconds N (60): what is accepted, refused, how fast
   --cpu-prof DIR       write CPU profiles of the services there`;
 
 interface Plan {
@@ -32,6 +34,7 @@ interface Plan {
   readonly telemetryCost: boolean;
   /** Entries of the books to audit instead. */
   readonly auditEntries: number | undefined;
+  readonly overload: boolean;
   readonly profileDir: string | undefined;
 }
 
@@ -44,6 +47,7 @@ export async function runBench(root: string, args: readonly string[]): Promise<n
     const { auditEntries: entries, rounds } = plan;
     return measureAuditSpeed(root, process.env, { entries, accounts: auditAccounts, rounds });
   }
+  if (plan.overload) return measureOverload(root, process.env, plan);
   const stop = listenForStop();
   const workDir = await mkdtemp(join(tmpdir(), 'holdfast bench load '));
   const nodeOptions =
@@ -110,13 +114,15 @@ function readPlan(args: readonly string[]): Plan | undefined {
         rounds: { type: 'string' },
         quick: { type: 'boolean', default: false },
         smoke: { type: 'boolean', default: false },
+        overload: { type: 'boolean', default: false },
         'telemetry-cost': { type: 'boolean', default: false },
         audit: { type: 'boolean', default: false },
         entries: { type: 'string', default: '1000000' },
         'cpu-prof': { type: 'string' },
       },
     });
-    const whole = values.smoke ? '500,1,1' : values.quick ? '20000,5,1' : '100000,10,3';
+    const all = values.overload ? '20000,60,1' : '100000,10,3';
+    const whole = values.smoke ? '500,1,1' : values.quick ? '20000,5,1' : all;
     const [accounts, seconds, rounds] = whole.split(',');
     return {
       accounts: readNumber('accounts', values.accounts ?? accounts),
@@ -125,6 +131,7 @@ function readPlan(args: readonly string[]): Plan | undefined {
         .map((each) => readNumber('connections', each)),
       seconds: readNumber('seconds', values.seconds ?? seconds),
       rounds: readNumber('rounds', values.rounds ?? rounds),
+      overload: values.overload,
       telemetryCost: values['telemetry-cost'],
       auditEntries: values.audit ? readNumber('entries', values.entries) : undefined,
       profileDir: values['cpu-prof'],
@@ -166,22 +173,6 @@ async function measureAll(
 
 function failuresOf({ load, connections, failed }: Measurement): string[] {
   return failed === 0 ? [] : [`${failed} requests of "${load}" at ${connections} connections failed`];
-}
-
-/** Whatever a batch had to tell the broker has been told. */
-async function outboxIsEmpty(database: BenchStack['database']): Promise<void> {
-  const client = new Client(database);
-  await client.connect();
-  try {
-    for (const until = performance.now() + 30_000; ;) {
-      const { rowCount } = await client.query('SELECT FROM outbox LIMIT 1');
-      if (rowCount === 0) return;
-      if (performance.now() > until) throw new Error('the outbox does not get empty');
-      await delay(200);
-    }
-  } finally {
-    await client.end();
-  }
 }
 
 /** One line per load and number of connections, with the median of each figure over the rounds. */
@@ -228,18 +219,5 @@ async function writeResult(
   measurements: readonly Measurement[],
   problems: readonly string[],
 ): Promise<void> {
-  const folder = join(root, 'bench/results');
-  const file = join(folder, `${new Date().toISOString().replaceAll(':', '-')}.json`);
-  const [processor] = cpus();
-  const machine = {
-    node: process.version,
-    platform: `${process.platform} ${process.arch}`,
-    processors: cpus().length,
-    processor: processor?.model,
-    memoryGiB: Math.round(totalmem() / 2 ** 30),
-    natsServer: stack.natsVersion,
-  };
-  await mkdir(folder, { recursive: true });
-  await writeFile(file, `${JSON.stringify({ machine, plan, problems, measurements }, null, 2)}\n`);
-  say(`written to ${file}`);
+  await writeResultFile(root, '', stack.natsVersion, { plan, problems, measurements });
 }

@@ -12,7 +12,9 @@ const notYet: ErrorView = { code: 'unavailable', detail: 'Not connected to NATS 
  * A ledger client that is there before NATS is: until `connecting` is done, every request is `unavailable` at once. So
  * the gateway answers health probes, and says what is missing, from the first moment.
  */
-export function ledgerWhenConnected(connecting: Promise<LedgerClient>): Ledger & Pick<LedgerClient, 'close'> {
+export function ledgerWhenConnected(
+  connecting: Promise<LedgerClient>,
+): Ledger & Pick<LedgerClient, 'isFull' | 'close'> {
   let client: LedgerClient | undefined;
   const connected = connecting.then(
     (made) => (client = made),
@@ -29,6 +31,7 @@ export function ledgerWhenConnected(connecting: Promise<LedgerClient>): Ledger &
       if (client !== undefined) return client.ask(kind, query, options);
       return { ok: false, error: notYet } as QueryAnswer<typeof kind>;
     },
+    isFull: () => client?.isFull() ?? false,
     missing: () => client?.missing() ?? ['nats: not connected'],
     close: async () => (await connected)?.close(),
   };

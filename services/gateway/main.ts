@@ -9,6 +9,13 @@ import { measureProcess } from '../../shared/telemetry/process-metrics.ts';
 import { buildApp } from './app.ts';
 import { gatewaySettings, readGatewaySettings, type GatewaySettings } from './config.ts';
 import { ledgerWhenConnected } from './ledger-when-connected.ts';
+import { refuseWhenFull } from './plugins/refuse-when-full.ts';
+
+/**
+ * Requests under way at once: two of the ledger's batches, so that it never waits for us, and little enough that what is
+ * accepted has its answer within a second also where the ledger does only a thousand a second.
+ */
+const MAX_IN_FLIGHT = 1_024;
 
 async function start(service: Service<GatewaySettings>): Promise<void> {
   const { settings, logger, stopping, metricsText, onStop } = service;
@@ -27,12 +34,13 @@ async function start(service: Service<GatewaySettings>): Promise<void> {
   onStop('the NATS connection', async () => (await connecting.catch(() => undefined))?.drain());
 
   const ledger = ledgerWhenConnected(
-    connecting.then((link) => createLedgerClient({ link, logger, metrics })),
+    connecting.then((link) => createLedgerClient({ link, logger, metrics, maxInFlight: MAX_IN_FLIGHT })),
   );
   onStop('the ledger client', () => ledger.close());
 
   const { access, jsonAsAscii, traceUrl } = settings;
   const app = await buildApp({ ledger, logger, metrics, jsonAsAscii, traceUrl, access });
+  refuseWhenFull(app, ledger, logger, metrics);
   onStop('the HTTP server', () => app.close());
   logger.info(access.inWords);
   for (const caution of access.cautions) logger.warn(caution);

@@ -8,7 +8,7 @@ import type { CommandIdentity } from '../idempotency.ts';
 import { InvalidInput } from './validation.ts';
 
 /** When to come back after a 503, in seconds: long enough to let go of a burst, short enough not to be noticed. */
-const RETRY_AFTER_S = '1';
+export const RETRY_AFTER_S = '1';
 
 const BODY_MUST_BE_JSON: FieldError = { field: 'body', message: 'must be a JSON object' };
 
@@ -33,6 +33,15 @@ export function sendProblem(
   if (problem.status === 503) reply.header('retry-after', RETRY_AFTER_S);
   return reply.code(problem.status).type('application/problem+json').send(problem);
 }
+
+/** What every request is told when too many are under way. */
+export const overloadedProblem: Problem = problemFrom(
+  {
+    code: 'overloaded',
+    detail: 'Too many requests are under way; this one was not taken. Send it again a little later.',
+  },
+  undefined,
+);
 
 /** What Fastify itself refuses, and what breaks, in the one form. */
 export function addProblemAnswers(app: FastifyInstance): void {

@@ -30,6 +30,11 @@ export class Attempts {
     this.#lastWord = answer;
   }
 
+  /** A published attempt is not answered yet, so nothing is certain. */
+  get mayHaveChangedSomething(): boolean {
+    return this.#unanswered > 0;
+  }
+
   /** A published attempt ended in a fault of the ledger's. With another attempt still open, all is open. */
   failed(answer: ErrorView): ErrorView {
     this.#unanswered -= 1;

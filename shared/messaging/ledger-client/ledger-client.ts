@@ -39,12 +39,8 @@ const MOST_PER_MESSAGE = {
 } as const satisfies Record<QueryKind | 'command', number>;
 
 /** Requests waiting for an answer. At 1 kB each that is 16 MB, and at 10,000/s more than a second's worth. */
-const MAX_IN_FLIGHT = 16_384;
+const DEFAULT_MAX_IN_FLIGHT = 16_384;
 
-const full: ErrorView = {
-  code: 'overloaded',
-  detail: `${MAX_IN_FLIGHT} requests are waiting for the ledger already.`,
-};
 const closing: ErrorView = { code: 'unavailable', detail: 'This service is stopping.' };
 const timeUnknown: ErrorView = {
   code: 'unavailable',
@@ -65,7 +61,7 @@ export interface SendOptions {
 export interface LedgerClient {
   /**
    * Sends a command and answers its outcome; never rejects. Within the deadline it tries again with the same id where
-   * that can help. Without an outcome at the deadline, the error is `unavailable` or `overloaded` when the command has
+   * that can help; a ledger that is `overloaded` is not asked again, which would only give it more to do. Without an outcome at the deadline, the error is `unavailable` or `overloaded` when the command has
    * certainly changed nothing, and `outcome_unknown` when it may have: the same id again tells.
    */
   send<K extends CommandKind>(
@@ -75,6 +71,8 @@ export interface LedgerClient {
   ): Promise<CommandOutcome<K>>;
   /** Asks a question, tried again within the deadline; never rejects. */
   ask<K extends QueryKind>(kind: K, query: QueryInput<K>, options?: SendOptions): Promise<QueryAnswer<K>>;
+  /** As many requests as may be wait for an answer: one more would be `overloaded`. */
+  isFull(): boolean;
   /** What is missing for a command to be served, from memory, in words for people; empty when nothing is. */
   missing(): string[];
   /** The ledger's time now, in ms since 1970; undefined until it has told it. The same for all, whatever our clock. */
@@ -88,8 +86,14 @@ export function createLedgerClient(options: {
   link: ClientLink;
   logger: Logger;
   metrics: Pick<Metrics, 'natsRequestDuration'>;
+  /** How many requests may wait for an answer; 16,384 by default. */
+  maxInFlight?: number;
 }): LedgerClient {
-  const { link } = options;
+  const { link, maxInFlight = DEFAULT_MAX_IN_FLIGHT } = options;
+  const full: ErrorView = {
+    code: 'overloaded',
+    detail: `${maxInFlight} requests are waiting for the ledger already.`,
+  };
   const line = new RequestLine(options);
   const watch = new LedgerWatch(
     () => askNow('ping', {}, PING_DEADLINE_MS),
@@ -168,12 +172,17 @@ export function createLedgerClient(options: {
 
   function refusedHere(): ErrorView | undefined {
     if (closed) return closing;
-    return line.inFlight >= MAX_IN_FLIGHT ? full : undefined;
+    return isFull() ? full : undefined;
+  }
+
+  function isFull(): boolean {
+    return line.inFlight >= maxInFlight;
   }
 
   return {
     send,
     ask,
+    isFull,
     ledgerNow: () => watch.ledgerTimeAt(performance.now()),
     missing: () => (closed ? ['this service is stopping'] : watch.missing()),
     close: async () => {

@@ -21,6 +21,9 @@ const SWEEP_EVERY_MS = 25;
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 400;
 
+/** While the event loop is busy with one turn's input, what was gathered so far leaves after this. */
+const LONGEST_GATHER_MS = 10;
+
 /** The line coming back is noticed within this. */
 const RECONNECT_POLL_MS = 50;
 
@@ -99,6 +102,7 @@ export class RequestLine {
   readonly #messages = new Map<string, Message>();
   #queue = new Map<string, Flight[]>();
   #flushing = false;
+  #gatheringSinceMs = 0;
   #sweeper: NodeJS.Timeout | undefined;
   #tokens = 0;
   #whenIdle: (() => void) | undefined;
@@ -129,10 +133,11 @@ export class RequestLine {
   request<Answer>(request: Request<Answer>): Promise<Answer> {
     return new Promise((resolve) => {
       const attempts = new Attempts(notConnected);
+      const nowMs = performance.now();
       const flight: Flight = {
         subject: request.subject,
         mostPerMessage: request.mostPerMessage,
-        deadlineAtMs: performance.now() + request.deadlineMs,
+        deadlineAtMs: nowMs + request.deadlineMs,
         attempts,
         write: request.write,
         take: (reply) => {
@@ -146,7 +151,9 @@ export class RequestLine {
               return 'ended';
             case 'not-now':
               attempts.changedNothing(verdict.error);
-              return 'not-now';
+              if (verdict.error.code !== 'overloaded' || attempts.mayHaveChangedSomething) return 'not-now';
+              resolve(request.fail(verdict.error));
+              return 'ended';
             case 'unclear':
             case 'malformed':
               return verdict.is;
@@ -159,7 +166,7 @@ export class RequestLine {
         retryAtMs: 0,
       };
       this.#flights.add(flight);
-      this.#enqueue(flight);
+      this.#enqueue(flight, nowMs);
       this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP_EVERY_MS);
     });
   }
@@ -171,13 +178,18 @@ export class RequestLine {
     if (!this.#link.connection.isClosed()) this.#subscription.unsubscribe();
   }
 
-  #enqueue(flight: Flight): void {
+  #enqueue(flight: Flight, nowMs: number): void {
     flight.queued = true;
     const waiting = this.#queue.get(flight.subject);
     if (waiting === undefined) this.#queue.set(flight.subject, [flight]);
     else waiting.push(flight);
-    if (this.#flushing) return;
+    if (this.#flushing) {
+      // With more than a thousand busy sockets that turn can take seconds.
+      if (nowMs - this.#gatheringSinceMs >= LONGEST_GATHER_MS) this.#flush();
+      return;
+    }
     this.#flushing = true;
+    this.#gatheringSinceMs = nowMs;
     // After all of this turn's input was read: what arrived together leaves together. A microtask would run between
     // two sockets' input, and each message would carry one request.
     setImmediate(() => this.#flush());
@@ -304,7 +316,7 @@ export class RequestLine {
         // A reply to a line that went down is lost; waiting for it would be waiting for nothing.
         if (nowMs >= flight.message.attemptEndsAtMs || !connected) flight.message = undefined;
       } else if (!flight.queued && nowMs >= flight.retryAtMs && leftMs >= LEAST_ATTEMPT_MS) {
-        this.#enqueue(flight);
+        this.#enqueue(flight, nowMs);
       }
     }
     for (const [token, message] of this.#messages) {

@@ -1,0 +1,47 @@
+import { readFileSync } from 'node:fs';
+import { processTree } from './cpu.ts';
+
+const lookEveryMs = 1_000;
+
+/** What processes take of memory for themselves, by name, in MB; looked at once a second. Linux only. */
+export class MemoryWatch {
+  readonly #pids: Readonly<Record<string, number>>;
+  readonly #timer: NodeJS.Timeout;
+  #looks: Record<string, number>[] = [];
+
+  constructor(pids: Readonly<Record<string, number>>) {
+    this.#pids = pids;
+    this.#timer = setInterval(() => this.#looks.push(this.now()), lookEveryMs);
+  }
+
+  now(): Record<string, number> {
+    return Object.fromEntries(Object.entries(this.#pids).map(([name, pid]) => [name, ownMegabytes(pid)]));
+  }
+
+  /** All looks since the last time it was asked. */
+  taken(): readonly Record<string, number>[] {
+    const looks = this.#looks;
+    this.#looks = [];
+    return looks;
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+}
+
+/** Anonymous memory: files in the page cache and Postgres' shared buffers are not what a leak grows in. */
+function ownMegabytes(pid: number): number {
+  const kilobytes = processTree(pid).reduce((sum, each) => sum + ownKilobytes(each), 0);
+  return Math.round(kilobytes / 102.4) / 10;
+}
+
+function ownKilobytes(pid: number): number {
+  try {
+    const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+    return Number(/^Pss_Anon:\s+(\d+)/mu.exec(text)?.[1] ?? 0);
+  } catch {
+    // It has ended meanwhile.
+    return 0;
+  }
+}

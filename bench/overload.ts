@@ -1,0 +1,216 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { progress, say } from '../deploy/local/progress.ts';
+import { listenForStop } from '../deploy/local/stop-request.ts';
+import { auditFindings, countChanges, outboxIsEmpty } from './books.ts';
+import { cpuSeconds } from './cpu.ts';
+import { writeLoads } from './measure.ts';
+import { MemoryWatch } from './memory.ts';
+import { openAccounts } from './open-accounts.ts';
+import { writeResultFile } from './result-file.ts';
+import { runSteadyLoad, surprisesOf, unknownIn } from './run-steady-load.ts';
+import { durabilityProblems, startBenchStack, type BenchStack } from './stack.ts';
+import type { Phase, PhaseResult } from './steady-load.ts';
+
+/** Four times the best rate. */
+const overloadTimes = 4;
+/** Where callers wait for answers, more connections than this bring nothing more. */
+const bestConnections = [64, 128, 256, 512];
+/**
+ * Callers at once; each waits for its answer before it sends again. Four times as many as a gateway takes on: a
+ * generator on the machine that it loads does not get four times the rate through to it otherwise.
+ */
+const mostConnections = 4_096;
+/** Before and after the overload, an ordinary load is offered. */
+const ordinaryShare = 0.5;
+const ordinarySeconds = 5;
+
+/** What is wanted; a figure that misses is told, and fails the run. */
+const wanted = { goodput: 0.8, p99Ms: 1_000, backMs: 2_000, memoryGrowth: 1.25, memoryGrowthMb: 32 };
+
+const interruptedExitCode = 130;
+
+/**
+ * `npm run bench -- --overload`: finds the best rate, offers four times that for some seconds, and says what came of
+ * it. Resolves with the exit code: 1 when the run is void or misses what is wanted.
+ */
+export async function measureOverload(
+  root: string,
+  env: NodeJS.ProcessEnv,
+  plan: { accounts: number; seconds: number },
+): Promise<number> {
+  const stop = listenForStop();
+  const workDir = await mkdtemp(join(tmpdir(), 'holdfast bench load '));
+  const stack = await startBenchStack({ root, env, report: say });
+  const memory = new MemoryWatch(stack.pids);
+  try {
+    const work = run(root, plan, stack, workDir, memory);
+    return await Promise.race([work, stop.reason.then(() => interruptedExitCode)]);
+  } finally {
+    memory.stop();
+    await stack.stop();
+    await rm(workDir, { recursive: true, force: true });
+  }
+}
+
+interface Figures {
+  readonly bestPerSecond: number;
+  readonly overload: PhaseResult;
+  readonly goodput: number;
+  readonly backMs: number;
+  readonly memory: Readonly<Record<string, MemoryCourse>>;
+  readonly cpuShares: Readonly<Record<string, number>>;
+}
+
+/** Medians, in MB. */
+interface MemoryCourse {
+  readonly before: number;
+  readonly early: number;
+  readonly late: number;
+  readonly after: number;
+}
+
+async function run(
+  root: string,
+  plan: { accounts: number; seconds: number },
+  stack: BenchStack,
+  workDir: string,
+  memory: MemoryWatch,
+): Promise<number> {
+  const ids = await openAccounts(stack.nats, plan.accounts, progress('opening accounts', plan.accounts));
+  const [, { idsFile = '' }] = await writeLoads(workDir, ids);
+  const load = (phases: readonly Phase[]) =>
+    runSteadyLoad(root, { url: stack.url, connections: mostConnections, phases, idsFile, mixed: false });
+  const changesBefore = await countChanges(stack.database);
+
+  say('looking for the best rate');
+  const seconds = Math.max(1, Math.min(8, plan.seconds / 4));
+  const warmUp: Phase = { seconds, connections: 64 };
+  const found = await load([warmUp, ...bestConnections.map((connections) => ({ seconds, connections }))]);
+  const bestPerSecond = Math.max(...found.phases.slice(1).map(({ applied }) => applied / seconds));
+
+  say(`offering ${overloadTimes} times ${bestPerSecond.toFixed(0)}/s for ${plan.seconds} s`);
+  const before = memory.now();
+  memory.taken();
+  const cpuBefore = cpuOf(stack);
+  const began = performance.now();
+  const ordinary = { seconds: ordinarySeconds, perSecond: bestPerSecond * ordinaryShare };
+  const loaded = await load([
+    ordinary,
+    { seconds: plan.seconds, perSecond: bestPerSecond * overloadTimes },
+    ordinary,
+  ]);
+  const tookSeconds = (performance.now() - began) / 1_000;
+  const cpuAfter = cpuOf(stack);
+  const looks = memory.taken();
+  const after = memory.now();
+  const [, overload, afterwards] = loaded.phases;
+  if (overload === undefined || afterwards === undefined) throw new Error('the generator left a phase out');
+
+  const during = looks.slice(ordinarySeconds, ordinarySeconds + Math.floor(plan.seconds));
+  const early = during.slice(0, Math.ceil(during.length / 2));
+  const late = during.slice(Math.ceil(during.length / 2));
+  const figures: Figures = {
+    bestPerSecond,
+    overload,
+    goodput: overload.applied / plan.seconds / bestPerSecond,
+    backMs: afterwards.lastTroubleMs,
+    memory: Object.fromEntries(
+      Object.keys(stack.pids).map((name) => [
+        name,
+        {
+          before: before[name] ?? 0,
+          early: median(early, name),
+          late: median(late, name),
+          after: after[name] ?? 0,
+        },
+      ]),
+    ),
+    cpuShares: Object.fromEntries([
+      ...Object.keys(stack.pids).map((name) => [
+        name,
+        ((cpuAfter[name] ?? 0) - (cpuBefore[name] ?? 0)) / tookSeconds,
+      ]),
+      ['generator', loaded.cpuSeconds / tookSeconds],
+    ]) as Record<string, number>,
+  };
+
+  await outboxIsEmpty(stack.database);
+  const phases = [...found.phases, ...loaded.phases];
+  const applied = phases.reduce((sum, phase) => sum + phase.applied, 0);
+  const unknown = phases.reduce((sum, phase) => sum + unknownIn(phase), 0);
+  const booked = (await countChanges(stack.database)) - changesBefore;
+  const problems = [
+    ...(await durabilityProblems(stack)),
+    ...phases.flatMap(surprisesOf),
+    ...(booked >= applied && booked <= applied + unknown
+      ? []
+      : [`${applied} changes were acknowledged, and ${booked} are in the books`]),
+    ...(await auditFindings(stack.database)),
+  ];
+  const missed = missedBy(figures);
+  process.stdout.write(tableOf(figures, plan.seconds));
+  process.stdout.write(`books           ${applied} changes acknowledged, ${booked} in the books\n`);
+  await writeResultFile(root, '-overload', stack.natsVersion, {
+    plan,
+    problems,
+    missed,
+    figures,
+    found,
+    loaded,
+  });
+  for (const problem of problems) process.stdout.write(`VOID: ${problem}\n`);
+  for (const miss of missed) process.stdout.write(`MISSED: ${miss}\n`);
+  return problems.length + missed.length === 0 ? 0 : 1;
+}
+
+function cpuOf({ pids }: BenchStack): Record<string, number> {
+  return Object.fromEntries(Object.entries(pids).map(([name, pid]) => [name, cpuSeconds(pid)]));
+}
+
+function median(looks: readonly Record<string, number>[], name: string): number {
+  const sorted = looks.map((look) => look[name] ?? 0).toSorted((left, right) => left - right);
+  return sorted[Math.floor(sorted.length / 2)] ?? 0;
+}
+
+function missedBy({ goodput, overload, backMs, memory }: Figures): string[] {
+  const grown = Object.entries(memory).flatMap(([name, { early, late }]) =>
+    late > early * wanted.memoryGrowth + wanted.memoryGrowthMb
+      ? [`the ${name} grew from ${early} MB to ${late} MB while the load stayed the same`]
+      : [],
+  );
+  return [
+    ...(goodput >= wanted.goodput ? [] : [`goodput is under ${wanted.goodput * 100} % of the best`]),
+    ...(overload.ok.p99Ms < wanted.p99Ms ? [] : [`what is accepted takes over ${wanted.p99Ms} ms (p99)`]),
+    ...(backMs < wanted.backMs ? [] : [`it is not back to normal within ${wanted.backMs} ms`]),
+    ...grown,
+  ];
+}
+
+function tableOf(figures: Figures, seconds: number): string {
+  const { bestPerSecond, overload, goodput, backMs, memory, cpuShares } = figures;
+  const { applied, refused, notSent, ok, refusal } = overload;
+  const rate = (count: number): string => `${(count / seconds).toFixed(0)}/s`;
+  const rows: [string, string][] = [
+    ['best', `${bestPerSecond.toFixed(0)}/s, each connection sending when it has its answer`],
+    ['offered', `${(bestPerSecond * overloadTimes).toFixed(0)}/s for ${seconds} s, answers or not`],
+    ['', `${rate(notSent)} of them not sent: all ${mostConnections} connections waited for an answer`],
+    ['accepted', `${rate(applied)}, ${(goodput * 100).toFixed(0)} % of the best`],
+    ['', `p50 ${ok.p50Ms} ms, p99 ${ok.p99Ms} ms, at most ${ok.maxMs} ms`],
+    ['refused', `${rate(refused)} with 503 overloaded`],
+    ['', `p50 ${refusal.p50Ms} ms, p99 ${refusal.p99Ms} ms, at most ${refusal.maxMs} ms`],
+    ['normal again', `${backMs.toFixed(0)} ms after the overload: none refused, none over 250 ms`],
+    ...Object.entries(memory).map(([name, { before, early, late, after }]): [string, string] => [
+      `MB ${name}`,
+      `${before} before, ${early} and ${late} in its halves, ${after} after`,
+    ]),
+    [
+      'processors',
+      Object.entries(cpuShares)
+        .map(([name, share]) => `${name} ${share.toFixed(2)}`)
+        .join(', '),
+    ],
+  ];
+  return `\n${rows.map(([name, text]) => `${name.padEnd(15)} ${text}`).join('\n')}\n`;
+}

@@ -1,0 +1,27 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { cpus, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { say } from '../deploy/local/progress.ts';
+
+/** Keeps a run's figures with the machine's facts, as `bench/results/<time><suffix>.json`. */
+export async function writeResultFile(
+  root: string,
+  suffix: string,
+  natsServer: string,
+  figures: object,
+): Promise<void> {
+  const folder = join(root, 'bench/results');
+  const file = join(folder, `${new Date().toISOString().replaceAll(':', '-')}${suffix}.json`);
+  const [processor] = cpus();
+  const machine = {
+    node: process.version,
+    platform: `${process.platform} ${process.arch}`,
+    processors: cpus().length,
+    processor: processor?.model,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    natsServer,
+  };
+  await mkdir(folder, { recursive: true });
+  await writeFile(file, `${JSON.stringify({ machine, ...figures }, null, 2)}\n`);
+  say(`written to ${file}`);
+}
