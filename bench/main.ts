@@ -11,6 +11,7 @@ import { measureOverload } from './overload.ts';
 import { writeResultFile } from './result-file.ts';
 import { listenForStop } from '../deploy/local/stop-request.ts';
 import { progress, say } from '../deploy/local/progress.ts';
+import { measureSoak } from './soak.ts';
 import { measureTelemetryCost } from './telemetry-cost.ts';
 import { durabilityProblems, startBenchStack, type BenchStack } from './stack.ts';
 
@@ -24,6 +25,7 @@ const usage = `npm run bench -- [options]
   --telemetry-cost     instead, what metrics and traces of one request in a hundred cost: two stacks in turn
   --audit              instead, how fast npm run audit is: on 10,000 accounts with --entries N (1000000)
   --overload           instead, four times what it can do, for --seconds N (60): what is accepted, refused, how fast
+  --soak               instead, a steady mixed load for --minutes N (30) at half the best rate, or at --rate N per second
   --cpu-prof DIR       write CPU profiles of the services there`;
 
 interface Plan {
@@ -35,6 +37,8 @@ interface Plan {
   /** Entries of the books to audit instead. */
   readonly auditEntries: number | undefined;
   readonly overload: boolean;
+  readonly soak:
+    { readonly accounts: number; readonly minutes: number; readonly rate: number | undefined } | undefined;
   readonly profileDir: string | undefined;
 }
 
@@ -47,6 +51,7 @@ export async function runBench(root: string, args: readonly string[]): Promise<n
     const { auditEntries: entries, rounds } = plan;
     return measureAuditSpeed(root, process.env, { entries, accounts: auditAccounts, rounds });
   }
+  if (plan.soak !== undefined) return measureSoak(root, process.env, plan.soak);
   if (plan.overload) return measureOverload(root, process.env, plan);
   const stop = listenForStop();
   const workDir = await mkdtemp(join(tmpdir(), 'holdfast bench load '));
@@ -115,13 +120,16 @@ function readPlan(args: readonly string[]): Plan | undefined {
         quick: { type: 'boolean', default: false },
         smoke: { type: 'boolean', default: false },
         overload: { type: 'boolean', default: false },
+        soak: { type: 'boolean', default: false },
+        minutes: { type: 'string', default: '30' },
+        rate: { type: 'string' },
         'telemetry-cost': { type: 'boolean', default: false },
         audit: { type: 'boolean', default: false },
         entries: { type: 'string', default: '1000000' },
         'cpu-prof': { type: 'string' },
       },
     });
-    const all = values.overload ? '20000,60,1' : '100000,10,3';
+    const all = values.overload || values.soak ? '20000,60,1' : '100000,10,3';
     const whole = values.smoke ? '500,1,1' : values.quick ? '20000,5,1' : all;
     const [accounts, seconds, rounds] = whole.split(',');
     return {
@@ -132,6 +140,13 @@ function readPlan(args: readonly string[]): Plan | undefined {
       seconds: readNumber('seconds', values.seconds ?? seconds),
       rounds: readNumber('rounds', values.rounds ?? rounds),
       overload: values.overload,
+      soak: values.soak
+        ? {
+            accounts: readNumber('accounts', values.accounts ?? accounts),
+            minutes: readNumber('minutes', values.minutes),
+            rate: values.rate === undefined ? undefined : readNumber('rate', values.rate),
+          }
+        : undefined,
       telemetryCost: values['telemetry-cost'],
       auditEntries: values.audit ? readNumber('entries', values.entries) : undefined,
       profileDir: values['cpu-prof'],

@@ -37,8 +37,10 @@ export async function startBenchStack(options: {
   nodeOptions?: readonly string[];
   /** False: without metrics and traces. */
   telemetry?: boolean;
+  /** What services are told beside where everything is. */
+  settings?: Readonly<Record<string, string>>;
 }): Promise<BenchStack> {
-  const { root, report, nodeOptions = [], telemetry = true } = options;
+  const { root, report, nodeOptions = [], telemetry = true, settings = {} } = options;
   const dataDir = await mkdtemp(join(tmpdir(), 'holdfast bench '));
   const stops: (() => Promise<void>)[] = [() => rm(dataDir, { recursive: true, force: true })];
   const stop = async (): Promise<void> => {
@@ -66,6 +68,7 @@ export async function startBenchStack(options: {
       DB_USER: user,
       DB_PASSWORD: password,
       DB_NAME: databaseName,
+      ...settings,
       ...(telemetry ? await productionTelemetry(stops) : { OTEL_SDK_DISABLED: 'true' }),
     };
     const gatewayOpsPort = await freePort();

@@ -1,0 +1,228 @@
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { progress, say } from '../deploy/local/progress.ts';
+import { listenForStop } from '../deploy/local/stop-request.ts';
+import { eventsStream, holdsStream } from '../shared/contracts/subjects.ts';
+import { askBooks, auditFindings, countChanges, outboxIsEmpty } from './books.ts';
+import { writeLoads } from './measure.ts';
+import { MemoryWatch } from './memory.ts';
+import { openAccounts } from './open-accounts.ts';
+import { writeResultFile } from './result-file.ts';
+import { runSteadyLoad, surprisesOf, unknownIn } from './run-steady-load.ts';
+import { durabilityProblems, startBenchStack, type BenchStack } from './stack.ts';
+import type { Phase, PhaseResult } from './steady-load.ts';
+
+/** Six seconds: holds fall due all the time. */
+const holdPeriodMinutes = 0.1;
+/** Of the best rate: what a service that is well sized does. */
+const share = 0.5;
+const connections = 256;
+const bestSeconds = 10;
+const lookEveryMs = 5_000;
+/** Memory at the end against memory once warm; the same steady load is on both. */
+const wanted = { memoryGrowth: 1.25, memoryGrowthMb: 32 };
+const interruptedExitCode = 130;
+
+interface SoakPlan {
+  readonly accounts: number;
+  readonly minutes: number;
+  /** Requests per second; without it half of the best there is. */
+  readonly rate: number | undefined;
+}
+
+/** Whatever could grow. */
+interface Look {
+  readonly atSeconds: number;
+  readonly outboxRows: number;
+  readonly pendingHolds: number;
+  /** Tables, indexes and what is dead in them. */
+  readonly databaseBytes: number;
+  readonly streamBytes: Readonly<Record<string, number>>;
+}
+
+/**
+ * `npm run bench -- --soak`: mixed commands at a steady rate, with holds that soon fall due, and what that leaves behind
+ * in memory, tables and streams. Resolves with the exit code.
+ */
+export async function measureSoak(root: string, env: NodeJS.ProcessEnv, plan: SoakPlan): Promise<number> {
+  const stop = listenForStop();
+  const workDir = await mkdtemp(join(tmpdir(), 'holdfast bench load '));
+  const settings = { SUBSTRACT_HOLD_PERIOD: String(holdPeriodMinutes) };
+  const stack = await startBenchStack({ root, env, report: say, settings });
+  const memory = new MemoryWatch(stack.pids);
+  try {
+    const work = run(root, plan, stack, workDir, memory);
+    return await Promise.race([work, stop.reason.then(() => interruptedExitCode)]);
+  } finally {
+    memory.stop();
+    await stack.stop();
+    await rm(workDir, { recursive: true, force: true });
+  }
+}
+
+async function run(
+  root: string,
+  plan: SoakPlan,
+  stack: BenchStack,
+  workDir: string,
+  memory: MemoryWatch,
+): Promise<number> {
+  const { database } = stack;
+  const ids = await openAccounts(stack.nats, plan.accounts, progress('opening accounts', plan.accounts));
+  const [, { idsFile = '' }] = await writeLoads(workDir, ids);
+  const load = async (phase: Phase): Promise<PhaseResult> => {
+    const order = { url: stack.url, connections, phases: [phase], idsFile, mixed: true };
+    const [result] = (await runSteadyLoad(root, order)).phases;
+    if (result === undefined) throw new Error('the generator left its phase out');
+    return result;
+  };
+  const changesBefore = await countChanges(database);
+  const warmUp = await load({ seconds: bestSeconds });
+  const rate = plan.rate ?? (share * (warmUp.applied + warmUp.looks)) / bestSeconds;
+
+  say(`${rate.toFixed(0)} requests a second for ${plan.minutes} minutes`);
+  const seconds = plan.minutes * 60;
+  const first = await lookAt(stack, 0);
+  memory.taken();
+  const looks: Look[] = [first];
+  const show = progress('soaking', seconds);
+  const began = performance.now();
+  let looking = Promise.resolve();
+  const timer = setInterval(() => {
+    const atSeconds = Math.round((performance.now() - began) / 1_000);
+    show(Math.min(seconds, atSeconds));
+    looking = looking.then(async () => void looks.push(await lookAt(stack, atSeconds)));
+  }, lookEveryMs);
+  const soak = await load({ seconds, perSecond: rate }).finally(() => clearInterval(timer));
+  const memoryLooks = memory.taken();
+  await looking;
+  await outboxIsEmpty(database);
+  const last = await lookAt(stack, seconds);
+  looks.push(last);
+
+  const memoryCourse = courseOf(memoryLooks, Object.keys(stack.pids));
+  const applied = warmUp.applied + soak.applied;
+  const unknown = unknownIn(warmUp) + unknownIn(soak);
+  const booked = (await countChanges(database)) - changesBefore;
+  const problems = [
+    ...(await durabilityProblems(stack)),
+    ...[warmUp, soak].flatMap(surprisesOf),
+    ...(booked >= applied && booked <= applied + unknown
+      ? []
+      : [`${applied} changes were acknowledged, and ${booked} are in the books`]),
+    ...Object.entries(memoryCourse).flatMap(([name, { start, end }]) =>
+      end > start * wanted.memoryGrowth + wanted.memoryGrowthMb
+        ? [`the ${name} grew from ${start} MB to ${end} MB`]
+        : [],
+    ),
+    ...(await auditFindings(database)),
+  ];
+  const perMillion = (bytes: (look: Look) => number): number =>
+    ((bytes(last) - bytes(first)) / soak.applied) * 1_000_000;
+  const figures = {
+    rate,
+    memory: memoryCourse,
+    mostOutboxRows: Math.max(...looks.map(({ outboxRows }) => outboxRows)),
+    mostPendingHolds: Math.max(...looks.map(({ pendingHolds }) => pendingHolds)),
+    databaseBytesPerMillion: perMillion(({ databaseBytes }) => databaseBytes),
+    eventBytesPerMillion: perMillion(({ streamBytes }) => streamBytes[eventsStream] ?? 0),
+    mostHoldsStreamBytes: Math.max(...looks.map(({ streamBytes }) => streamBytes[holdsStream] ?? 0)),
+  };
+  process.stdout.write(tableOf(plan, soak, figures));
+  process.stdout.write(`books           ${applied} changes acknowledged, ${booked} in the books\n`);
+  await writeResultFile(root, '-soak', stack.natsVersion, { plan, problems, figures, soak, looks });
+  for (const problem of problems) process.stdout.write(`VOID: ${problem}\n`);
+  return problems.length === 0 ? 0 : 1;
+}
+
+async function lookAt(stack: BenchStack, atSeconds: number): Promise<Look> {
+  const [row] = await askBooks<{ outbox: string; pending: string; bytes: string }>(
+    stack.database,
+    `SELECT (SELECT count(*) FROM outbox) AS outbox,
+            (SELECT count(*) FROM holds WHERE status = 'pending') AS pending,
+            (SELECT sum(pg_total_relation_size(oid)) FROM pg_class
+             WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace) AS bytes`,
+  );
+  return {
+    atSeconds,
+    outboxRows: Number(row?.outbox),
+    pendingHolds: Number(row?.pending),
+    databaseBytes: Number(row?.bytes),
+    streamBytes: await streamBytes(dirname(stack.natsConfigFile)),
+  };
+}
+
+/** What each stream takes on the broker's disk. */
+async function streamBytes(folder: string): Promise<Record<string, number>> {
+  const sizes: Record<string, number> = {};
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    const stream = /\/streams\/([^/]+)/u.exec(`${entry.parentPath}/`)?.[1];
+    if (stream === undefined || !entry.isFile()) continue;
+    // The broker deletes files meanwhile.
+    const file = await stat(join(entry.parentPath, entry.name)).catch(() => undefined);
+    sizes[stream] = (sizes[stream] ?? 0) + (file?.size ?? 0);
+  }
+  return sizes;
+}
+
+/** Medians of the second and the last tenth, in MB: the first tenth is warming up. */
+function courseOf(
+  looks: readonly Record<string, number>[],
+  names: readonly string[],
+): Record<string, { start: number; end: number }> {
+  const tenth = Math.max(1, Math.floor(looks.length / 10));
+  const median = (some: readonly Record<string, number>[], name: string): number =>
+    some.map((look) => look[name] ?? 0).toSorted((left, right) => left - right)[
+      Math.floor(some.length / 2)
+    ] ?? 0;
+  return Object.fromEntries(
+    names.map((name) => [
+      name,
+      { start: median(looks.slice(tenth, 2 * tenth), name), end: median(looks.slice(-tenth), name) },
+    ]),
+  );
+}
+
+function tableOf(
+  plan: SoakPlan,
+  soak: PhaseResult,
+  figures: {
+    rate: number;
+    memory: Record<string, { start: number; end: number }>;
+    mostOutboxRows: number;
+    mostPendingHolds: number;
+    databaseBytesPerMillion: number;
+    eventBytesPerMillion: number;
+    mostHoldsStreamBytes: number;
+  },
+): string {
+  const megabytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(1);
+  const rows: [string, string][] = [
+    [
+      'offered',
+      `${figures.rate.toFixed(0)}/s for ${plan.minutes} minutes; holds last ${holdPeriodMinutes * 60} s`,
+    ],
+    [
+      'answered',
+      `${soak.applied} changes, ${soak.looks} looks; ${soak.refused} refused, ${soak.notSent} not sent`,
+    ],
+    ['', `p50 ${soak.ok.p50Ms} ms, p99 ${soak.ok.p99Ms} ms, at most ${soak.ok.maxMs} ms`],
+    ...Object.entries(figures.memory).map(([name, { start, end }]): [string, string] => [
+      `MB ${name}`,
+      `${start} once warm, ${end} at the end`,
+    ]),
+    ['outbox', `${figures.mostOutboxRows} rows at most, none at the end`],
+    ['holds', `${figures.mostPendingHolds} pending at most`],
+    [
+      'PostgreSQL',
+      `${megabytes(figures.databaseBytesPerMillion)} MB per million changes, with indexes and settlings`,
+    ],
+    [
+      'broker',
+      `${megabytes(figures.eventBytesPerMillion)} MB of facts per million changes, up to 1 GiB and 7 days`,
+    ],
+    ['', `${megabytes(figures.mostHoldsStreamBytes)} MB of due seconds at most`],
+  ];
+  return `\n${rows.map(([name, text]) => `${name.padEnd(15)} ${text}`).join('\n')}\n`;
+}
