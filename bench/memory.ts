@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { processTree } from './cpu.ts';
+import { medianOf } from './measure.ts';
 
 const lookEveryMs = 1_000;
 
@@ -28,6 +29,11 @@ export class MemoryWatch {
   stop(): void {
     clearInterval(this.#timer);
   }
+}
+
+/** The median of what a process took. */
+export function medianMegabytes(looks: readonly Record<string, number>[], name: string): number {
+  return medianOf(looks.map((look) => look[name] ?? 0));
 }
 
 /** Anonymous memory: files in the page cache and Postgres' shared buffers are not what a leak grows in. */

@@ -6,7 +6,7 @@ import { listenForStop } from '../deploy/local/stop-request.ts';
 import { auditFindings, countChanges, outboxIsEmpty } from './books.ts';
 import { cpuSeconds } from './cpu.ts';
 import { writeLoads } from './measure.ts';
-import { MemoryWatch } from './memory.ts';
+import { medianMegabytes, MemoryWatch } from './memory.ts';
 import { openAccounts } from './open-accounts.ts';
 import { writeResultFile } from './result-file.ts';
 import { runSteadyLoad, surprisesOf, unknownIn } from './run-steady-load.ts';
@@ -121,8 +121,8 @@ async function run(
         name,
         {
           before: before[name] ?? 0,
-          early: median(early, name),
-          late: median(late, name),
+          early: medianMegabytes(early, name),
+          late: medianMegabytes(late, name),
           after: after[name] ?? 0,
         },
       ]),
@@ -167,11 +167,6 @@ async function run(
 
 function cpuOf({ pids }: BenchStack): Record<string, number> {
   return Object.fromEntries(Object.entries(pids).map(([name, pid]) => [name, cpuSeconds(pid)]));
-}
-
-function median(looks: readonly Record<string, number>[], name: string): number {
-  const sorted = looks.map((look) => look[name] ?? 0).toSorted((left, right) => left - right);
-  return sorted[Math.floor(sorted.length / 2)] ?? 0;
 }
 
 function missedBy({ goodput, overload, backMs, memory }: Figures): string[] {

@@ -6,7 +6,7 @@ import { listenForStop } from '../deploy/local/stop-request.ts';
 import { eventsStream, holdsStream } from '../shared/contracts/subjects.ts';
 import { askBooks, auditFindings, countChanges, outboxIsEmpty } from './books.ts';
 import { writeLoads } from './measure.ts';
-import { MemoryWatch } from './memory.ts';
+import { medianMegabytes, MemoryWatch } from './memory.ts';
 import { openAccounts } from './open-accounts.ts';
 import { writeResultFile } from './result-file.ts';
 import { runSteadyLoad, surprisesOf, unknownIn } from './run-steady-load.ts';
@@ -149,12 +149,12 @@ async function lookAt(stack: BenchStack, atSeconds: number): Promise<Look> {
     outboxRows: Number(row?.outbox),
     pendingHolds: Number(row?.pending),
     databaseBytes: Number(row?.bytes),
-    streamBytes: await streamBytes(dirname(stack.natsConfigFile)),
+    streamBytes: await sizesOfStreams(dirname(stack.natsConfigFile)),
   };
 }
 
 /** What each stream takes on the broker's disk. */
-async function streamBytes(folder: string): Promise<Record<string, number>> {
+async function sizesOfStreams(folder: string): Promise<Record<string, number>> {
   const sizes: Record<string, number> = {};
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     const stream = /\/streams\/([^/]+)/u.exec(`${entry.parentPath}/`)?.[1];
@@ -172,16 +172,19 @@ function courseOf(
   names: readonly string[],
 ): Record<string, { start: number; end: number }> {
   const tenth = Math.max(1, Math.floor(looks.length / 10));
-  const median = (some: readonly Record<string, number>[], name: string): number =>
-    some.map((look) => look[name] ?? 0).toSorted((left, right) => left - right)[
-      Math.floor(some.length / 2)
-    ] ?? 0;
   return Object.fromEntries(
     names.map((name) => [
       name,
-      { start: median(looks.slice(tenth, 2 * tenth), name), end: median(looks.slice(-tenth), name) },
+      {
+        start: medianMegabytes(looks.slice(tenth, 2 * tenth), name),
+        end: medianMegabytes(looks.slice(-tenth), name),
+      },
     ]),
   );
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 2 ** 20).toFixed(1);
 }
 
 function tableOf(
@@ -197,7 +200,6 @@ function tableOf(
     mostHoldsStreamBytes: number;
   },
 ): string {
-  const megabytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(1);
   const rows: [string, string][] = [
     [
       'offered',

@@ -182,8 +182,11 @@ function record(histogram: RecordableHistogram, tookMs: number): void {
   histogram.record(Math.max(1, Math.round(tookMs * microsPerMs)));
 }
 
+function ms(micros: number): number {
+  return Math.round(micros / 10) / 100;
+}
+
 function latencyOf(histogram: RecordableHistogram): Latency {
-  const ms = (micros: number): number => Math.round(micros / 10) / 100;
   if (histogram.count === 0) return { p50Ms: 0, p99Ms: 0, maxMs: 0 };
   return {
     p50Ms: ms(histogram.percentile(50)),

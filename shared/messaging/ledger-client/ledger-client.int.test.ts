@@ -188,7 +188,11 @@ describe('the ledger client', () => {
     test('more than 512 are split', async () => {
       const outcomes = await Promise.all(Array.from({ length: 1_030 }, () => client.send('add', add())));
       expect(outcomes.every((outcome) => outcome.ok)).toBe(true);
-      expect(ledger.payloads.map((payload) => [payload].flat().length)).toEqual([512, 512, 6]);
+      const sizes = ledger.payloads.map((payload) => [payload].flat().length);
+      // On a slow machine the turn takes so long that what was gathered leaves before its end.
+      expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(1_030);
+      expect(Math.max(...sizes)).toBeLessThanOrEqual(512);
+      expect(sizes.length).toBeLessThan(100);
     });
 
     test('more than 512 KiB are split', async () => {
@@ -230,9 +234,9 @@ describe('the ledger client', () => {
       expect(ledger.commands.map(({ id }) => id)).toEqual([command.id, command.id]);
     });
 
-    test.each(['overloaded', 'unavailable'] as const)('when the answer is %s', async (code) => {
+    test('when the answer is unavailable', async () => {
       ledger.answer = (message, payload) =>
-        reply(message, payload, ledger.payloads.length < 4 ? () => refused(code) : applied);
+        reply(message, payload, ledger.payloads.length < 4 ? () => refused('unavailable') : applied);
       const command = add();
       await expect(client.send('add', command)).resolves.toMatchObject({ ok: true });
       expect(ledger.commands.map(({ id }) => id)).toEqual(Array(4).fill(command.id));
@@ -240,7 +244,7 @@ describe('the ledger client', () => {
 
     test('when a whole array is answered with one failure', async () => {
       ledger.answer = (message, payload) => {
-        if (ledger.payloads.length === 1) message.respond(JSON.stringify(refused('overloaded')));
+        if (ledger.payloads.length === 1) message.respond(JSON.stringify(refused('unavailable')));
         else applyAll(message, payload);
       };
       const outcomes = await Promise.all([client.send('add', add()), client.send('add', add())]);
@@ -307,12 +311,29 @@ describe('the ledger client', () => {
       expect(ledger.payloads.length).toBeGreaterThan(1);
     });
 
-    test.each(['overloaded', 'unavailable'] as const)('says %s when every answer was that', async (code) => {
-      ledger.answer = (message, payload) => reply(message, payload, () => refused(code));
+    test('says unavailable when every answer was that', async () => {
+      ledger.answer = (message, payload) => reply(message, payload, () => refused('unavailable'));
       await expect(client.send('add', add(), { deadlineMs: 300 })).resolves.toMatchObject({
-        error: { code },
+        error: { code: 'unavailable' },
       });
     });
+  });
+
+  test('a ledger that has too much to do is not asked again', async () => {
+    await ready();
+    ledger.answer = (message, payload) => reply(message, payload, () => refused('overloaded'));
+    await expect(client.send('add', add())).resolves.toMatchObject({ error: { code: 'overloaded' } });
+    expect(ledger.payloads).toHaveLength(1);
+  });
+
+  test('what was gathered leaves also while the event loop stays with one turn’s input', async () => {
+    await ready();
+    const sent = [client.send('add', add())];
+    const busyUntilMs = performance.now() + 50;
+    while (performance.now() < busyUntilMs);
+    sent.push(client.send('add', add()), client.send('add', add()));
+    await Promise.all(sent);
+    expect(ledger.payloads.map((payload) => [payload].flat().length)).toEqual([2, 1]);
   });
 
   test('a decision is final at once', async () => {

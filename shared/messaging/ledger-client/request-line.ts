@@ -22,7 +22,7 @@ const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 400;
 
 /** While the event loop is busy with one turn's input, what was gathered so far leaves after this. */
-const LONGEST_GATHER_MS = 10;
+const LONGEST_GATHER_MS = 25;
 
 /** The line coming back is noticed within this. */
 const RECONNECT_POLL_MS = 50;

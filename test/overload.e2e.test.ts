@@ -1,0 +1,178 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { NatsConnection } from '@nats-io/nats-core';
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Client } from 'pg';
+import { commandSubject, querySubject } from '../shared/contracts/subjects.ts';
+import type { LedgerClient } from '../shared/messaging/ledger-client/index.ts';
+import { openAccount } from './support/accounts.ts';
+import { call, eventually, newKey, type Answer } from './support/http.ts';
+import { Stack } from './support/stack.ts';
+
+/** The bounds, as docs/architecture.md gives them. */
+const mostAtGateway = 1_024;
+const mostWaiting = 8_192;
+const mostQueries = 256;
+const mostOutboxRows = 10_000;
+
+interface Reply {
+  readonly ok: boolean;
+  readonly commandId?: string;
+  readonly error?: { readonly code: string };
+}
+
+/** Far longer than any answer takes that does not wait for anything. */
+const patienceMs = 60_000;
+
+describe('what is full refuses at once, and does nothing by half', () => {
+  let stack: Stack;
+  let client: LedgerClient;
+  let nats: NatsConnection;
+  let books: Client;
+  beforeAll(async () => {
+    stack = await Stack.start();
+    const { client: made, link } = await stack.ledgerClient();
+    client = made;
+    nats = link.connection;
+    books = await stack.books();
+  }, 60_000);
+  afterAll(async () => {
+    await books.end();
+    await client.close();
+    await stack.stop();
+  });
+
+  const subtract = (id: string, key = newKey()): Promise<Answer> =>
+    call(stack.url(), '/api/substract', { id, amount: '0.01' }, { 'idempotency-key': key });
+  const askToAdd = async (accountId: string, count?: number): Promise<Reply[]> => {
+    const add = () => ({ id: randomUUID(), accountId, amount: '0.01' });
+    const payload = count === undefined ? add() : Array.from({ length: count }, add);
+    const reply = await nats.request(commandSubject('add'), JSON.stringify(payload), {
+      timeout: patienceMs,
+    });
+    return [reply.json<Reply | Reply[]>()].flat();
+  };
+  const entriesOf = async (id: string): Promise<number> => {
+    const { rows } = await books.query<{ entries: number }>(
+      'SELECT count(*)::int AS entries FROM entries WHERE account_id = $1',
+      [id],
+    );
+    return rows[0]?.entries ?? 0;
+  };
+
+  test('a gateway with 1,024 requests under way', async () => {
+    const [id, late] = [await openAccount(client, '100.00'), await openAccount(client, '100.00')];
+    const ledgerPid = stack.ledgers[0]?.pid ?? 0;
+    const keys = Array.from({ length: mostAtGateway }, newKey);
+    let answered = 0;
+    process.kill(ledgerPid, 'SIGSTOP');
+    const first = keys.map(async (key) => {
+      const answer = await subtract(id, key);
+      answered += 1;
+      return answer;
+    });
+    // Until it is full, what comes on top waits like all others.
+    const refused = await eventually(async () => {
+      const answer = await Promise.race([subtract(late), delay<undefined>(100)]);
+      return answer?.status === 503 ? answer : undefined;
+    }).finally(() => process.kill(ledgerPid, 'SIGCONT'));
+    expect(refused.body).toMatchObject({ status: 503, code: 'overloaded' });
+    expect(refused.headers.get('retry-after')).toBe('1');
+    expect(refused.headers.get('content-type')).toBe('application/problem+json; charset=utf-8');
+    expect(refused.headers.get('idempotency-key')).toMatch(/^test-/u);
+    expect(refused.headers.get('x-request-id')).toBeTruthy();
+    expect(answered).toBeLessThan(mostAtGateway);
+
+    await Promise.all(first);
+    // Whoever was told nothing certain, or nothing but later, asks again.
+    for (const key of keys) {
+      await eventually(async () => ((await subtract(id, key)).status === 200 ? true : undefined), patienceMs);
+    }
+    expect(await entriesOf(id)).toBe(2 + mostAtGateway);
+  }, 120_000);
+
+  test('a full gateway still says that it lives', async () => {
+    const id = await openAccount(client, '100.00');
+    const ledgerPid = stack.ledgers[0]?.pid ?? 0;
+    process.kill(ledgerPid, 'SIGSTOP');
+    const waiting = Array.from({ length: mostAtGateway + 1 }, () => subtract(id));
+    const [alive, ping] = await Promise.race(waiting)
+      .then(() => Promise.all([call(stack.url(), '/healthz'), call(stack.url(), '/api/ping')]))
+      .finally(() => process.kill(ledgerPid, 'SIGCONT'));
+    expect([alive?.status, ping?.status]).toEqual([200, 200]);
+    await Promise.all(waiting);
+  }, 60_000);
+
+  test('a ledger in which 8,192 commands wait', async () => {
+    const [locked, id] = [await openAccount(client, '1.00'), await openAccount(client)];
+    const other = await stack.books();
+    await other.query('BEGIN');
+    await other.query('SELECT FROM accounts WHERE id = $1 FOR UPDATE', [locked]);
+    const first = askToAdd(locked);
+    await eventually(async () => ((await lockWaiters(books)) > 0 ? true : undefined));
+    const arrays = Array.from({ length: mostWaiting / 1_024 }, () => askToAdd(id, 1_024));
+    // One more, alone, has its answer while all others wait for the lock.
+    const [refused] = await askToAdd(id);
+    await other.query('COMMIT');
+    await other.end();
+    expect(refused).toMatchObject({ ok: false, error: { code: 'overloaded' } });
+    expect((await first)[0]?.ok).toBe(true);
+    const replies = (await Promise.all(arrays)).flat();
+    const applied = replies.filter(({ ok }) => ok);
+    expect(applied).toHaveLength(mostWaiting);
+    expect(await entriesOf(id)).toBe(1 + applied.length);
+  }, 120_000);
+
+  test('a ledger that answers 256 queries', async () => {
+    const accountId = await openAccount(client);
+    const ask = async (): Promise<Reply> => {
+      const query = JSON.stringify({ accountId });
+      return (await nats.request(querySubject('account'), query, { timeout: patienceMs })).json<Reply>();
+    };
+    const other = await stack.books();
+    await other.query('BEGIN');
+    await other.query('LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE');
+    const waiting = Array.from({ length: mostQueries }, ask);
+    const refused = await ask();
+    await other.query('COMMIT');
+    await other.end();
+    expect(refused).toMatchObject({ ok: false, error: { code: 'overloaded' } });
+    const answers = await Promise.all(waiting);
+    // Its own pings are queries as well.
+    expect(answers.filter(({ ok }) => ok).length).toBeGreaterThan(mostQueries - 8);
+  }, 120_000);
+
+  test('an outbox of more than 10,000 rows', async () => {
+    const id = await openAccount(client, '1.00');
+    // As when the broker has been away for long. Of tomorrow, so that the relay leaves them where they are.
+    await books.query(
+      `INSERT INTO outbox (topic, message_id, payload, at)
+       SELECT 'event', 'overload:' || each, '[]', clock_timestamp() + interval '1 day'
+       FROM generate_series(1, $1) AS each`,
+      [mostOutboxRows + 1],
+    );
+    const keys: string[] = [];
+    const refused = await eventually(async () => {
+      const key = newKey();
+      const answer = await subtract(id, key);
+      if (answer.status === 200) keys.push(key);
+      return answer.status === 503 ? answer : undefined;
+    }, patienceMs);
+    expect(refused.body).toMatchObject({ code: 'overloaded' });
+    expect(refused.headers.get('retry-after')).toBe('1');
+    // What changes nothing goes on.
+    expect((await call(stack.url(), `/api/status/${id}`)).status).toBe(200);
+    expect(await entriesOf(id)).toBe(2 + keys.length);
+    await books.query(`DELETE FROM outbox WHERE message_id LIKE 'overload:%'`);
+    await eventually(async () => ((await subtract(id)).status === 200 ? true : undefined), patienceMs);
+    expect(await entriesOf(id)).toBe(3 + keys.length);
+  }, 120_000);
+});
+
+async function lockWaiters(books: Client): Promise<number> {
+  const { rows } = await books.query<{ waiting: number }>(
+    `SELECT count(*)::int AS waiting FROM pg_stat_activity
+     WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE%'`,
+  );
+  return rows[0]?.waiting ?? 0;
+}
