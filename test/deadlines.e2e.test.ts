@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { createLedgerClient, type LedgerClient } from '../shared/messaging/ledger-client/index.ts';
 import { createLogger } from '../shared/telemetry/logger.ts';
@@ -83,10 +82,10 @@ describe('a command whose caller was told that it was not applied is never appli
       const asked: Promise<Answer>[] = [];
       for (let each = 0; each < waves; each += 1) {
         asked.push(...Array.from({ length: wave }, () => add(id)));
-        await delay(betweenWavesMs);
+        await untilMs(Date.now() + betweenWavesMs);
       }
       const answers = await Promise.all(asked);
-      await delay(afterLastAnswerMs);
+      await untilMs(Date.now() + afterLastAnswerMs);
       thaw?.();
       const told = (status: number): readonly string[] =>
         answers
@@ -119,7 +118,7 @@ describe('a command whose caller was told that it was not applied is never appli
     const thaw = stack.one('ledger').freeze();
     const late = { id: randomUUID(), accountId, amount: '0.01', deadline: Date.now() + 200 };
     link.connection.publish('balance.command.add', JSON.stringify(late), { reply: 'nobody.listens' });
-    await delay(500);
+    await untilMs(late.deadline + 300);
     thaw();
     await eventually(async () => {
       const marker = await client.send('add', { id: randomUUID(), accountId, amount: '0.01' });
@@ -128,3 +127,8 @@ describe('a command whose caller was told that it was not applied is never appli
     expect((await appliedTo(accountId)).has(late.id)).toBe(false);
   }, 120_000);
 });
+
+/** Deadlines are times: that one is over is what is waited for. */
+async function untilMs(timeMs: number): Promise<void> {
+  await eventually(async () => (Date.now() > timeMs ? true : undefined));
+}
