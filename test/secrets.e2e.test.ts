@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { envForNats } from '../deploy/local/nats-users.ts';
 import { freePort } from '../deploy/local/free-port.ts';
 import { openAccount } from './support/accounts.ts';
 import { eventually, newKey } from './support/http.ts';
@@ -29,15 +30,18 @@ async function start(script: string, env: Readonly<Record<string, string>>): Pro
 test(
   'no secret and no token is in any line or answer',
   async () => {
-    const loud = { LOG_LEVEL: 'trace', DB_ECHO: 'on', NATS_URL: stack.nats.url };
+    const [asGateway, asLedger, asSettler] = (['gateway', 'ledger', 'settler'] as const).map((user) =>
+      envForNats(stack.nats, user),
+    );
+    const loud = { LOG_LEVEL: 'trace', DB_ECHO: 'on' };
     const port = await freePort();
     const url = `http://127.0.0.1:${port}`;
     const access = { AUTH: 'jwt', APP_SECRET_KEY: SECRET, RATE_LIMIT: '20/h' };
-    await start(main('ledger'), { ...loud, ...stack.database.env });
-    await start(main('settler'), loud);
-    await start(main('gateway'), { ...loud, ...access, PORT: String(port) });
+    await start(main('ledger'), { ...loud, ...asLedger, ...stack.database.env });
+    await start(main('settler'), { ...loud, ...asSettler });
+    await start(main('gateway'), { ...loud, ...asGateway, ...access, PORT: String(port) });
     // And those that can't work.
-    await start(main('ledger'), { ...loud, ...stack.database.env, DB_PASSWORD: wrong.password });
+    await start(main('ledger'), { ...loud, ...asLedger, ...stack.database.env, DB_PASSWORD: wrong.password });
     await start(main('settler'), { ...loud, NATS_URL: `nats://me:${wrong.nats}@127.0.0.1:1` });
     const short = await start(main('gateway'), { ...loud, AUTH: 'jwt', APP_SECRET_KEY: wrong.key });
     expect(await short.ended()).toBe(78);
@@ -92,7 +96,9 @@ test(
     expect(said).toContain('"msg":"request"');
     const database = stack.database.connection.password;
     expect(database.length).toBeGreaterThan(8);
-    for (const secret of [SECRET, database, ...Object.values(wrong), ...tokens]) {
+    const natsPasswords = [asGateway, asLedger, asSettler].map((env) => String(env?.['NATS_PASSWORD']));
+    expect(natsPasswords.every((password) => password.length > 8)).toBe(true);
+    for (const secret of [SECRET, database, ...natsPasswords, ...Object.values(wrong), ...tokens]) {
       expect(said).not.toContain(secret);
       // The caller's own words come back to nobody but the caller: an unknown field is named, cut short.
       expect(answers.join('\n')).not.toContain(secret);
