@@ -5,50 +5,87 @@ import type { Command } from '../services/ledger/domain/commands.ts';
 import { executeBatch } from '../services/ledger/domain/execute-batch.ts';
 import { settleCommandIdFor, type Hold } from '../services/ledger/domain/hold.ts';
 import { inBatchTransaction } from '../services/ledger/store/batch-transaction.ts';
-import { migrate } from '../services/ledger/store/migrate.ts';
 import type { DatabaseAddress } from '../services/ledger/store/session.ts';
 import { WriteConnection } from '../services/ledger/store/write-connection.ts';
+import { accountIdAt } from './account-ids.ts';
 
 /** As many as the ledger puts into one of its batches. */
 const commandsPerBatch = 512;
-const holdPeriodMs = 600_000;
+/** Enough for a day of one-cent holds, far below the bound of a balance. */
+const startBalance = '1000000.00';
 
-/**
- * Fills an empty database with books of at least so many entries, by the ledger's own batches without its doors: each
- * account is opened and gets money, then holds are placed on all of them in turn, and every second one is settled.
- *
- * @returns how many entries it wrote.
- */
-export async function fillBooks(
-  address: DatabaseAddress,
-  plan: { entries: number; accounts: number },
-  onProgress: (entries: number) => void,
-): Promise<number> {
-  await migrate(address);
-  const connection = new WriteConnection(address, createLogger('bench', 'warn'));
-  let written = 0;
-  const run = async (commands: readonly Command[]): Promise<readonly Hold[]> =>
-    inBatchTransaction(connection, commands, async (transaction) => {
+/** What a filler has written. */
+export interface Filled {
+  readonly accounts: number;
+  readonly holds: number;
+  readonly settled: number;
+}
+
+/** Fills migrated books quickly: by the ledger's own batches, without its doors and without telling the broker. */
+export class BookFiller {
+  readonly #connection: WriteConnection;
+  #accounts = 0;
+  #holds = 0;
+  #settled = 0;
+
+  constructor(address: DatabaseAddress) {
+    this.#connection = new WriteConnection(address, createLogger('bench', 'warn'));
+  }
+
+  get filled(): Filled {
+    return { accounts: this.#accounts, holds: this.#holds, settled: this.#settled };
+  }
+
+  close(): Promise<void> {
+    return this.#connection.close();
+  }
+
+  /** Opens accounts, each with money on it, until there are so many. */
+  async openAccounts(count: number, onProgress: (accounts: number) => void): Promise<void> {
+    const perBatch = commandsPerBatch / 2;
+    while (this.#accounts < count) {
+      const size = Math.min(perBatch, count - this.#accounts);
+      const indexes = Array.from({ length: size }, (_, index) => this.#accounts + index);
+      await this.#run(indexes.flatMap(openWithMoney), 0);
+      this.#accounts += size;
+      onProgress(this.#accounts);
+    }
+  }
+
+  /** Places one-cent holds on the first `accounts` accounts in turn, due `periodMs(n)` after the n-th was placed. */
+  async placeHolds(
+    plan: { count: number; accounts: number; periodMs: (placed: number) => number },
+    onProgress: (placed: number) => void,
+  ): Promise<void> {
+    for (let placed = 0; placed < plan.count;) {
+      const size = Math.min(commandsPerBatch, plan.count - placed);
+      await this.#run(subtracts(size, placed, plan.accounts), plan.periodMs(placed));
+      placed += size;
+      this.#holds += size;
+      onProgress(placed);
+    }
+  }
+
+  /** Places holds on all accounts in turn and settles them, until it has written so many entries of both kinds. */
+  async liveHolds(entries: number, onProgress: (entries: number) => void): Promise<void> {
+    for (let written = 0, from = 0; written < entries; from += commandsPerBatch) {
+      const holds = await this.#run(subtracts(commandsPerBatch, from, this.#accounts), 0);
+      this.#holds += holds.length;
+      await this.#run(holds.map(settlingOf), 0);
+      this.#settled += holds.length;
+      written += 2 * holds.length;
+      onProgress(Math.min(written, entries));
+    }
+  }
+
+  async #run(commands: readonly Command[], holdPeriodMs: number): Promise<readonly Hold[]> {
+    return inBatchTransaction(this.#connection, commands, async (transaction) => {
       const { changes } = executeBatch(commands, transaction.state, holdPeriodMs);
+      if (changes.entries.length !== commands.length) throw new Error('a command was refused');
       await transaction.save(changes, [], []);
-      written += changes.entries.length;
-      onProgress(written);
       return changes.newHolds;
     });
-  try {
-    const ids = Array.from({ length: plan.accounts }, () => randomUUID() as string as AccountId);
-    for (const some of slices(ids, commandsPerBatch / 2)) await run(some.flatMap(openWithMoney));
-    for (let next = 0; written < plan.entries; next += commandsPerBatch) {
-      const some = Array.from({ length: commandsPerBatch }, (_, index) => idAt(ids, next + index));
-      const holds = await run(
-        some.map((accountId) => ({ ...common(accountId), kind: 'subtract', amount: '0.01' })),
-      );
-      await run(holds.filter((_, index) => index % 2 === 0).map(settlingOf));
-    }
-  } finally {
-    await connection.close();
   }
-  return written;
 }
 
 function common(accountId: AccountId) {
@@ -56,7 +93,8 @@ function common(accountId: AccountId) {
   return { id, accountId, deadline: null, traceparent: null, unattended: false };
 }
 
-function openWithMoney(accountId: AccountId): Command[] {
+function openWithMoney(index: number): Command[] {
+  const accountId = accountIdAt(index) as AccountId;
   return [
     {
       ...common(accountId),
@@ -67,20 +105,18 @@ function openWithMoney(accountId: AccountId): Command[] {
       overdraftLimit: '0',
       metadata: null,
     },
-    { ...common(accountId), kind: 'add', amount: '1000000.00' },
+    { ...common(accountId), kind: 'add', amount: startBalance },
   ];
+}
+
+function subtracts(size: number, from: number, accounts: number): Command[] {
+  return Array.from({ length: size }, (_, index) => ({
+    ...common(accountIdAt((from + index) % accounts) as AccountId),
+    kind: 'subtract',
+    amount: '0.01',
+  }));
 }
 
 function settlingOf({ id, accountId }: Hold): Command {
   return { ...common(accountId), kind: 'settle', id: settleCommandIdFor(id), holdId: id };
-}
-
-function idAt(ids: readonly AccountId[], index: number): AccountId {
-  const id = ids[index % ids.length];
-  if (id === undefined) throw new Error('there are no accounts');
-  return id;
-}
-
-function* slices<T>(all: readonly T[], size: number): Generator<T[]> {
-  for (let from = 0; from < all.length; from += size) yield all.slice(from, from + size);
 }

@@ -1,71 +1,86 @@
 import { execFile } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { cpuSeconds } from './cpu.ts';
-import type { LoadOrder, LoadResult } from './load.ts';
+import type { HttpOrder, LoadResult, NatsOrder } from './load-order.ts';
+import { memoryMiB } from './memory.ts';
+import type { Sample } from './sample.ts';
 import type { BenchStack } from './stack.ts';
 
-export interface Measurement extends LoadResult {
-  readonly load: string;
-  readonly connections: number;
-  readonly changesBooks: boolean;
-  /** Microseconds of CPU per request, by process. */
-  readonly cpuMicros: Readonly<Record<string, number>>;
+/** The built clone and what is measured. */
+export interface Bench {
+  readonly root: string;
+  readonly stack: BenchStack;
 }
 
-export interface Load {
-  readonly name: string;
-  readonly path: string;
-  readonly idsFile?: string;
+/** Loads the stack by HTTP for some seconds, and counts what it took. */
+export function measureHttp(
+  bench: Bench,
+  name: string,
+  round: number,
+  order: Omit<HttpOrder, 'url'>,
+): Promise<Sample> {
+  return measureLoad(bench, name, round, 'http-load', { ...order, url: bench.stack.url });
 }
 
-/** The ceiling first: what HTTP alone costs, generator included. */
-export async function writeLoads(workDir: string, ids: readonly string[]): Promise<[Load, Load, Load]> {
-  const spread = join(workDir, 'spread.json');
-  const hot = join(workDir, 'hot.json');
-  await writeFile(spread, JSON.stringify(ids));
-  await writeFile(hot, JSON.stringify(ids.slice(0, 1)));
-  return [
-    { name: 'GET ping', path: '/api/ping' },
-    { name: 'substract, spread', path, idsFile: spread },
-    { name: 'substract, one hot account', path, idsFile: hot },
-  ];
+/** The same over NATS. */
+export function measureNats(
+  bench: Bench,
+  name: string,
+  round: number,
+  order: Omit<NatsOrder, 'nats'>,
+): Promise<Sample> {
+  return measureLoad(bench, name, round, 'nats-load', { ...order, nats: bench.stack.nats });
 }
 
-const path = '/api/substract';
-
-/** Loads the stack for some seconds, and counts what it took. */
-export async function measure(
-  root: string,
-  stack: BenchStack,
-  load: Load,
-  connections: number,
-  seconds: number,
-): Promise<Measurement> {
-  const { name, ...rest } = load;
-  const order: LoadOrder = { url: stack.url, connections, seconds, ...rest };
-  const before = usedBy(stack);
-  const { stdout } = await promisify(execFile)(process.execPath, [
-    join(root, 'dist/bench/load.js'),
-    JSON.stringify(order),
-  ]);
+async function measureLoad(
+  { root, stack }: Bench,
+  name: string,
+  round: number,
+  generator: 'http-load' | 'nats-load',
+  order: HttpOrder | NatsOrder,
+): Promise<Sample> {
+  const before = cpuOf(stack);
+  const program = join(root, `dist/bench/${generator}.js`);
+  const { stdout } = await promisify(execFile)(process.execPath, [program, JSON.stringify(order)]);
+  const after = cpuOf(stack);
   const result = JSON.parse(stdout) as LoadResult;
-  const after = usedBy(stack);
-  const perRequest = (used: number): number => (used / Math.max(1, result.requests)) * 1_000_000;
-  const cpuMicros = Object.fromEntries([
-    ...Object.entries(after).map(([process, used]) => [process, perRequest(used - (before[process] ?? 0))]),
-    ['generator', perRequest(result.cpuSeconds)],
-  ]) as Record<string, number>;
-  return { ...result, load: name, connections, changesBooks: load.idsFile !== undefined, cpuMicros };
+  const { answered, failed, firstFailure = '', cpuSeconds: own } = result;
+  const count = Object.values(answered).reduce((sum, each) => sum + each, 0);
+  return {
+    name,
+    round,
+    perSecond: result.perSecond,
+    latency: result.latency,
+    cpuMicros: { ...microsBetween(before, after, count), generator: perOne(own, count) },
+    generatorShare: result.cpuShare,
+    memoryMiB: memoryOf(stack),
+    applied: { subtracts: answered.substract, adds: answered.add },
+    ...(failed > 0 && { failed: { count: failed, first: firstFailure } }),
+  };
 }
 
-function usedBy(stack: BenchStack): Record<string, number> {
+/** Seconds of CPU used so far, by process. */
+export function cpuOf(stack: BenchStack): Record<string, number> {
   return Object.fromEntries(Object.entries(stack.pids).map(([name, pid]) => [name, cpuSeconds(pid)]));
 }
 
-export function medianOf(values: readonly number[]): number {
-  const sorted = values.toSorted((left, right) => left - right);
-  const middle = (sorted.length - 1) / 2;
-  return ((sorted[Math.floor(middle)] ?? 0) + (sorted[Math.ceil(middle)] ?? 0)) / 2;
+/** MiB of memory now, by process. */
+export function memoryOf(stack: BenchStack): Record<string, number> {
+  return Object.fromEntries(Object.entries(stack.pids).map(([name, pid]) => [name, memoryMiB(pid)]));
+}
+
+/** Microseconds for each of `count`, by process; one that was not there before began with none. */
+export function microsBetween(
+  before: Readonly<Record<string, number>>,
+  after: Readonly<Record<string, number>>,
+  count: number,
+): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(after).map(([name, used]) => [name, perOne(used - (before[name] ?? 0), count)]),
+  );
+}
+
+function perOne(seconds: number, count: number): number {
+  return (seconds / Math.max(1, count)) * 1_000_000;
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { processTree } from './cpu.ts';
-import { medianOf } from './measure.ts';
+import { medianOf } from './sample.ts';
 
 const lookEveryMs = 1_000;
 
@@ -36,16 +36,24 @@ export function medianMegabytes(looks: readonly Record<string, number>[], name: 
   return medianOf(looks.map((look) => look[name] ?? 0));
 }
 
+/**
+ * MiB of memory of a process and its children, files and all; what several of them share, such as PostgreSQL's buffers,
+ * counts once. Linux only.
+ */
+export function memoryMiB(pid: number): number {
+  return processTree(pid).reduce((sum, each) => sum + kilobytesOf(each, 'Pss'), 0) / 1024;
+}
+
 /** Anonymous memory: files in the page cache and Postgres' shared buffers are not what a leak grows in. */
 function ownMegabytes(pid: number): number {
-  const kilobytes = processTree(pid).reduce((sum, each) => sum + ownKilobytes(each), 0);
+  const kilobytes = processTree(pid).reduce((sum, each) => sum + kilobytesOf(each, 'Pss_Anon'), 0);
   return Math.round(kilobytes / 102.4) / 10;
 }
 
-function ownKilobytes(pid: number): number {
+function kilobytesOf(pid: number, figure: 'Pss' | 'Pss_Anon'): number {
   try {
     const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
-    return Number(/^Pss_Anon:\s+(\d+)/mu.exec(text)?.[1] ?? 0);
+    return Number(new RegExp(String.raw`^${figure}:\s+(\d+)`, 'mu').exec(text)?.[1] ?? 0);
   } catch {
     // It has ended meanwhile.
     return 0;

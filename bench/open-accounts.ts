@@ -5,6 +5,7 @@ import { connectNats } from '../shared/messaging/connect.ts';
 import { createLedgerClient } from '../shared/messaging/ledger-client/index.ts';
 import { createLogger } from '../shared/telemetry/logger.ts';
 import { createMetrics } from '../shared/telemetry/metrics.ts';
+import { accountIdAt } from './account-ids.ts';
 
 /** Enough for a day of one-cent holds, far below the bound of a balance. */
 const startBalance = '1000000.00';
@@ -25,8 +26,8 @@ export async function openAccounts(
   });
   const client = createLedgerClient({ link, logger, metrics: createMetrics() });
   const ids: string[] = [];
-  const openOne = async (): Promise<string> => {
-    const accountId = randomUUID();
+  const openOne = async (index: number): Promise<string> => {
+    const accountId = accountIdAt(index);
     const opened = await client.send('open', { id: randomUUID(), accountId, name: 'Benchmark' });
     if (!opened.ok) throw new Error(`an account was not opened: ${opened.error.detail}`);
     const added = await client.send('add', { id: randomUUID(), accountId, amount: startBalance });
@@ -35,7 +36,7 @@ export async function openAccounts(
   };
   while (ids.length < count) {
     const size = Math.min(atOnce, count - ids.length);
-    ids.push(...(await Promise.all(Array.from({ length: size }, openOne))));
+    ids.push(...(await Promise.all(Array.from({ length: size }, (_, index) => openOne(ids.length + index)))));
     onProgress(ids.length);
   }
   await client.close();

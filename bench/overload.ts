@@ -1,11 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { progress, say } from '../deploy/local/progress.ts';
 import { listenForStop } from '../deploy/local/stop-request.ts';
 import { auditFindings, countChanges, outboxIsEmpty } from './books.ts';
 import { cpuSeconds } from './cpu.ts';
-import { writeLoads } from './measure.ts';
 import { medianMegabytes, MemoryWatch } from './memory.ts';
 import { openAccounts } from './open-accounts.ts';
 import { writeResultFile } from './result-file.ts';
@@ -41,16 +37,14 @@ export async function measureOverload(
   plan: { accounts: number; seconds: number },
 ): Promise<number> {
   const stop = listenForStop();
-  const workDir = await mkdtemp(join(tmpdir(), 'holdfast bench load '));
   const stack = await startBenchStack({ root, env, report: say });
   const memory = new MemoryWatch(stack.pids);
   try {
-    const work = run(root, plan, stack, workDir, memory);
+    const work = run(root, plan, stack, memory);
     return await Promise.race([work, stop.reason.then(() => interruptedExitCode)]);
   } finally {
     memory.stop();
     await stack.stop();
-    await rm(workDir, { recursive: true, force: true });
   }
 }
 
@@ -75,13 +69,12 @@ async function run(
   root: string,
   plan: { accounts: number; seconds: number },
   stack: BenchStack,
-  workDir: string,
   memory: MemoryWatch,
 ): Promise<number> {
-  const ids = await openAccounts(stack.nats, plan.accounts, progress('opening accounts', plan.accounts));
-  const [, { idsFile = '' }] = await writeLoads(workDir, ids);
+  const { accounts } = plan;
+  await openAccounts(stack.nats, accounts, progress('opening accounts', accounts));
   const load = (phases: readonly Phase[]) =>
-    runSteadyLoad(root, { url: stack.url, connections: mostConnections, phases, idsFile, mixed: false });
+    runSteadyLoad(root, { url: stack.url, connections: mostConnections, phases, accounts, mixed: false });
   const changesBefore = await countChanges(stack.database);
 
   say('looking for the best rate');

@@ -1,11 +1,9 @@
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { progress, say } from '../deploy/local/progress.ts';
 import { listenForStop } from '../deploy/local/stop-request.ts';
 import { eventsStream, holdsStream } from '../shared/contracts/subjects.ts';
 import { askBooks, auditFindings, countChanges, outboxIsEmpty } from './books.ts';
-import { writeLoads } from './measure.ts';
 import { medianMegabytes, MemoryWatch } from './memory.ts';
 import { openAccounts } from './open-accounts.ts';
 import { writeResultFile } from './result-file.ts';
@@ -47,32 +45,24 @@ interface Look {
  */
 export async function measureSoak(root: string, env: NodeJS.ProcessEnv, plan: SoakPlan): Promise<number> {
   const stop = listenForStop();
-  const workDir = await mkdtemp(join(tmpdir(), 'holdfast bench load '));
   const settings = { SUBSTRACT_HOLD_PERIOD: String(holdPeriodMinutes) };
   const stack = await startBenchStack({ root, env, report: say, settings });
   const memory = new MemoryWatch(stack.pids);
   try {
-    const work = run(root, plan, stack, workDir, memory);
+    const work = run(root, plan, stack, memory);
     return await Promise.race([work, stop.reason.then(() => interruptedExitCode)]);
   } finally {
     memory.stop();
     await stack.stop();
-    await rm(workDir, { recursive: true, force: true });
   }
 }
 
-async function run(
-  root: string,
-  plan: SoakPlan,
-  stack: BenchStack,
-  workDir: string,
-  memory: MemoryWatch,
-): Promise<number> {
+async function run(root: string, plan: SoakPlan, stack: BenchStack, memory: MemoryWatch): Promise<number> {
   const { database } = stack;
-  const ids = await openAccounts(stack.nats, plan.accounts, progress('opening accounts', plan.accounts));
-  const [, { idsFile = '' }] = await writeLoads(workDir, ids);
+  const { accounts } = plan;
+  await openAccounts(stack.nats, accounts, progress('opening accounts', accounts));
   const load = async (phase: Phase): Promise<PhaseResult> => {
-    const order = { url: stack.url, connections, phases: [phase], idsFile, mixed: true };
+    const order = { url: stack.url, connections, phases: [phase], accounts, mixed: true };
     const [result] = (await runSteadyLoad(root, order)).phases;
     if (result === undefined) throw new Error('the generator left its phase out');
     return result;

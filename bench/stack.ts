@@ -8,24 +8,34 @@ import { findNatsServer } from '../deploy/local/nats-binary/find-nats-server.ts'
 import { startNatsServer, type NatsServer } from '../deploy/local/nats-server.ts';
 import { envForNats } from '../deploy/local/nats-users.ts';
 import { startPostgres, type PostgresServer } from '../deploy/local/postgres-server.ts';
-import { ServiceProcess } from '../deploy/local/service-process.ts';
-import { envForTraces, startTraceReceiver } from '../deploy/local/traces/trace-receiver.ts';
+import { ServiceProcess, type ServiceName } from '../deploy/local/service-process.ts';
+import { startChild } from '../deploy/local/child-process.ts';
+import { envForTraces } from '../deploy/local/traces/trace-receiver.ts';
 import type { NatsAccess } from '../shared/config/nats-access.ts';
 
 const databaseName = 'holdfast_bench';
+
+/** As long as is announced to the broker, and longer than a run takes: what settles is what is measured as settling. */
+const holdPeriodMinutes = 60;
+
+/** Metrics are asked for as by Prometheus, somewhat more often than every 15 s, so that each measurement has some. */
+const scrapeEveryMs = 5_000;
 
 /** The whole of Holdfast on servers, ports and a data folder of its own. */
 export interface BenchStack {
   readonly url: string;
   /** As the operators' tools reach it. */
   readonly nats: NatsAccess;
-  /** Where its metrics are, in Prometheus' text format. */
-  readonly metricsUrls: readonly string[];
-  /** Whose CPU time is counted, by name. */
+  /** Whose CPU time and memory are counted, by name, as of now. */
   readonly pids: Readonly<Record<string, number>>;
+  /** From the start of a process until it was ready, by name; the ledger's includes making its tables. */
+  readonly startMs: Readonly<Record<string, number>>;
   readonly natsVersion: string;
   readonly database: { host: string; port: number; user: string; password: string; database: string };
   readonly natsConfigFile: string;
+  readonly stopService: (service: ServiceName) => Promise<void>;
+  /** Starts it again, with some settings changed. Resolves with the milliseconds until it was ready. */
+  readonly startService: (service: ServiceName, env?: Readonly<Record<string, string>>) => Promise<number>;
   readonly stop: () => Promise<void>;
 }
 
@@ -59,6 +69,7 @@ export async function startBenchStack(options: {
     await postgres.createDatabase(databaseName);
 
     const { host, port, user, password } = postgres;
+    const gatewayOpsPort = await freePort();
     const env = {
       PATH: options.env['PATH'],
       NODE_ENV: 'production',
@@ -68,12 +79,12 @@ export async function startBenchStack(options: {
       DB_USER: user,
       DB_PASSWORD: password,
       DB_NAME: databaseName,
+      SUBSTRACT_HOLD_PERIOD: String(holdPeriodMinutes),
       ...settings,
-      ...(telemetry ? await productionTelemetry(stops) : { OTEL_SDK_DISABLED: 'true' }),
+      ...(telemetry ? await productionTelemetry(root, stops) : { OTEL_SDK_DISABLED: 'true' }),
     };
-    const gatewayOpsPort = await freePort();
-    const services: ServiceProcess[] = [];
-    for (const service of ['ledger', 'settler', 'gateway'] as const) {
+    const running = new Map<ServiceName, ServiceProcess>();
+    const startService = async (service: ServiceName, changed = {}): Promise<number> => {
       const started = new ServiceProcess({
         service,
         root,
@@ -82,25 +93,49 @@ export async function startBenchStack(options: {
           ...env,
           ...envForNats(nats, service),
           ...(service === 'gateway' && { GATEWAY_OPS_PORT: String(gatewayOpsPort) }),
+          ...changed,
         },
         nodeOptions,
       });
+      const began = performance.now();
       await started.start();
-      services.push(started);
-      stops.push(() => started.stop());
+      running.set(service, started);
+      return performance.now() - began;
+    };
+    const stopService = async (service: ServiceName): Promise<void> => {
+      await running.get(service)?.stop();
+      running.delete(service);
+    };
+    const startMs: Record<string, number> = {};
+    for (const service of ['ledger', 'settler', 'gateway'] as const) {
+      stops.push(() => stopService(service));
+      startMs[service] = await startService(service);
     }
-    const pids = Object.fromEntries(services.map(({ service, pid }) => [service, pid]));
+    const urlOf = (service: ServiceName): string => running.get(service)?.url ?? '';
+    if (telemetry) {
+      const scraping = setInterval(() => {
+        const urls = [`http://127.0.0.1:${gatewayOpsPort}`, urlOf('ledger'), urlOf('settler')];
+        void Promise.allSettled(urls.map(async (url) => (await fetch(`${url}/metrics`)).text()));
+      }, scrapeEveryMs);
+      stops.push(async () => clearInterval(scraping));
+    }
     return {
-      url: services.at(-1)?.url ?? '',
+      url: urlOf('gateway'),
       nats: { urls: [nats.url], user: { name: 'tools', password: nats.passwords.tools } },
-      metricsUrls: [
-        `http://127.0.0.1:${gatewayOpsPort}`,
-        ...services.filter(({ service }) => service !== 'gateway').map(({ url }) => url),
-      ].map((url) => `${url}/metrics`),
       natsVersion: found.version,
-      pids: { ...pids, postgres: postgres.process.pid, nats: nats.process.pid },
+      get pids() {
+        const services = [...running].map(([service, { pid }]) => [service, pid]);
+        return {
+          ...(Object.fromEntries(services) as Record<string, number>),
+          postgres: postgres.process.pid,
+          nats: nats.process.pid,
+        };
+      },
+      startMs,
       database: { host, port, user, password, database: databaseName },
       natsConfigFile: join(dataDir, 'nats/nats-server.conf'),
+      stopService,
+      startService,
       stop,
     };
   } catch (error) {
@@ -109,11 +144,21 @@ export async function startBenchStack(options: {
   }
 }
 
-/** As in production: one request in a hundred is traced. The spans are kept by the harness, which is not counted. */
-async function productionTelemetry(stops: (() => Promise<void>)[]): Promise<Record<string, string>> {
-  const receiver = await startTraceReceiver();
-  stops.push(receiver.close);
-  return envForTraces(receiver.url, {}, true);
+/** As in production: one request in a hundred is traced, and its spans go to another process. */
+async function productionTelemetry(
+  root: string,
+  stops: (() => Promise<void>)[],
+): Promise<Record<string, string>> {
+  let told: (url: string) => void;
+  const url = new Promise<string>((resolve) => (told = resolve));
+  const sink = await startChild({
+    name: 'trace sink',
+    command: process.execPath,
+    args: [join(root, 'dist/bench/trace-sink.js')],
+    onLine: (line) => told(line),
+  });
+  stops.push(() => sink.stop(1_000));
+  return envForTraces(await url, {}, true);
 }
 
 /** What makes an answer durable. With any of it off, the figures are void. */

@@ -1,11 +1,11 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
-import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { accountIdAt } from './account-ids.ts';
 
 /*
  * A load generator that does not wait for answers: requests leave at a constant rate, whatever becomes of them, as they
- * do where callers don't know of each other. autocannon sends when an answer has come, so that a slow server is asked
+ * do where callers don't know of each other. A closed loop sends when an answer has come, so that a slow server is asked
  * less. A process of its own, on bare sockets: with four times what the server can do it must not be the limit itself.
  */
 
@@ -21,8 +21,8 @@ export interface SteadyOrder {
   readonly url: string;
   readonly connections: number;
   readonly phases: readonly Phase[];
-  /** A JSON file with the account ids among which each request picks one. */
-  readonly idsFile: string;
+  /** Each request picks one of this many accounts at random. */
+  readonly accounts: number;
   /** Subtracts alone, or of ten requests five subtracts, three adds and two looks at a balance. */
   readonly mixed: boolean;
 }
@@ -259,10 +259,9 @@ async function untilAnswered(counts: readonly Count[]): Promise<void> {
 }
 
 /** Written beforehand as far as can be. */
-function requestsFor({ url, idsFile, mixed }: SteadyOrder): () => { request: string; isLook: boolean } {
-  const ids = JSON.parse(readFileSync(idsFile, 'utf8')) as string[];
+function requestsFor({ url, accounts, mixed }: SteadyOrder): () => { request: string; isLook: boolean } {
   const { host } = new URL(url);
-  const pick = (): string => ids[Math.floor(Math.random() * ids.length)] ?? '';
+  const pick = (): string => accountIdAt(Math.floor(Math.random() * accounts));
   const post = (path: string): string => {
     const body = JSON.stringify({ id: pick(), amount: '0.01' });
     const type = `content-type: application/json\r\ncontent-length: ${body.length}`;

@@ -1,18 +1,14 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { progress, say } from '../deploy/local/progress.ts';
-import { measure, medianOf, writeLoads, type Measurement } from './measure.ts';
+import { progress } from '../deploy/local/progress.ts';
+import { findProblems } from './find-problems.ts';
+import { measureHttp } from './measure.ts';
 import { openAccounts } from './open-accounts.ts';
-import { startBenchStack, type BenchStack } from './stack.ts';
-
-/** Twice as often as Prometheus' usual 15 s, so that each measurement has some. */
-const scrapeEveryMs = 5_000;
+import { medianOf, names, type Sample } from './sample.ts';
+import type { BenchStack } from './stack.ts';
 
 interface Pair {
   readonly connections: number;
-  readonly off: Measurement;
-  readonly on: Measurement;
+  readonly off: Sample;
+  readonly on: Sample;
 }
 
 /**
@@ -21,59 +17,48 @@ interface Pair {
  */
 export async function measureTelemetryCost(
   root: string,
-  env: NodeJS.ProcessEnv,
+  stacks: { off: BenchStack; on: BenchStack },
   plan: { accounts: number; connections: readonly number[]; seconds: number; rounds: number },
 ): Promise<number> {
-  const workDir = await mkdtemp(join(tmpdir(), 'holdfast bench load '));
-  const start = (telemetry: boolean) => startBenchStack({ root, env, report: say, telemetry });
-  const stacks = [await start(false), await start(true)] as const;
-  const scraping = setInterval(() => void scrape(stacks[1]), scrapeEveryMs);
-  try {
-    const pairs: Pair[] = [];
-    const off = await prepare(stacks[0], plan.accounts, workDir);
-    const on = await prepare(stacks[1], plan.accounts, workDir);
-    const show = progress('measuring', plan.rounds * plan.connections.length);
-    for (let round = 0; round < plan.rounds; round += 1) {
-      for (const connections of plan.connections) {
-        const one = (of: Prepared) => measure(root, of.stack, of.load, connections, plan.seconds);
-        // Who comes second finds the machine warmer, so the order changes.
-        const first = round % 2 === 0 ? off : on;
-        const measurements = [await one(first), await one(first === off ? on : off)];
-        const [offOne, onOne] = first === off ? measurements : measurements.toReversed();
-        if (offOne !== undefined && onOne !== undefined) pairs.push({ connections, off: offOne, on: onOne });
-        show(pairs.length);
-      }
-    }
-    process.stdout.write(tableOf(plan.connections, pairs));
-    const failed = pairs.reduce((sum, pair) => sum + pair.off.failed + pair.on.failed, 0);
-    if (failed > 0) process.stdout.write(`VOID: ${failed} requests failed\n`);
-    return failed === 0 ? 0 : 1;
-  } finally {
-    clearInterval(scraping);
-    for (const stack of stacks) await stack.stop();
-    await rm(workDir, { recursive: true, force: true });
+  const { accounts, seconds, rounds } = plan;
+  const { off, on } = stacks;
+  const samples = new Map<BenchStack, Sample[]>([
+    [off, []],
+    [on, []],
+  ]);
+  const one = async (stack: BenchStack, connections: number, round: number): Promise<Sample> => {
+    const order = { connections, seconds, accounts, mix: { substract: 100 } };
+    const sample = await measureHttp({ root, stack }, names.spread(connections), round, order);
+    samples.get(stack)?.push(sample);
+    return sample;
+  };
+  for (const stack of samples.keys()) {
+    await openAccounts(stack.nats, accounts, progress('opening accounts', accounts));
+    await one(stack, 64, 0);
   }
-}
-
-interface Prepared {
-  readonly stack: BenchStack;
-  readonly load: Parameters<typeof measure>[2];
-}
-
-async function prepare(stack: BenchStack, accounts: number, workDir: string): Promise<Prepared> {
-  const ids = await openAccounts(stack.nats, accounts, progress('opening accounts', accounts));
-  const folder = await mkdtemp(join(workDir, 'load '));
-  const [, load] = await writeLoads(folder, ids);
-  return { stack, load };
-}
-
-async function scrape({ metricsUrls }: BenchStack): Promise<void> {
-  await Promise.allSettled(metricsUrls.map(async (url) => (await fetch(url)).text()));
+  const pairs: Pair[] = [];
+  const show = progress('measuring', rounds * plan.connections.length);
+  for (let round = 1; round <= rounds; round += 1) {
+    for (const connections of plan.connections) {
+      // Who comes second finds the machine warmer, so the order changes.
+      const isOffFirst = round % 2 === 1;
+      const early = await one(isOffFirst ? off : on, connections, round);
+      const late = await one(isOffFirst ? on : off, connections, round);
+      pairs.push({ connections, off: isOffFirst ? early : late, on: isOffFirst ? late : early });
+      show(pairs.length);
+    }
+  }
+  const problems: string[] = [];
+  for (const [stack, taken] of samples)
+    problems.push(...(await findProblems(stack, taken, { accounts, holds: 0, settled: 0 })));
+  process.stdout.write(tableOf(plan.connections, pairs));
+  for (const problem of problems) process.stdout.write(`VOID: ${problem}\n`);
+  return problems.length === 0 ? 0 : 1;
 }
 
 /** The services' own time, for what telemetry adds is theirs. */
-function servicesMicros({ cpuMicros }: Measurement): number {
-  return ['gateway', 'ledger', 'settler'].reduce((sum, name) => sum + (cpuMicros[name] ?? 0), 0);
+function servicesMicros({ cpuMicros }: Sample): number {
+  return ['gateway', 'ledger', 'settler'].reduce((sum, name) => sum + (cpuMicros?.[name] ?? 0), 0);
 }
 
 function tableOf(connections: readonly number[], pairs: readonly Pair[]): string {
@@ -82,8 +67,8 @@ function tableOf(connections: readonly number[], pairs: readonly Pair[]): string
     const figure = (of: (pair: Pair) => number, digits: number) => medianOf(these.map(of)).toFixed(digits);
     return [
       `${count} connections:`,
-      `${figure(({ off }) => off.requestsPerSecond, 0)} req/s without, ${figure(({ on }) => on.requestsPerSecond, 0)} with;`,
-      `ratio ${figure(({ on, off }) => on.requestsPerSecond / off.requestsPerSecond, 3)};`,
+      `${figure(({ off }) => off.perSecond, 0)} req/s without, ${figure(({ on }) => on.perSecond, 0)} with;`,
+      `ratio ${figure(({ on, off }) => on.perSecond / off.perSecond, 3)};`,
       `µs of the services per request ${figure(({ off }) => servicesMicros(off), 0)} and`,
       `${figure(({ on }) => servicesMicros(on), 0)}, ratio ${figure(({ on, off }) => servicesMicros(on) / servicesMicros(off), 3)}`,
     ].join(' ');

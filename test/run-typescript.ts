@@ -15,7 +15,11 @@ export interface RunningScript {
 }
 
 /** Runs a TypeScript file of this repository as a Node process, with no environment but PATH and `env`. */
-export function runTypeScript(path: string, env: Readonly<Record<string, string>>): RunningScript {
+export function runTypeScript(
+  path: string,
+  env: Readonly<Record<string, string>>,
+  args: readonly string[] = [],
+): RunningScript {
   const loader = pathToFileURL(join(import.meta.dirname, 'typescript-loader.mjs')).href;
   const register = `import { register } from 'node:module'; register(${JSON.stringify(loader)});`;
   const child = spawn(
@@ -24,6 +28,7 @@ export function runTypeScript(path: string, env: Readonly<Record<string, string>
       '--import',
       `data:text/javascript,${encodeURIComponent(register)}`,
       join(import.meta.dirname, '..', path),
+      ...args,
     ],
     { env: { PATH: process.env['PATH'], ...env }, stdio: ['ignore', 'pipe', 'pipe'] },
   );
