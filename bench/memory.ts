@@ -33,7 +33,7 @@ export class MemoryWatch {
 
 /** The median of what a process took. */
 export function medianMegabytes(looks: readonly Record<string, number>[], name: string): number {
-  return medianOf(looks.map((look) => look[name] ?? 0));
+  return Math.round(medianOf(looks.map((look) => look[name] ?? 0)) * 10) / 10;
 }
 
 /**
