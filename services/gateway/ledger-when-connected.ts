@@ -14,7 +14,7 @@ const notYet: ErrorView = { code: 'unavailable', detail: 'Not connected to NATS 
  */
 export function ledgerWhenConnected(
   connecting: Promise<LedgerClient>,
-): Ledger & Pick<LedgerClient, 'isFull' | 'close'> {
+): Ledger & Pick<LedgerClient, 'room' | 'close'> {
   let client: LedgerClient | undefined;
   const connected = connecting.then(
     (made) => (client = made),
@@ -31,7 +31,7 @@ export function ledgerWhenConnected(
       if (client !== undefined) return client.ask(kind, query, options);
       return { ok: false, error: notYet } as QueryAnswer<typeof kind>;
     },
-    isFull: () => client?.isFull() ?? false,
+    room: () => client?.room() ?? Infinity,
     missing: () => client?.missing() ?? ['nats: not connected'],
     close: async () => (await connected)?.close(),
   };

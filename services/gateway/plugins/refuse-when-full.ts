@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { ATTRIBUTE } from '../../../shared/telemetry/conventions.ts';
 import type { Logger } from '../../../shared/telemetry/logger.ts';
 import type { Metrics } from '../../../shared/telemetry/metrics.ts';
@@ -10,23 +11,28 @@ import { requestIdOf } from './request-id.ts';
 /** A line in the log for each refusal would be one more thing to do when there is too much to do. */
 const TELL_EVERY_MS = 1_000;
 
+/** Half of what Retry-After asks for. */
+const NOT_HEARD_MS = 500;
+const LOOK_EVERY_MS = 5;
+
 /** Needs no ledger: it is answered however much waits. */
 const PING = '/api/ping';
 
 /**
  * Refuses at the door what would be refused later: with too many requests under way, one more is answered before
- * Fastify sees it, for about a fifth of what it costs otherwise. Most of an overload is refusals, and what they cost is
+ * Fastify sees it, for a fraction of what it costs otherwise. Most of an overload is refusals, and what they cost is
  * taken from what is accepted.
  */
 export function refuseWhenFull(
   app: FastifyInstance,
-  ledger: Pick<LedgerClient, 'isFull'>,
+  ledger: Pick<LedgerClient, 'room'>,
   logger: Logger,
   metrics: Pick<Metrics, 'httpServerDuration'>,
 ): void {
   const [serve] = app.server.listeners('request') as RequestListener[];
   if (serve === undefined) throw new Error('Fastify listens to no requests');
   const body = JSON.stringify(overloadedProblem);
+  const told = new ToldLater(() => ledger.room());
   let refused = 0;
   const tell = (): void => {
     logger.warn(
@@ -53,23 +59,51 @@ export function refuseWhenFull(
       [ATTRIBUTE.httpRequestMethod]: request.method,
       [ATTRIBUTE.httpResponseStatusCode]: 503,
     });
-    readNoMoreInThisTurn(request);
+    told.add(request.socket);
   };
 
   app.server.removeListener('request', serve);
   app.server.on('request', (request, response) => {
-    if (ledger.isFull() && request.url?.startsWith('/api/') === true && request.url !== PING)
+    if (ledger.room() === 0 && request.url?.startsWith('/api/') === true && request.url !== PING)
       refuse(request, response);
     else serve(request, response);
   });
 }
 
 /**
- * A caller that sends again at once is heard in the next turn of the event loop. libuv takes the input of 1,024 sockets
- * and, when so many had some, asks for more, up to 48 times before timers and immediates have their turn: a thousand
- * busy callers would keep the gateway from sending anything on for seconds.
+ * Callers who were told to come again later, each on a connection. One that does not wait is heard when there is room,
+ * the longest waiting first, or else refused again after a while: refusing the same callers over and over takes more
+ * time than what is accepted.
+ *
+ * It also keeps the event loop going. libuv takes the input of 1,024 sockets and, when so many had some, asks for more,
+ * up to 48 times before timers and immediates have their turn: with a thousand callers who ask again at once, nothing
+ * was sent on for seconds.
  */
-function readNoMoreInThisTurn({ socket }: IncomingMessage): void {
-  socket.pause();
-  setImmediate(() => socket.resume());
+class ToldLater {
+  readonly #sockets = new Map<Socket, number>();
+  readonly #room: () => number;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(room: () => number) {
+    this.#room = room;
+  }
+
+  add(socket: Socket): void {
+    socket.pause();
+    this.#sockets.set(socket, performance.now());
+    this.#timer ??= setInterval(() => this.#hear(), LOOK_EVERY_MS);
+  }
+
+  #hear(): void {
+    const longAgoMs = performance.now() - NOT_HEARD_MS;
+    let room = this.#room();
+    for (const [socket, sinceMs] of this.#sockets) {
+      if (room <= 0 && sinceMs > longAgoMs) return;
+      room -= 1;
+      this.#sockets.delete(socket);
+      socket.resume();
+    }
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
 }

@@ -71,8 +71,8 @@ export interface LedgerClient {
   ): Promise<CommandOutcome<K>>;
   /** Asks a question, tried again within the deadline; never rejects. */
   ask<K extends QueryKind>(kind: K, query: QueryInput<K>, options?: SendOptions): Promise<QueryAnswer<K>>;
-  /** As many requests as may be wait for an answer: one more would be `overloaded`. */
-  isFull(): boolean;
+  /** How many more requests it would take on now; with none left, another one is `overloaded`. */
+  room(): number;
   /** What is missing for a command to be served, from memory, in words for people; empty when nothing is. */
   missing(): string[];
   /** The ledger's time now, in ms since 1970; undefined until it has told it. The same for all, whatever our clock. */
@@ -172,17 +172,17 @@ export function createLedgerClient(options: {
 
   function refusedHere(): ErrorView | undefined {
     if (closed) return closing;
-    return isFull() ? full : undefined;
+    return room() === 0 ? full : undefined;
   }
 
-  function isFull(): boolean {
-    return line.inFlight >= maxInFlight;
+  function room(): number {
+    return Math.max(0, maxInFlight - line.inFlight);
   }
 
   return {
     send,
     ask,
-    isFull,
+    room,
     ledgerNow: () => watch.ledgerTimeAt(performance.now()),
     missing: () => (closed ? ['this service is stopping'] : watch.missing()),
     close: async () => {
