@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { randomUUID } from 'node:crypto';
+import { Agent, get } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { commandSubject, querySubject } from '../shared/contracts/subjects.ts';
@@ -91,15 +92,24 @@ describe('what is full refuses at once, and does nothing by half', () => {
     expect(await entriesOf(id)).toBe(2 + mostAtGateway);
   }, 120_000);
 
-  test('a full gateway still says that it lives', async () => {
+  test('a full gateway still says that it lives, and answers who asks again at once', async () => {
     const id = await openAccount(client, '100.00');
     const ledgerPid = stack.ledgers[0]?.pid ?? 0;
     process.kill(ledgerPid, 'SIGSTOP');
     const waiting = Array.from({ length: mostAtGateway + 1 }, () => subtract(id));
-    const [alive, ping] = await Promise.race(waiting)
-      .then(() => Promise.all([call(stack.url(), '/healthz'), call(stack.url(), '/api/ping')]))
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const ask = (path: string): Promise<number | undefined> =>
+      new Promise((resolve, reject) => {
+        get(stack.url() + path, { agent }, (answer) => {
+          answer.resume().once('end', () => resolve(answer.statusCode));
+        }).once('error', reject);
+      });
+    const status = `/api/status/${id}`;
+    const statuses = await Promise.race(waiting)
+      .then(async () => [await ask('/healthz'), await ask('/api/ping'), await ask(status), await ask(status)])
       .finally(() => process.kill(ledgerPid, 'SIGCONT'));
-    expect([alive?.status, ping?.status]).toEqual([200, 200]);
+    agent.destroy();
+    expect(statuses).toEqual([200, 200, 503, 503]);
     await Promise.all(waiting);
   }, 60_000);
 

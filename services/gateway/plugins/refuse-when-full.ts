@@ -11,8 +11,10 @@ import { requestIdOf } from './request-id.ts';
 /** A line in the log for each refusal would be one more thing to do when there is too much to do. */
 const TELL_EVERY_MS = 1_000;
 
-/** Half of what Retry-After asks for. */
+/** Half of what Retry-After asks for, so that what is taken then still has its answer within a second. */
 const NOT_HEARD_MS = 500;
+/** With so much room the overload is over, and everybody is heard. */
+const CALM_ROOM = 768;
 const LOOK_EVERY_MS = 5;
 
 /** Needs no ledger: it is answered however much waits. */
@@ -71,9 +73,8 @@ export function refuseWhenFull(
 }
 
 /**
- * Callers who were told to come again later, each on a connection. One that does not wait is heard when there is room,
- * the longest waiting first, or else refused again after a while: refusing the same callers over and over takes more
- * time than what is accepted.
+ * Callers who were told to come again later, each on a connection. One that does not wait is heard half a second later, or
+ * when the overload is over: refusing the same callers over and over takes more time than what is accepted.
  *
  * It also keeps the event loop going. libuv takes the input of 1,024 sockets and, when so many had some, asks for more,
  * up to 48 times before timers and immediates have their turn: with a thousand callers who ask again at once, nothing
@@ -96,10 +97,9 @@ class ToldLater {
 
   #hear(): void {
     const longAgoMs = performance.now() - NOT_HEARD_MS;
-    let room = this.#room();
+    const isCalm = this.#room() >= CALM_ROOM;
     for (const [socket, sinceMs] of this.#sockets) {
-      if (room <= 0 && sinceMs > longAgoMs) return;
-      room -= 1;
+      if (!isCalm && sinceMs > longAgoMs) return;
       this.#sockets.delete(socket);
       socket.resume();
     }

@@ -20,6 +20,8 @@ const holdPeriodMinutes = 0.01;
 const restMs = 8_000;
 /** Far longer than any scenario takes. */
 const playMs = 30_000;
+/** What a scenario may take, books and audit included; a slow machine takes longer, which is said and fails nothing. */
+const mostPlayedMs = 10_000;
 /** Two at a time: most of it is waiting. */
 const workers = 2;
 
@@ -59,10 +61,13 @@ export async function runMutants({ root, folder, only, say }: MutantsOptions): P
           problems.push(`${nameOf(task)} could not be played: ${String(error)}`);
           return { found: [], playedMs: 0 };
         });
+        const slow = playedMs > mostPlayedMs ? `, over ${mostPlayedMs / 1_000} s: is this machine slow?` : '';
         const seconds = (playedMs / 1_000).toFixed(1);
         const name = nameOf(task);
         const isRight = (mutant === undefined) === (found.length === 0);
-        say(`${isRight ? '✓' : '✗'} ${name} (${seconds} s)${found[0] === undefined ? '' : `: ${found[0]}`}`);
+        say(
+          `${isRight ? '✓' : '✗'} ${name} (${seconds} s${slow})${found[0] === undefined ? '' : `: ${found[0]}`}`,
+        );
         if (!isRight)
           problems.push(mutant === undefined ? `${name}: ${found.join('; ')}` : `${name} is not found out`);
       }
