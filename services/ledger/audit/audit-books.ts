@@ -44,6 +44,8 @@ export async function auditBooks(address: DatabaseAddress, options: AuditOptions
     await other.query(beginSnapshot);
     await other.query(`SET TRANSACTION SNAPSHOT ${other.escapeLiteral(rows[0]?.snapshot ?? '')}`);
     await other.query(`SET LOCAL work_mem = '${workMemory}'`);
+    // Before a new table's first ANALYZE, holds and entries of a busy account would be compared each with each.
+    if (accountId === undefined) await other.query('SET LOCAL enable_nestloop = off');
     const counts = await count(client, accountId);
     const [entries] = await Promise.all([
       checkChains({
