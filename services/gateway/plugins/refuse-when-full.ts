@@ -13,9 +13,7 @@ const TELL_EVERY_MS = 1_000;
 
 /** Half of what Retry-After asks for, so that what is taken then still has its answer within a second. */
 const NOT_HEARD_MS = 500;
-/** With so much room the overload is over, and everybody is heard. */
-const CALM_ROOM = 768;
-const LOOK_EVERY_MS = 5;
+const LOOK_EVERY_MS = 25;
 
 /** Needs no ledger: it is answered however much waits. */
 const PING = '/api/ping';
@@ -34,7 +32,7 @@ export function refuseWhenFull(
   const [serve] = app.server.listeners('request') as RequestListener[];
   if (serve === undefined) throw new Error('Fastify listens to no requests');
   const body = JSON.stringify(overloadedProblem);
-  const told = new ToldLater(() => ledger.room());
+  const told = new ToldLater();
   let refused = 0;
   const tell = (): void => {
     logger.warn(
@@ -73,8 +71,8 @@ export function refuseWhenFull(
 }
 
 /**
- * Callers who were told to come again later, each on a connection. One that does not wait is heard half a second later, or
- * when the overload is over: refusing the same callers over and over takes more time than what is accepted.
+ * Callers who were told to come again later, each on a connection. One that does not wait is heard half a second later:
+ * refusing the same callers over and over takes more time than what is accepted.
  *
  * It also keeps the event loop going. libuv takes the input of 1,024 sockets and, when so many had some, asks for more,
  * up to 48 times before timers and immediates have their turn: with a thousand callers who ask again at once, nothing
@@ -82,12 +80,7 @@ export function refuseWhenFull(
  */
 class ToldLater {
   readonly #sockets = new Map<Socket, number>();
-  readonly #room: () => number;
   #timer: NodeJS.Timeout | undefined;
-
-  constructor(room: () => number) {
-    this.#room = room;
-  }
 
   add(socket: Socket): void {
     socket.pause();
@@ -97,9 +90,8 @@ class ToldLater {
 
   #hear(): void {
     const longAgoMs = performance.now() - NOT_HEARD_MS;
-    const isCalm = this.#room() >= CALM_ROOM;
     for (const [socket, sinceMs] of this.#sockets) {
-      if (!isCalm && sinceMs > longAgoMs) return;
+      if (sinceMs > longAgoMs) return;
       this.#sockets.delete(socket);
       socket.resume();
     }
