@@ -59,7 +59,8 @@ export function refuseWhenFull(
       [ATTRIBUTE.httpRequestMethod]: request.method,
       [ATTRIBUTE.httpResponseStatusCode]: 503,
     });
-    told.add(request.socket);
+    // Not before it has been read to its end: reading the rest would start the socket again.
+    request.once('end', () => told.add(request.socket)).resume();
   };
 
   app.server.removeListener('request', serve);
