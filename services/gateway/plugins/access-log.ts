@@ -23,7 +23,7 @@ export function addAccessLog(
   app.addHook('onResponse', (request, reply, done) => {
     const route = routeOf(request);
     const level = isProbe(route) ? 'debug' : 'info';
-    logger[level](lineOf(request, reply, route), 'request');
+    if (logger.isLevelEnabled(level)) logger[level](lineOf(request, reply, route), 'request');
     metrics.httpServerDuration.record(reply.elapsedTime / 1_000, {
       [ATTRIBUTE.httpRequestMethod]: request.method,
       ...(route === undefined ? {} : { [ATTRIBUTE.httpRoute]: route }),
