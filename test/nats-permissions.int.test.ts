@@ -117,7 +117,7 @@ beforeAll(async () => {
   });
   server = await startNatsServer({ dataDir, binary, open: true });
   observer = await connect({ servers: server.url });
-  await ensureStreams(observer);
+  await ensureStreams(observer, 1);
   observer.subscribe('>', { callback: (_, { subject }) => void seen.add(subject) });
   await observer.flush();
 }, 120_000);

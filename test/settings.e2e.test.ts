@@ -244,7 +244,7 @@ describe('a service', () => {
     const { streams, consumers } = await jetstreamManager(nats);
     // Holds of other tests are still announced there.
     await streams.delete(holdsStream).catch(() => undefined);
-    await ensureStreams(nats);
+    await ensureStreams(nats, 1);
     // In the ledger's place one that answers when we say so.
     let holding = true;
     const asked = new Map<string, { until: string; settled: () => void }>();

@@ -45,6 +45,7 @@ describe('settings of the services', () => {
       () => readGatewaySettings({ TRACE_URL: 'https://t.example/trace/' }).traceUrl,
       'https://t.example/trace/',
     ],
+    ['NATS_STREAM_REPLICAS', () => readSettlerSettings({ NATS_STREAM_REPLICAS: '3' }).streamReplicas, 3],
     ['SETTLER_WORKERS', () => readSettlerSettings({ SETTLER_WORKERS: '5' }).workers, 5],
     ['HUEY_WORKERS', () => readSettlerSettings({ HUEY_WORKERS: '4' }).workers, 4],
     ['LEDGER_LOG_LEVEL', () => readLedgerSettings({ LEDGER_LOG_LEVEL: 'debug' }).logLevel, 'debug'],
@@ -120,6 +121,7 @@ const triedIn: Readonly<Record<string, string>> = {
     'AUTH APP_SECRET_KEY AUTH_JWKS_URL AUTH_ISSUER AUTH_AUDIENCE RATE_LIMIT TRUST_PROXY',
   'test/nats-access.e2e.test.ts': 'NATS_USER NATS_PASSWORD NATS_CREDS NATS_TLS_CA NATS_TLS_CERT NATS_TLS_KEY',
   'test/database-tls.e2e.test.ts': 'DB_SSL DB_SSL_CA',
+  'test/nats-cluster.e2e.test.ts': 'NATS_STREAM_REPLICAS',
   'deploy/local/run-tests.int.test.ts':
     'TEST_DB_HOST TEST_DB_PORT TEST_DB_USER TEST_DB_PASSWORD TEST_DB_NAME',
 };

@@ -11,17 +11,28 @@ export interface NatsConfigOptions {
   readonly passwords: NatsPasswords;
   /** Whoever gives no credentials may do everything; for tests. */
   readonly open?: boolean;
+  readonly cluster?: NatsClusterOptions;
+}
+
+/** A server as one of a cluster on this machine. */
+export interface NatsClusterOptions {
+  /** Its name in the cluster, of its own. */
+  readonly serverName: string;
+  /** Where the others reach it. */
+  readonly port: number;
+  /** Where each of the cluster is reached, itself included. */
+  readonly ports: readonly number[];
 }
 
 /** The whole nats-server.conf, written anew at every start: sections, each with its reasons. */
 export function natsConfig(options: NatsConfigOptions): string {
-  return [network(options), jetStream(options), authorization(options)].join('\n');
+  return [network(options), jetStream(options), authorization(options), ...clusterOf(options)].join('\n');
 }
 
-function network({ host, port, pidFile }: NatsConfigOptions): string {
+function network({ host, port, pidFile, cluster }: NatsConfigOptions): string {
   return `# Written by npm start, every time.
 
-server_name: holdfast
+server_name: ${cluster?.serverName ?? 'holdfast'}
 # For this machine alone.
 listen: ${quoted(`${host}:${port}`)}
 pid_file: ${quoted(pidFile)}
@@ -46,6 +57,20 @@ function authorization({ passwords, open = false }: NatsConfigOptions): string {
   const users = (more: readonly string[]) => natsAuthorization((user) => quoted(passwords[user]), more);
   if (!open) return users([]);
   return `no_auth_user: "${ANYONE}"\n${users([`    { user: "${ANYONE}", password: ${quoted(randomUUID())} }\n`])}`;
+}
+
+function clusterOf({ host, cluster }: NatsConfigOptions): string[] {
+  if (cluster === undefined) return [];
+  const { port, ports } = cluster;
+  const routes = ports.map((each) => quoted(`nats-route://${host}:${each}`));
+  return [
+    `cluster {
+  name: holdfast
+  listen: ${quoted(`${host}:${port}`)}
+  routes: [${routes.join(', ')}]
+}
+`,
+  ];
 }
 
 /** Stands for all who give no credentials, and has no limits. */

@@ -20,6 +20,13 @@ test('paths are quoted, acknowledged messages are on disk, and nobody else reach
   expect(config).toContain('max_file_store: 4GB');
 });
 
+test('one of a cluster has a name of its own and knows the others', () => {
+  expect(natsConfig(options)).not.toContain('cluster');
+  const config = natsConfig({ ...options, cluster: { serverName: 'one', port: 1, ports: [1, 2] } });
+  expect(config).toContain('server_name: one\n');
+  expect(config).toContain('routes: ["nats-route://127.0.0.1:1", "nats-route://127.0.0.1:2"]');
+});
+
 test('only users come in, unless tests want it otherwise', () => {
   const config = natsConfig(options);
   for (const user of natsUserNames) expect(config).toContain(`user: "${user}"\n      password: "${user}'s"`);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startChild, type ChildHandle } from './child-process.ts';
 import { stopLeftoverServer } from './leftover-server.ts';
-import { natsConfig } from './nats-config.ts';
+import { natsConfig, type NatsClusterOptions } from './nats-config.ts';
 import { keptPasswords, writeNatsUsers, type NatsPasswords } from './nats-users.ts';
 import { serverFailure, type FailureReason } from './server-failure.ts';
 import { chooseServerPort } from './server-ports.ts';
@@ -18,6 +18,8 @@ export interface NatsServerOptions {
   readonly port?: number;
   /** Whoever gives no credentials may do everything: for tests, which look behind the scenes. */
   readonly open?: boolean;
+  /** One of a cluster, whose servers must have the same users; for tests. */
+  readonly cluster?: NatsClusterOptions;
   /** Every line that nats-server itself writes. */
   readonly onLine?: (line: string) => void;
   /** What we are doing, for people to read. */
@@ -77,8 +79,16 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   try {
     passwords = await keptPasswords(dataDir);
     await writeNatsUsers(dataDir, url, passwords);
-    const { open = false } = options;
-    const config = natsConfig({ host: HOST, port, storeDir: folder, pidFile, passwords, open });
+    const { open = false, cluster } = options;
+    const config = natsConfig({
+      host: HOST,
+      port,
+      storeDir: folder,
+      pidFile,
+      passwords,
+      open,
+      ...(cluster && { cluster }),
+    });
     await writeFile(`${configFile}.new`, config, { mode: 0o600 });
     await rename(`${configFile}.new`, configFile);
   } catch (error) {

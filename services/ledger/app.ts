@@ -61,6 +61,7 @@ export async function createLedger(options: {
   database: DatabaseAddress;
   ledgerUser: LedgerUser | undefined;
   link: NatsLink;
+  streamReplicas: number;
   holdPeriodMs: number;
   /** A line in the log for each SQL statement. */
   echoStatements: boolean;
@@ -72,6 +73,7 @@ export async function createLedger(options: {
     database: owner,
     ledgerUser,
     link,
+    streamReplicas,
     holdPeriodMs,
     echoStatements,
     logger,
@@ -83,7 +85,7 @@ export async function createLedger(options: {
 
   const echo = echoStatements ? echoTo(logger) : undefined;
   const database = await prepareDatabase({ owner, ledgerUser, logger, stopping, echo });
-  await ensureStreams(link.connection);
+  await ensureStreams(link.connection, streamReplicas);
 
   const pool = new Pool({ ...sessionConfig(database), max: readConnections });
   pool.on('error', (error) =>
@@ -159,6 +161,7 @@ export async function createLedger(options: {
   });
   const asyncCommands = consumeAsyncCommands({
     link,
+    streamReplicas,
     offer,
     observe,
     logger,
@@ -166,7 +169,7 @@ export async function createLedger(options: {
     stopping,
     now: () => bookQueries.now(),
     onOpen: async () => {
-      await ensureStreams(link.connection);
+      await ensureStreams(link.connection, streamReplicas);
       await outbox.brokerReturned(await streamSince(link.connection, holdsStream));
     },
   });

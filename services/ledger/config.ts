@@ -13,7 +13,13 @@ import {
 } from '../../shared/config/fields.ts';
 import { readNatsAccess } from '../../shared/config/nats-access.ts';
 import { parseSettings, SettingsError, type Environment } from '../../shared/config/parse-settings.ts';
-import { logLevelOf, logSettings, natsSettings, opsSettings } from '../../shared/config/setting-groups.ts';
+import {
+  logLevelOf,
+  logSettings,
+  natsSettings,
+  opsSettings,
+  streamSettings,
+} from '../../shared/config/setting-groups.ts';
 import type { DatabaseTls } from './store/session.ts';
 
 /** Every setting of the ledger. */
@@ -54,6 +60,7 @@ export const ledgerSettings = z.object({
     formerName: 'SQLALCHEMY_ECHO',
   }),
   ...natsSettings,
+  ...streamSettings,
   SUBSTRACT_HOLD_PERIOD: minutes({
     description: 'Minutes from a subtract until its hold is settled; fractions are fine.',
     default: '10',
@@ -91,6 +98,7 @@ export function readLedgerSettings(env: Environment) {
         : { user: given.DB_LEDGER_USER, password: given.DB_LEDGER_PASSWORD },
     echoStatements: given.DB_ECHO,
     nats: readNatsAccess(given),
+    streamReplicas: given.NATS_STREAM_REPLICAS,
     holdPeriodMs: given.SUBSTRACT_HOLD_PERIOD,
     /** Undefined is off. */
     opsPort: given.LEDGER_OPS_PORT.port,

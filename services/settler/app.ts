@@ -34,13 +34,14 @@ export interface Settler {
 /** Puts the settler together: due messages → queue → workers → ledger; and the once-a-minute turn. */
 export function createSettler(options: {
   link: NatsLink;
+  streamReplicas: number;
   client: LedgerClient;
   workers: number;
   logger: Logger;
   metrics: Metrics;
   stopping: AbortSignal;
 }): Settler {
-  const { link, client, workers, logger, metrics, stopping } = options;
+  const { link, streamReplicas, client, workers, logger, metrics, stopping } = options;
 
   const queue = new DueQueue({
     workers,
@@ -72,6 +73,7 @@ export function createSettler(options: {
   const ended = Promise.all([
     consumeDue({
       link,
+      streamReplicas,
       logger,
       metrics,
       stopping,

@@ -2,11 +2,18 @@ import { z } from 'zod';
 import { integer, optionalPort } from '../../shared/config/fields.ts';
 import { readNatsAccess } from '../../shared/config/nats-access.ts';
 import { parseSettings, type Environment } from '../../shared/config/parse-settings.ts';
-import { logLevelOf, logSettings, natsSettings, opsSettings } from '../../shared/config/setting-groups.ts';
+import {
+  logLevelOf,
+  logSettings,
+  natsSettings,
+  opsSettings,
+  streamSettings,
+} from '../../shared/config/setting-groups.ts';
 
 /** Every setting of the settler. */
 export const settlerSettings = z.object({
   ...natsSettings,
+  ...streamSettings,
   SETTLER_WORKERS: integer({
     description: 'How many due seconds the settler works on at once.',
     default: '2',
@@ -31,6 +38,7 @@ export function readSettlerSettings(env: Environment) {
   const given = parseSettings(settlerSettings, env);
   return {
     nats: readNatsAccess(given),
+    streamReplicas: given.NATS_STREAM_REPLICAS,
     workers: given.SETTLER_WORKERS,
     /** Undefined is off. */
     opsPort: given.SETTLER_OPS_PORT.port,

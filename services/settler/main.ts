@@ -26,7 +26,7 @@ await runService({
     onStop('NATS', link.drain);
     const client = createLedgerClient({ link, logger, metrics });
     onStop('ledger client', () => client.close());
-    const settler = createSettler({ link, client, workers: settings.workers, logger, metrics, stopping });
+    const settler = createSettler({ ...settings, link, client, logger, metrics, stopping });
     onStop('settling', async () => {
       await settler.ended;
     });

@@ -1,4 +1,14 @@
-import { anyText, host, oneOf, oneOfOr, optionalText, readableFile, secret, urlList } from './fields.ts';
+import {
+  anyText,
+  host,
+  integer,
+  oneOf,
+  oneOfOr,
+  optionalText,
+  readableFile,
+  secret,
+  urlList,
+} from './fields.ts';
 
 /** Settings that more than one service has, each declared once. Spread them into a service's own schema. */
 
@@ -22,6 +32,18 @@ export const natsSettings = {
     description: 'The certificate (PEM) to show to a NATS that asks for one.',
   }),
   NATS_TLS_KEY: readableFile({ description: 'The key (PEM) of NATS_TLS_CERT.' }),
+};
+
+/** Of those that make streams. */
+export const streamSettings = {
+  NATS_STREAM_REPLICAS: integer({
+    description:
+      'On how many servers of a NATS cluster each stream lies, when it is made; one that is there stays as it is.',
+    default: '1',
+    min: 1,
+    // NATS knows no more.
+    max: 5,
+  }),
 };
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;

@@ -13,6 +13,8 @@ const tryAgainMs = 250;
 interface ConsumeOptions {
   readonly link: NatsLink;
   readonly stream: string;
+  /** On how many servers it is made when it is not there. */
+  readonly streamReplicas: number;
   /** The durable pull consumer that all instances of the service share. */
   readonly consumer: string;
   /** A message that is neither acknowledged nor worked on for so long goes to another instance. */
@@ -66,8 +68,8 @@ export async function consumeStream(options: ConsumeOptions): Promise<void> {
 }
 
 async function open(options: ConsumeOptions): Promise<ConsumerMessages> {
-  const { link, stream, consumer } = options;
-  await ensureStreams(link.connection, stream);
+  const { link, stream, streamReplicas, consumer } = options;
+  await ensureStreams(link.connection, streamReplicas, stream);
   const manager = await manageStreams(link.connection);
   await manager.consumers.add(stream, {
     durable_name: consumer,

@@ -80,10 +80,10 @@ export async function streamSince(nats: NatsConnection, name: string): Promise<s
 }
 
 /**
- * Makes the streams that are not there yet, all or the named one, and leaves those that are as they are: an operator may
- * have given them more room or more replicas. Safe to call from several services at once.
+ * Makes the streams that are not there yet, all or the named one, on so many servers of the cluster, and leaves those that
+ * are as they are: an operator may have given them more room or more replicas. Safe to call from several services at once.
  */
-export async function ensureStreams(nats: NatsConnection, name?: string): Promise<void> {
+export async function ensureStreams(nats: NatsConnection, replicas: number, name?: string): Promise<void> {
   const manager = await manageStreams(nats);
   for (const settings of streams) {
     if (name !== undefined && settings.name !== name) continue;
@@ -94,6 +94,7 @@ export async function ensureStreams(nats: NatsConnection, name?: string): Promis
         ...settings,
         ...onlyAdded,
         storage: StorageType.File,
+        num_replicas: replicas,
         duplicate_window: nanos(duplicateWindowMs),
       });
     }

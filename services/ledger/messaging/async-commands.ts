@@ -33,6 +33,7 @@ const retryMs = 1_000;
 const maxDeliveries = 60;
 interface AsyncCommandDesk {
   readonly link: NatsLink;
+  readonly streamReplicas: number;
   readonly offer: (command: AttendedCommand) => boolean;
   readonly observe: CommandObserver;
   readonly logger: Logger;

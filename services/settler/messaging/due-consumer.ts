@@ -34,6 +34,7 @@ const usualDeliveries = 2;
 
 interface DueConsumerOptions {
   readonly link: NatsLink;
+  readonly streamReplicas: number;
   readonly logger: Logger;
   readonly metrics: Pick<Metrics, 'redeliveries'>;
   readonly stopping: AbortSignal;
@@ -49,10 +50,11 @@ interface DueConsumerOptions {
  * there with a delay, and comes back when it has. Runs until the service stops.
  */
 export async function consumeDue(options: DueConsumerOptions): Promise<void> {
-  const { link, logger, metrics, stopping, onOpen } = options;
+  const { link, streamReplicas, logger, metrics, stopping, onOpen } = options;
   await consumeStream({
     link,
     stream: holdsStream,
+    streamReplicas,
     consumer: settlerConsumer,
     ackWaitMs,
     maxAckPending,
