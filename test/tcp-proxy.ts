@@ -25,9 +25,16 @@ export interface TcpProxy {
   swallow: (direction: Direction) => void;
   /** From now on, bytes take this much longer, both ways. */
   slowDown: (delayMs: number) => void;
+  /** Lines that come from now on lead there. */
+  pointTo: (target: Target) => void;
   /** Cuts every line; what waits is lost. New ones flow freely and at once. */
   cut: () => void;
   close: () => Promise<void>;
+}
+
+export interface Target {
+  readonly host: string;
+  readonly port: number;
 }
 
 /** What happens to bytes now, on all lines alike. */
@@ -38,7 +45,8 @@ interface Weather {
   holdFrom: { readonly direction: Direction; readonly text: string } | undefined;
 }
 
-export async function startTcpProxy(target: { host: string; port: number }): Promise<TcpProxy> {
+export async function startTcpProxy(firstTarget: Target): Promise<TcpProxy> {
+  let target = firstTarget;
   const weather: Weather = { mode: { toServer: 'flow', toClient: 'flow' }, delayMs: 0, holdFrom: undefined };
   const lines = new Set<Line>();
   const lookers = new Set<() => void>();
@@ -58,7 +66,12 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
     });
 
   const listener = createServer({ allowHalfOpen: true }, (client) => {
-    const line = new Line(client, connect({ ...target, allowHalfOpen: true }), weather, look);
+    const line = new Line(
+      client,
+      connect({ host: target.host, port: target.port, allowHalfOpen: true }),
+      weather,
+      look,
+    );
     latest = line;
     lines.add(line);
     line.whenClosed(() => lines.delete(line));
@@ -92,6 +105,9 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
     },
     slowDown: (delayMs) => {
       weather.delayMs = delayMs;
+    },
+    pointTo: (next) => {
+      target = next;
     },
     cut,
     close: async () => {

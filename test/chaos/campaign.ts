@@ -1,6 +1,4 @@
-import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { createLedgerClient } from '../../shared/messaging/ledger-client/index.ts';
 import { createLogger } from '../../shared/telemetry/logger.ts';
 import { createMetrics } from '../../shared/telemetry/metrics.ts';
@@ -11,11 +9,11 @@ import { check } from './check/check.ts';
 import { checkPromptness } from './check/promptness.ts';
 import { latestSettleMs } from './check/holds.ts';
 import { Accounts } from './clients/accounts.ts';
-import { runClient } from './clients/client.ts';
 import type { Door } from './clients/door.ts';
 import { httpDoor } from './clients/http-door.ts';
+import { openAccounts, startLoad } from './clients/load.ts';
 import { arrayDoor, clientDoor, streamDoor } from './clients/nats-doors.ts';
-import { Outages } from './clients/outages.ts';
+import type { Outages } from './clients/outages.ts';
 import { connectToNats, Evidence } from './evidence.ts';
 import { History } from './history.ts';
 import { Memory } from './memory.ts';
@@ -46,12 +44,8 @@ export interface CampaignResult {
   readonly problems: readonly string[];
 }
 
-/** Clients at each door. */
-const clientsPerDoor = 3;
 /** So short that holds end all the time. */
 const holdPeriodMinutes = 0.05;
-/** What is in doubt when the faults are over is known within this, or stays unknown. */
-const lastDoubtsMs = 30_000;
 /** Holds settle and messages leave within this once all faults are over: a sweep a minute finds what was forgotten. */
 const restMs = 75_000;
 
@@ -93,25 +87,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     const accounts = new Accounts(random.fork());
     await openAccounts(accounts, clientDoor(client), history);
 
-    const outages = new Outages(doors.map(({ name }) => name));
-    const stopping = new AbortController();
-    const ending = new AbortController();
-    // Every client listens.
-    setMaxListeners(0, ending.signal);
-    const clients = doors.flatMap((door) =>
-      Array.from({ length: clientsPerDoor }, () =>
-        runClient({
-          door,
-          doors,
-          accounts,
-          random: random.fork(),
-          history,
-          onSuccess: (name) => outages.succeeded(name),
-          stopping: stopping.signal,
-          ending: ending.signal,
-        }),
-      ),
-    );
+    const { outages, finish } = startLoad({ doors, accounts, random, history });
     const kinds = faultKinds.filter(
       (kind) => kind.includes(options.only) && (kind !== 'full disk' || servers.disks.size > 0),
     );
@@ -126,10 +102,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
       say,
     });
     say('the faults are over; the clients finish');
-    stopping.abort();
-    const finished = Promise.all(clients).then(() => true);
-    if (!(await Promise.race([finished, delay(lastDoubtsMs, false)]))) ending.abort();
-    await finished;
+    await finish();
 
     say('waiting until all is at rest');
     const books = await stack.books();
@@ -156,15 +129,5 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     await client.close();
     await link.drain();
     await stack.stop();
-  }
-}
-
-async function openAccounts(accounts: Accounts, door: Door, history: History): Promise<void> {
-  for (const command of accounts.firstCommands()) {
-    const operation = history.begin(command);
-    const complete = history.call(operation, door.name);
-    const [answer] = await door.send([operation], undefined);
-    if (answer?.is !== 'ok') throw new Error(`an account could not be opened: ${JSON.stringify(answer)}`);
-    complete(answer);
   }
 }

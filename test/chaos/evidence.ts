@@ -50,13 +50,13 @@ export class Evidence {
   }
 }
 
-/** As a service of somebody else's connects. */
-export function connectToNats(url: string): Promise<NatsLink> {
-  return connectNats({ urls: [url], name: 'chaos', logger: createLogger('chaos', 'silent') });
+/** As a service of somebody else's connects; several are servers of one cluster. */
+export function connectToNats(...urls: readonly string[]): Promise<NatsLink> {
+  return connectNats({ urls, name: 'chaos', logger: createLogger('chaos', 'silent') });
 }
 
 /** Everything in the stream of facts. */
-async function readFacts(connection: NatsConnection): Promise<Fact[]> {
+export async function readFacts(connection: NatsConnection): Promise<Fact[]> {
   const facts: Fact[] = [];
   const consumer = await jetstream(connection).consumers.get(eventsStream, {
     deliver_policy: DeliverPolicy.All,

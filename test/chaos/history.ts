@@ -23,6 +23,11 @@ export type Answer =
   /** What nobody should ever be told. */
   | { readonly is: 'fault'; readonly text: string };
 
+/** The service did what it is there for: a refusal is an outcome as well. */
+export function isOutcome({ is }: Answer): boolean {
+  return is === 'ok' || is === 'refused' || is === 'accepted';
+}
+
 /** One time a command was sent. Times are of `performance.now()`. */
 export interface Call {
   readonly door: string;

@@ -20,20 +20,29 @@ export function reportOf(seed: number, result: CampaignResult): string {
     `longest outage  ${(outages.longest.ms / 1_000).toFixed(1)} s, at ${outages.longest.door}`,
     `latest settle   ${(result.latestSettleMs / 1_000).toFixed(1)} s after its time`,
     `memory at most  ${memory.text()}`,
-    `problems        ${problems.length}`,
-    ...problems.slice(0, toldProblems).map((problem) => `  ${problem}`),
-    ...(problems.length > toldProblems ? [`  … and ${problems.length - toldProblems} more`] : []),
+    ...problemLines(problems),
   ];
   return `\n${lines.join('\n')}\n`;
 }
 
-function countBy(words: readonly string[]): Map<string, number> {
+/** How many problems there are, and the first of them. */
+export function problemLines(problems: readonly string[]): string[] {
+  return [
+    `problems        ${problems.length}`,
+    ...problems.slice(0, toldProblems).map((problem) => `  ${problem}`),
+    ...(problems.length > toldProblems ? [`  … and ${problems.length - toldProblems} more`] : []),
+  ];
+}
+
+/** How often each word is there. */
+export function countBy(words: readonly string[]): Map<string, number> {
   const counts = new Map<string, number>();
   for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1);
   return counts;
 }
 
-function inWords(counts: ReadonlyMap<string, number>): string {
+/** Counts as a person says them. */
+export function inWords(counts: ReadonlyMap<string, number>): string {
   return [...counts].map(([word, count]) => `${count} ${word}`).join(', ');
 }
 

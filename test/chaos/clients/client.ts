@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { beliefOf, type Answer, type History, type Operation } from '../history.ts';
+import { beliefOf, isOutcome, type History, type Operation } from '../history.ts';
 import type { Random } from '../random.ts';
 import type { Accounts } from './accounts.ts';
 import type { Door } from './door.ts';
@@ -93,12 +93,7 @@ async function send(door: Door, operations: readonly Operation[], options: Clien
   completions.forEach((complete, index) =>
     complete(answers[index] ?? { is: 'fault', text: 'no answer was given' }),
   );
-  if (answers.some(isSuccess)) options.onSuccess(door.name);
-}
-
-/** The service did what it is there for: a refusal is an outcome as well. */
-function isSuccess({ is }: Answer): boolean {
-  return is === 'ok' || is === 'refused' || is === 'accepted';
+  if (answers.some(isOutcome)) options.onSuccess(door.name);
 }
 
 async function look(door: Door, { accounts, history }: ClientOptions): Promise<void> {
