@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { FastifyInstance, InjectOptions } from 'fastify';
 import { once } from 'node:events';
-import { connect, type AddressInfo } from 'node:net';
+import { connect, type AddressInfo, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { createLogger } from '../../shared/telemetry/logger.ts';
 import { createMetrics } from '../../shared/telemetry/metrics.ts';
@@ -40,6 +40,19 @@ const post = (payload: string | Buffer, headers: Record<string, string> = {}) =>
     payload,
     headers: { 'content-type': 'application/json', ...headers },
   });
+
+/** A client's connection, and the same as the gateway has it. */
+async function connected(): Promise<[Socket, Socket]> {
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  const accepted = once(app.server, 'connection') as Promise<[Socket]>;
+  const client = connect((app.server.address() as AddressInfo).port, '127.0.0.1').setEncoding('utf8');
+  client.on('error', () => undefined);
+  const [peer] = await accepted;
+  return [client, peer];
+}
+
+const late = Object.assign(new Error('late'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' });
+const head = `POST /api/add HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${good.length}\r\n\r\n`;
 
 /** Everything that comes back for these bytes, until the gateway closes the connection. */
 async function send(bytes: string): Promise<string> {
@@ -127,6 +140,31 @@ describe('a connection', () => {
     },
     60_000,
   );
+
+  test('that was answered for being late is not read further: what comes then is not carried out', async () => {
+    const [client, peer] = await connected();
+    let received = '';
+    client.on('data', (text: string) => (received += text));
+    const body = once(app.server, 'request');
+    client.write(head);
+    await body;
+    app.server.emit('clientError', late, peer);
+    client.write(good);
+    await once(client, 'close');
+    expect(received).toMatch(/^HTTP\/1\.1 400 /);
+    expect(sent).toEqual([]);
+  });
+
+  test('that was opened ahead and not used is closed without an answer to what comes just then', async () => {
+    const [client, peer] = await connected();
+    let received = '';
+    client.on('data', (text: string) => (received += text));
+    app.server.emit('clientError', late, peer);
+    client.write(head + good);
+    await once(client, 'close');
+    expect(received).toBe('');
+    expect(sent).toEqual([]);
+  });
 
   test.each([
     ['a bare line feed in a header', `X-Request-Id: a\nSet-Cookie: x=1\r\n`],

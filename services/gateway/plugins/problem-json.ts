@@ -60,19 +60,25 @@ export function answerFault(error: FastifyError, request: FastifyRequest, reply:
   return sendProblem(reply, { code: 'internal', detail }, request.command);
 }
 
-/** For what is not even HTTP, so that no id of the caller's was read; the connection is of no use afterwards. */
+/**
+ * For what is not even HTTP, or did not arrive in time, so that no id of the caller's was read. Nothing is read after the
+ * answer: what comes late would be carried out, though its caller was told that it was not.
+ */
 export function answerBrokenHttp(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
+  // A connection that was opened ahead and not used yet has nothing that could be answered: what is sent on it just now
+  // would be taken for refused.
+  if (error.code === 'ECONNRESET' || socket.bytesRead === 0 || !socket.writable) {
     socket.destroy();
     return;
   }
   const body = JSON.stringify(
     problemFrom({ code: 'invalid_request', detail: brokenHttpDetail(error.code) }, undefined),
   );
-  socket.end(
+  socket.write(
     'HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/problem+json; charset=utf-8\r\n' +
       `X-Request-Id: ${randomUUID()}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
+  socket.destroy();
 }
 
 /** Which trace tells more, when the request is sampled, and where to look at it, when that is known. */
