@@ -3,6 +3,7 @@ import type { Client } from 'pg';
 import type { LedgerClient } from '../shared/messaging/ledger-client/index.ts';
 import { openAccount } from './support/accounts.ts';
 import { call, eventually, newKey, spread, type Answer } from './support/http.ts';
+import { lockWaiters } from './support/lock-waiters.ts';
 import { Stack } from './support/stack.ts';
 
 describe('two gateways and two ledgers', () => {
@@ -139,11 +140,3 @@ describe('two gateways and two ledgers', () => {
     expect(accounts.rows).toEqual([{ held: 2_000 }]);
   }, 60_000);
 });
-
-async function lockWaiters(books: Client): Promise<number> {
-  const { rows } = await books.query<{ waiting: number }>(
-    `SELECT count(*)::int AS waiting FROM pg_stat_activity
-     WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE%'`,
-  );
-  return rows[0]?.waiting ?? 0;
-}

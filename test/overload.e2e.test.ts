@@ -8,6 +8,7 @@ import { commandSubject, querySubject } from '../shared/contracts/subjects.ts';
 import type { LedgerClient } from '../shared/messaging/ledger-client/index.ts';
 import { openAccount } from './support/accounts.ts';
 import { call, eventually, newKey, type Answer } from './support/http.ts';
+import { lockWaiters } from './support/lock-waiters.ts';
 import { Stack } from './support/stack.ts';
 
 /** The bounds, as docs/architecture.md gives them. */
@@ -178,11 +179,3 @@ describe('what is full refuses at once, and does nothing by half', () => {
     expect(await entriesOf(id)).toBe(3 + keys.length);
   }, 120_000);
 });
-
-async function lockWaiters(books: Client): Promise<number> {
-  const { rows } = await books.query<{ waiting: number }>(
-    `SELECT count(*)::int AS waiting FROM pg_stat_activity
-     WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE%'`,
-  );
-  return rows[0]?.waiting ?? 0;
-}

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { asyncCommandsConsumer, commandsStream } from '../../../shared/contracts/subjects.ts';
 import { readCounters } from '../check/books.ts';
 import { eventually } from '../../support/http.ts';
+import { lockWaiters } from '../../support/lock-waiters.ts';
 import type { Operation } from '../history.ts';
 import type { TcpProxy } from '../../tcp-proxy.ts';
 import type { Ground } from './ground.ts';
@@ -199,11 +200,7 @@ async function untilBothWait(
   // The broker chooses the ledger: ask until both of them wait.
   await eventually(async () => {
     answers.push(ground.ask(commands()));
-    const { rows } = await onlooker.query<{ waiting: number }>(
-      `SELECT count(*)::int AS waiting FROM pg_stat_activity
-       WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE%'`,
-    );
-    return rows[0]?.waiting === 2 ? true : undefined;
+    return (await lockWaiters(onlooker)) === 2 ? true : undefined;
   }, bothWaitMs);
   await other.query('COMMIT');
   await Promise.all([...answers, other.end(), onlooker.end()]);
