@@ -3,7 +3,7 @@ import { measureAuditSpeed } from './audit-speed.ts';
 import { measureGrowth } from './growth.ts';
 import { readOptions } from './options.ts';
 import { measureOverload } from './overload.ts';
-import { measureSoak } from './soak.ts';
+import { measureSoak, soakSettings } from './soak.ts';
 import { measureStandard } from './standard.ts';
 import { measureTelemetryCost } from './telemetry-cost.ts';
 import { withStacks } from './with-stacks.ts';
@@ -28,9 +28,9 @@ export async function runBench(root: string, args: readonly string[]): Promise<n
         measureTelemetryCost(root, { off, on }, options),
       );
     case 'overload':
-      return measureOverload(root, env, options);
+      return withStacks([stack], ([only]) => measureOverload(root, only, options));
     case 'soak':
-      return measureSoak(root, env, options);
+      return withStacks([{ ...stack, settings: soakSettings }], ([only]) => measureSoak(root, only, options));
     case 'audit':
       return measureAuditSpeed(root, env, options);
   }

@@ -1,12 +1,11 @@
 import { progress, say } from '../deploy/local/progress.ts';
-import { listenForStop } from '../deploy/local/stop-request.ts';
 import { auditFindings, countChanges, outboxIsEmpty } from './books.ts';
 import { cpuSeconds } from './cpu.ts';
 import { medianMegabytes, MemoryWatch } from './memory.ts';
 import { openAccounts } from './open-accounts.ts';
 import { writeResultFile } from './result-file.ts';
 import { runSteadyLoad, surprisesOf, unknownIn } from './run-steady-load.ts';
-import { durabilityProblems, startBenchStack, type BenchStack } from './stack.ts';
+import { durabilityProblems, type BenchStack } from './stack.ts';
 import type { Phase, PhaseResult } from './steady-load.ts';
 
 /** Four times the best rate. */
@@ -25,26 +24,20 @@ const ordinarySeconds = 5;
 /** What is wanted; a figure that misses is told, and fails the run. */
 const wanted = { goodput: 0.8, p99Ms: 1_000, backMs: 2_000, memoryGrowth: 1.25, memoryGrowthMb: 32 };
 
-const interruptedExitCode = 130;
-
 /**
  * `npm run bench -- --overload`: finds the best rate, offers four times that for some seconds, and says what came of
  * it. Resolves with the exit code: 1 when the run is void or misses what is wanted.
  */
 export async function measureOverload(
   root: string,
-  env: NodeJS.ProcessEnv,
+  stack: BenchStack,
   plan: { accounts: number; seconds: number },
 ): Promise<number> {
-  const stop = listenForStop();
-  const stack = await startBenchStack({ root, env, report: say });
   const memory = new MemoryWatch(stack.pids);
   try {
-    const work = run(root, plan, stack, memory);
-    return await Promise.race([work, stop.reason.then(() => interruptedExitCode)]);
+    return await run(root, plan, stack, memory);
   } finally {
     memory.stop();
-    await stack.stop();
   }
 }
 

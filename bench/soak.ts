@@ -1,18 +1,18 @@
 import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { progress, say } from '../deploy/local/progress.ts';
-import { listenForStop } from '../deploy/local/stop-request.ts';
 import { eventsStream, holdsStream } from '../shared/contracts/subjects.ts';
 import { askBooks, auditFindings, countChanges, outboxIsEmpty } from './books.ts';
 import { medianMegabytes, MemoryWatch } from './memory.ts';
 import { openAccounts } from './open-accounts.ts';
 import { writeResultFile } from './result-file.ts';
 import { runSteadyLoad, surprisesOf, unknownIn } from './run-steady-load.ts';
-import { durabilityProblems, startBenchStack, type BenchStack } from './stack.ts';
+import { durabilityProblems, type BenchStack } from './stack.ts';
 import type { Phase, PhaseResult } from './steady-load.ts';
 
-/** Six seconds: holds fall due all the time. */
 const holdPeriodMinutes = 0.1;
+/** What the stack is started with. Six seconds: holds fall due all the time. */
+export const soakSettings = { SUBSTRACT_HOLD_PERIOD: String(holdPeriodMinutes) };
 /** Of the best rate: what a service that is well sized does. */
 const share = 0.5;
 const connections = 256;
@@ -20,7 +20,6 @@ const bestSeconds = 10;
 const lookEveryMs = 5_000;
 /** Memory at the end against memory once warm; the same steady load is on both. */
 const wanted = { memoryGrowth: 1.25, memoryGrowthMb: 32 };
-const interruptedExitCode = 130;
 
 interface SoakPlan {
   readonly accounts: number;
@@ -43,17 +42,12 @@ interface Look {
  * `npm run bench -- --soak`: mixed commands at a steady rate, with holds that soon fall due, and what that leaves behind
  * in memory, tables and streams. Resolves with the exit code.
  */
-export async function measureSoak(root: string, env: NodeJS.ProcessEnv, plan: SoakPlan): Promise<number> {
-  const stop = listenForStop();
-  const settings = { SUBSTRACT_HOLD_PERIOD: String(holdPeriodMinutes) };
-  const stack = await startBenchStack({ root, env, report: say, settings });
+export async function measureSoak(root: string, stack: BenchStack, plan: SoakPlan): Promise<number> {
   const memory = new MemoryWatch(stack.pids);
   try {
-    const work = run(root, plan, stack, memory);
-    return await Promise.race([work, stop.reason.then(() => interruptedExitCode)]);
+    return await run(root, plan, stack, memory);
   } finally {
     memory.stop();
-    await stack.stop();
   }
 }
 
