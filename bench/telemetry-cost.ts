@@ -11,6 +11,9 @@ interface Pair {
   readonly on: Sample;
 }
 
+/** What one request in a hundred needs is interpreted by Node at first, and compiled after some thousand of them. */
+const warmUpSeconds = 30;
+
 /**
  * What telemetry costs: a stack with metrics (asked for every 5 s) and one request in a hundred traced, and one without
  * either, are loaded in turn, and compared pair by pair. Resolves with the exit code.
@@ -26,15 +29,20 @@ export async function measureTelemetryCost(
     [off, []],
     [on, []],
   ]);
-  const one = async (stack: BenchStack, connections: number, round: number): Promise<Sample> => {
-    const order = { connections, seconds, accounts, mix: { substract: 100 } };
+  const one = async (
+    stack: BenchStack,
+    connections: number,
+    round: number,
+    forSeconds = seconds,
+  ): Promise<Sample> => {
+    const order = { connections, seconds: forSeconds, accounts, mix: { substract: 100 } };
     const sample = await measureHttp({ root, stack }, names.spread(connections), round, order);
     samples.get(stack)?.push(sample);
     return sample;
   };
   for (const stack of samples.keys()) {
     await openAccounts(stack.nats, accounts, progress('opening accounts', accounts));
-    await one(stack, 64, 0);
+    await one(stack, 64, 0, warmUpSeconds);
   }
   const pairs: Pair[] = [];
   const show = progress('measuring', rounds * plan.connections.length);

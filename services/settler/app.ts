@@ -10,7 +10,7 @@ import {
   linksTo,
   recordFault,
   SpanKind,
-  startSpan,
+  startRootSpan,
   type Span,
 } from '../../shared/telemetry/tracing.ts';
 import { DueQueue, type DueMessage } from './due-queue.ts';
@@ -99,8 +99,8 @@ function latestOf(messages: readonly DueMessage[]): string {
   return messages.reduce((latest, { dueAt }) => (dueAt > latest ? dueAt : latest), '');
 }
 
-function startDueSpan(messages: readonly DueMessage[]): Span {
-  return startSpan(SPAN.process(holdDueSubject), {
+function startDueSpan(messages: readonly DueMessage[]): Span | undefined {
+  return startRootSpan(SPAN.process(holdDueSubject), {
     kind: SpanKind.CONSUMER,
     links: linksTo(messages.map(({ traceparent }) => traceparent)),
     attributes: {

@@ -49,10 +49,15 @@ export async function startTelemetry(options: {
     return { enabled: false, shutdown: () => Promise.resolve() };
 
   diag.setLogger(quietDiagnostics(logger), { logLevel: DiagLogLevel.WARN });
-  const { NodeSDK: Sdk, resources } = await import('@opentelemetry/sdk-node');
+  const { NodeSDK: Sdk, resources, tracing } = await import('@opentelemetry/sdk-node');
   const scraped = prometheus ? await prometheusReader() : undefined;
+  const ratio = ratioOfNewTraces(env);
   const sdk = new Sdk({
     contextManager: noActiveSpan,
+    // What was drawn is sampled; what comes with a trace goes by that.
+    ...(ratio === undefined
+      ? {}
+      : { sampler: new tracing.ParentBasedSampler({ root: new tracing.AlwaysOnSampler() }) }),
     // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win over these.
     resource: resources.defaultResource().merge(
       resources.resourceFromAttributes({
@@ -71,7 +76,8 @@ export async function startTelemetry(options: {
     logRecordProcessors: [],
   });
   sdk.start();
-  setTracing(traces);
+  if (ratio === undefined) setTracing(traces);
+  else setTracing(traces, () => Math.random() < ratio);
   setMeasuring(metrics || prometheus);
   // To be asked for metrics is no news; to send something elsewhere is.
   logger[traces || metrics ? 'info' : 'debug']({ traces, metrics, prometheus }, 'telemetry is on');
@@ -80,6 +86,18 @@ export async function startTelemetry(options: {
     shutdown: () => shutDown(sdk, logger),
     ...(scraped === undefined ? {} : { metricsText: scraped.text }),
   };
+}
+
+/**
+ * The part of new traces to sample when the sampler is `parentbased_traceidratio`; undefined for all other samplers, and
+ * for a ratio that is none, which are left to the SDK. It would make ids, spans and contexts for each request before it
+ * says no to 99 of 100.
+ */
+function ratioOfNewTraces(env: Environment): number | undefined {
+  if (env['OTEL_TRACES_SAMPLER']?.trim() !== 'parentbased_traceidratio') return undefined;
+  const text = env['OTEL_TRACES_SAMPLER_ARG']?.trim() ?? '';
+  const ratio = text === '' ? NaN : Number(text);
+  return ratio >= 0 && ratio <= 1 ? ratio : undefined;
 }
 
 /**

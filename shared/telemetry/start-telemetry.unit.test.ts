@@ -110,6 +110,27 @@ describe('telemetry switched on', () => {
     expect(collector.spans).toEqual([]);
   });
 
+  test.each([
+    // The ratio is for new traces alone.
+    ['parentbased_traceidratio', '0', '01', 6],
+    ['parentbased_traceidratio', '1', undefined, 6],
+    ['parentbased_traceidratio', '0', undefined, 0],
+    ['parentbased_traceidratio', '1', '00', 0],
+    // What can't be a ratio is left to the SDK, which warns and takes them all.
+    ['parentbased_traceidratio', 'half', undefined, 6],
+    ['parentbased_traceidratio', '', undefined, 6],
+    ['traceidratio', '0', '01', 0],
+    ['always_off', '', '01', 0],
+  ])('samples by %s with %j what comes with flags %s: %i spans', async (sampler, ratio, flags, spans) => {
+    const { report } = await run({
+      ...collector.env,
+      OTEL_TRACES_SAMPLER: sampler,
+      OTEL_TRACES_SAMPLER_ARG: ratio,
+      ...(flags !== undefined && { FIXTURE_TRACEPARENT: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-${flags}` }),
+    });
+    expect([collector.spans.length, 'sent' in report]).toEqual([spans, spans > 0]);
+  });
+
   test('obeys the standard variables', async () => {
     await run({
       ...collector.env,

@@ -28,10 +28,15 @@ const TRACER_NAME = 'holdfast';
 const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})$/;
 
 let tracing = false;
+let isDrawn = (): boolean => true;
 
-/** For `startTelemetry`: says that spans go somewhere. */
-export function setTracing(on: boolean): void {
+/**
+ * For `startTelemetry`: says that spans go somewhere. `draw` says of each new trace whether it is worth asking the SDK,
+ * whose sampler has the last word; by default all are.
+ */
+export function setTracing(on: boolean, draw: () => boolean = () => true): void {
   tracing = on;
+  isDrawn = draw;
 }
 
 /** Whether spans go somewhere at all. */
@@ -66,9 +71,13 @@ export function traceparentOf(span: Span | undefined): string | undefined {
   return (spanContext.traceFlags & TraceFlags.SAMPLED) === 0 ? undefined : formatTraceparent(spanContext);
 }
 
-/** A span below `parent`; without one, the first of a new trace. */
-export function startSpan(name: string, options?: SpanOptions, parent?: Span): Span {
-  return start(name, options, parent === undefined ? ROOT_CONTEXT : trace.setSpan(ROOT_CONTEXT, parent));
+export function startSpan(name: string, options: SpanOptions, parent: Span): Span {
+  return start(name, options, trace.setSpan(ROOT_CONTEXT, parent));
+}
+
+/** The first span of a new trace; undefined when that is not sampled. */
+export function startRootSpan(name: string, options?: SpanOptions): Span | undefined {
+  return isDrawn() ? sampledOnly(start(name, options, ROOT_CONTEXT)) : undefined;
 }
 
 /** A span below the one, perhaps of another process or of minutes ago, that `traceparent` names. */
@@ -78,13 +87,18 @@ export function startSpanFrom(traceparent: string, name: string, options?: SpanO
   return start(name, options, parent);
 }
 
-/** A span below the one that HTTP headers name (`traceparent`, `tracestate`), else the first of a new trace. */
+/**
+ * A span below the one that HTTP headers name (`traceparent`, `tracestate`), else the first of a new trace; undefined
+ * when it is not sampled.
+ */
 export function startSpanFromHeaders(
   headers: Readonly<Record<string, string | string[] | undefined>>,
   name: string,
   options?: SpanOptions,
-): Span {
-  return start(name, options, propagation.extract(ROOT_CONTEXT, headers));
+): Span | undefined {
+  const parent = propagation.extract(ROOT_CONTEXT, headers);
+  if (trace.getSpanContext(parent) === undefined) return startRootSpan(name, options);
+  return sampledOnly(start(name, options, parent));
 }
 
 /**
@@ -160,6 +174,10 @@ function errorType(error: unknown): string {
   if (!isNativeError(error)) return '_OTHER';
   // The code of Node or Postgres, such as ECONNREFUSED or 40P01, says more than the class.
   return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
+}
+
+function sampledOnly(span: Span): Span | undefined {
+  return traceparentOf(span) === undefined ? undefined : span;
 }
 
 function start(name: string, options: SpanOptions | undefined, parent: Context): Span {

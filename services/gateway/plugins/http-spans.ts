@@ -6,7 +6,6 @@ import {
   recordFailure,
   SpanKind,
   startSpanFromHeaders,
-  traceparentOf,
   type Span,
 } from '../../../shared/telemetry/tracing.ts';
 import { isProbe } from '../routes/health.ts';
@@ -34,7 +33,7 @@ export function addHttpSpans(app: FastifyInstance, traceUrl: string | undefined)
       const { method } = request;
       const name = route === undefined ? method : SPAN.httpServer(method, route);
       const span = startSpanFromHeaders(request.headers, name, serverSpan);
-      if (traceparentOf(span) !== undefined) {
+      if (span !== undefined) {
         request.span = span;
         span.setAttributes(attributesOf(request, route));
         reply.header('trace-id', span.spanContext().traceId);

@@ -9,7 +9,7 @@ import type { AppliedOutcome, FailedOutcome } from '../../contracts/outcomes.ts'
 import { commandSubject, ledgerQueueGroup, querySubject } from '../../contracts/subjects.ts';
 import { createLogger } from '../../telemetry/logger.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
-import { setTracing, startSpan, type Span } from '../../telemetry/tracing.ts';
+import { setTracing, startRootSpan, type Span } from '../../telemetry/tracing.ts';
 import { connectNats, type NatsLink } from '../connect.ts';
 import { createLedgerClient, type LedgerClient } from './index.ts';
 
@@ -444,14 +444,14 @@ describe('the ledger client', () => {
 
   describe('below a sampled span', () => {
     const exporter = new tracing.InMemorySpanExporter();
-    let parentSpan: Span;
+    let parentSpan: Span | undefined;
     beforeEach(() => {
       exporter.reset();
       trace.setGlobalTracerProvider(
         new tracing.BasicTracerProvider({ spanProcessors: [new tracing.SimpleSpanProcessor(exporter)] }),
       );
       setTracing(true);
-      parentSpan = startSpan('parent');
+      parentSpan = startRootSpan('parent');
     });
     afterEach(() => {
       setTracing(false);
@@ -463,7 +463,7 @@ describe('the ledger client', () => {
       await client.send('add', add(), { parentSpan });
       const [span] = exporter.getFinishedSpans();
       expect(span?.name).toBe('send balance.command.add');
-      expect(span?.parentSpanContext?.spanId).toBe(parentSpan.spanContext().spanId);
+      expect(span?.parentSpanContext?.spanId).toBe(parentSpan?.spanContext().spanId);
       expect(span?.attributes).toMatchObject({ 'holdfast.outcome': 'applied' });
       expect(ledger.commands[0]?.traceparent).toBe(
         `00-${span?.spanContext().traceId}-${span?.spanContext().spanId}-01`,

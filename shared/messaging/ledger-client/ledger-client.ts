@@ -238,7 +238,7 @@ function startSendSpan(
 ): Span | undefined {
   if (!isTracing()) return undefined;
   const parent = parentSpan ?? trace.getActiveSpan();
-  if (traceparentOf(parent) === undefined) return undefined;
+  if (parent === undefined || traceparentOf(parent) === undefined) return undefined;
   const all = { ...messagingAttributes(subject, 'send'), ...attributes };
   return startSpan(SPAN.send(subject), { kind: SpanKind.CLIENT, attributes: all }, parent);
 }
