@@ -44,8 +44,10 @@ export async function auditBooks(address: DatabaseAddress, options: AuditOptions
     await other.query(beginSnapshot);
     await other.query(`SET TRANSACTION SNAPSHOT ${other.escapeLiteral(rows[0]?.snapshot ?? '')}`);
     await other.query(`SET LOCAL work_mem = '${workMemory}'`);
-    // Before a new table's first ANALYZE, holds and entries of a busy account would be compared each with each.
-    if (accountId === undefined) await other.query('SET LOCAL enable_nestloop = off');
+    // Whole tables are joined by hashing. Along their indexes each row is a page somewhere else; and before a new table's
+    // first ANALYZE, holds and entries of a busy account would be compared each with each.
+    if (accountId === undefined)
+      await other.query('SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off');
     const counts = await count(client, accountId);
     const [entries] = await Promise.all([
       checkChains({
