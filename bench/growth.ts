@@ -13,7 +13,6 @@ import { writePage } from './page.ts';
 /** What the growing books are compared with. */
 const smallAccounts = 10_000;
 const connections = [64, 256] as const;
-const warmUpSeconds = 3;
 
 /** Books that were filled, and what was measured on them. */
 interface Filling {
@@ -38,12 +37,13 @@ export async function measureGrowth(
     const atRest = memoryOf(grown.stack);
     for (const filling of [small, grown]) {
       await fillTo(filling, smallAccounts);
-      await warmUp(root, filling);
+      await warmUp(root, filling, options);
     }
     for (const [index, size] of options.sizes.entries()) {
       await timed(took, `growing to ${size} accounts`, () => fillTo(grown, size));
       await measureBoth(root, small, grown, options, (count) => names.size(size, count));
       await timed(took, `start of the ledger with ${size} accounts`, () => restartLedger(grown));
+      await warmUp(root, grown, options);
       if (index > 0) continue;
       const { entries } = options;
       await timed(took, `${entries} more entries`, () =>
@@ -67,7 +67,11 @@ async function fillTo({ filler }: Filling, accounts: number): Promise<void> {
 }
 
 /** Code that has run for a while is compiled; the first measurement must not be the only one that is not. */
-async function warmUp(root: string, { stack, filler, samples }: Filling): Promise<void> {
+async function warmUp(
+  root: string,
+  { stack, filler, samples }: Filling,
+  { warmUpSeconds }: Options,
+): Promise<void> {
   const order = { connections: 64, seconds: warmUpSeconds, accounts: filler.filled.accounts };
   samples.push(await measureHttp({ root, stack }, 'warm-up', 0, { ...order, mix: { substract: 100 } }));
 }

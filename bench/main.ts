@@ -17,7 +17,7 @@ export async function runBench(root: string, args: readonly string[]): Promise<n
   const { env } = process;
   const { profileDir } = options;
   const nodeOptions = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`];
-  const stack = { root, env, report: say, nodeOptions };
+  const stack = { root, env, report: say, nodeOptions, freshLog: options.extent === 'smoke' };
   switch (options.mode) {
     case 'standard':
       return withStacks([stack], ([only]) => measureStandard({ root, stack: only }, options));

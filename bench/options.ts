@@ -4,6 +4,7 @@ const usage = `npm run bench -- [options]
   --accounts N         accounts to spread over (100000)
   --connections LIST   connections of the closed loops (1,16,64,256)
   --seconds N          seconds of each measurement (3)
+  --warm-up N          seconds of load before anything is measured (30): code that has just started is slower
   --rounds N           rounds, each measures everything once; figures are medians over them (5)
   --holds N            holds that are settled in a measurement (100000); a million takes four minutes a round
   --open-holds LIST    how many holds lie open while the settle lag is measured (100000,1000000)
@@ -27,6 +28,7 @@ export interface Options {
   readonly accounts: number;
   readonly connections: readonly number[];
   readonly seconds: number;
+  readonly warmUpSeconds: number;
   readonly rounds: number;
   readonly holds: number;
   readonly openHolds: readonly number[];
@@ -53,6 +55,7 @@ const defaults = {
     accounts: '100000',
     connections: '1,16,64,256',
     seconds: '3',
+    'warm-up': '30',
     rounds: '5',
     holds: '100000',
     'open-holds': '100000,1000000',
@@ -61,6 +64,7 @@ const defaults = {
     accounts: '20000',
     connections: '1,64,256',
     seconds: '2',
+    'warm-up': '10',
     rounds: '1',
     holds: '20000',
     'open-holds': '20000',
@@ -69,6 +73,7 @@ const defaults = {
     accounts: '500',
     connections: '8',
     seconds: '1',
+    'warm-up': '1',
     rounds: '1',
     holds: '1000',
     'open-holds': '1000',
@@ -84,6 +89,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
         accounts: { type: 'string' },
         connections: { type: 'string' },
         seconds: { type: 'string' },
+        'warm-up': { type: 'string' },
         rounds: { type: 'string' },
         holds: { type: 'string' },
         'open-holds': { type: 'string' },
@@ -112,6 +118,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
       accounts: readNumber('accounts', text.accounts),
       connections: readNumbers('connections', text.connections),
       seconds: readNumber('seconds', text.seconds),
+      warmUpSeconds: readNumber('warm-up', text['warm-up']),
       rounds: readNumber('rounds', text.rounds),
       holds: readNumber('holds', text.holds),
       openHolds: readNumbers('open-holds', text['open-holds']),

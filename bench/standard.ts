@@ -29,7 +29,7 @@ export async function measureStandard(bench: Bench, options: Options): Promise<n
     say('warming up');
     const warmUp = await measureHttp(bench, 'warm-up', 0, {
       connections: 64,
-      seconds: options.seconds,
+      seconds: options.warmUpSeconds,
       accounts,
       mix: { substract: 100 },
     });

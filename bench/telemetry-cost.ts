@@ -3,6 +3,7 @@ import { findProblems } from './find-problems.ts';
 import { measureHttp } from './measure.ts';
 import { openAccounts } from './open-accounts.ts';
 import { medianOf, names, type Sample } from './sample.ts';
+import type { Options } from './options.ts';
 import type { BenchStack } from './stack.ts';
 
 interface Pair {
@@ -11,9 +12,6 @@ interface Pair {
   readonly on: Sample;
 }
 
-/** What one request in a hundred needs is interpreted by Node at first, and compiled after some thousand of them. */
-const warmUpSeconds = 30;
-
 /**
  * What telemetry costs: a stack with metrics (asked for every 5 s) and one request in a hundred traced, and one without
  * either, are loaded in turn, and compared pair by pair. Resolves with the exit code.
@@ -21,7 +19,7 @@ const warmUpSeconds = 30;
 export async function measureTelemetryCost(
   root: string,
   stacks: { off: BenchStack; on: BenchStack },
-  plan: { accounts: number; connections: readonly number[]; seconds: number; rounds: number },
+  plan: Pick<Options, 'accounts' | 'connections' | 'seconds' | 'warmUpSeconds' | 'rounds'>,
 ): Promise<number> {
   const { accounts, seconds, rounds } = plan;
   const { off, on } = stacks;
@@ -42,7 +40,8 @@ export async function measureTelemetryCost(
   };
   for (const stack of samples.keys()) {
     await openAccounts(stack.nats, accounts, progress('opening accounts', accounts));
-    await one(stack, 64, 0, warmUpSeconds);
+    // What one request in a hundred needs is compiled after some thousand of them only.
+    await one(stack, 64, 0, plan.warmUpSeconds);
   }
   const pairs: Pair[] = [];
   const show = progress('measuring', rounds * plan.connections.length);
