@@ -1,5 +1,6 @@
 import type { QueryConfig } from 'pg';
 import type { AccountId } from '../../../../shared/contracts/primitives.ts';
+import { bigint } from './array-types.ts';
 
 /**
  * Locks account ids that have no row yet: a row that is not there can't be locked, but two batches must still not open
@@ -13,7 +14,7 @@ export function lockAbsentAccounts(ids: readonly AccountId[]): QueryConfig {
   return {
     name: 'lock-absent-accounts',
     text: 'SELECT pg_advisory_xact_lock(key) FROM unnest($1::bigint[]) AS key',
-    values: [keys],
+    values: [bigint.parameter(keys)],
   };
 }
 

@@ -4,6 +4,7 @@ import type { AccountId } from '../../../../shared/contracts/primitives.ts';
 import { money } from '../../../../shared/money/money.ts';
 import type { Account } from '../../domain/account.ts';
 import type { Micros } from '../../domain/time.ts';
+import { uuid } from './array-types.ts';
 
 export interface AccountRow {
   id: AccountId;
@@ -33,7 +34,7 @@ export function lockAccounts(ids: readonly AccountId[]): QueryConfig {
     text: `
       SELECT ${accountColumns}
       FROM accounts WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE`,
-    values: [ids],
+    values: [uuid.parameter(ids)],
   };
 }
 

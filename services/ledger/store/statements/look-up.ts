@@ -5,6 +5,7 @@ import { money } from '../../../../shared/money/money.ts';
 import type { Entry } from '../../domain/entry.ts';
 import type { KeptRefusal, Refusal } from '../../domain/refusals.ts';
 import type { Micros } from '../../domain/time.ts';
+import { uuid } from './array-types.ts';
 
 /** The one row of the look-up. The lists are null when empty, which they nearly always are. */
 export interface LookUpRow {
@@ -40,7 +41,7 @@ export function lookUp(accountIds: readonly AccountId[], commandIds: readonly Co
            FROM unnest($1::uuid[], $2::uuid[]) AS asked (account_id, command_id), LATERAL (
              SELECT * FROM refusals WHERE (account_id, command_id) = (asked.account_id, asked.command_id) OFFSET 0
            ) AS r) AS refused`,
-    values: [accountIds, commandIds],
+    values: [uuid.parameter(accountIds), uuid.parameter(commandIds)],
   };
 }
 

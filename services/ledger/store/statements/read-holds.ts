@@ -4,6 +4,7 @@ import type { AccountId, CommandId, HoldId } from '../../../../shared/contracts/
 import { money } from '../../../../shared/money/money.ts';
 import type { Hold } from '../../domain/hold.ts';
 import type { Micros } from '../../domain/time.ts';
+import { uuid } from './array-types.ts';
 
 export interface HoldRow {
   account_id: AccountId;
@@ -32,7 +33,7 @@ export function readHolds(accountIds: readonly AccountId[], holdIds: readonly Ho
       FROM unnest($1::uuid[], $2::uuid[]) AS asked (of_account, hold_id), LATERAL (
         SELECT * FROM holds WHERE (account_id, id) = (asked.of_account, asked.hold_id) OFFSET 0
       ) AS found`,
-    values: [accountIds, holdIds],
+    values: [uuid.parameter(accountIds), uuid.parameter(holdIds)],
   };
 }
 

@@ -4,8 +4,18 @@ import type { Entry } from '../../domain/entry.ts';
 import type { BatchChanges } from '../../domain/execute-batch.ts';
 import type { Hold } from '../../domain/hold.ts';
 import type { KeptRefusal } from '../../domain/refusals.ts';
-import { formatMicros } from '../../domain/time.ts';
-import { arrayLiteral, type ColumnValue } from './array-literal.ts';
+import {
+  bigint,
+  bytea,
+  enumeration,
+  integer,
+  json,
+  smallint,
+  text,
+  timestamptz,
+  uuid,
+  type ArrayType,
+} from './array-types.ts';
 import type { OutboxMessage } from '../outbox-message.ts';
 
 export interface OutboxRow {
@@ -15,92 +25,107 @@ export interface OutboxRow {
 
 /** A table's columns as the statement takes them: one array parameter per column, in this order. */
 interface Columns<Row> {
-  readonly [column: string]: readonly [type: string, value: (row: Row) => ColumnValue];
+  readonly [column: string]: Column<Row>;
 }
 
+interface Column<Row> {
+  readonly type: string;
+  readonly parameter: (rows: readonly Row[]) => Buffer | string;
+}
+
+function column<Row, Value>(type: ArrayType<Value>, valueOf: (row: Row) => Value | null): Column<Row> {
+  return { type: type.name, parameter: (rows) => type.parameter(rows.map(valueOf)) };
+}
+
+const accountStatus = enumeration('account_status');
+const entryKind = enumeration('entry_kind');
+const holdStatus = enumeration('hold_status');
+const dueAction = enumeration('due_action');
+const outboxTopic = enumeration('outbox_topic');
+
 const openedAccountColumns: Columns<Account> = {
-  id: ['uuid', (account) => account.id],
-  name: ['text', (account) => account.name],
-  currency: ['text', (account) => account.currency],
-  decimals: ['smallint', (account) => account.decimals],
-  balance: ['bigint', (account) => account.balance],
-  held: ['bigint', (account) => account.held],
-  overdraft_limit: ['bigint', (account) => account.overdraftLimit],
-  status: ['account_status', (account) => account.status],
-  metadata: ['json', (account) => account.metadata],
-  seq: ['bigint', (account) => account.seq],
-  chain_head: ['bytea', (account) => account.chainHead],
-  last_entry_at: ['timestamptz', (account) => formatMicros(account.lastEntryAt)],
+  id: column(uuid, (account) => account.id),
+  name: column(text, (account) => account.name),
+  currency: column(text, (account) => account.currency),
+  decimals: column(smallint, (account) => account.decimals),
+  balance: column(bigint, (account) => account.balance),
+  held: column(bigint, (account) => account.held),
+  overdraft_limit: column(bigint, (account) => account.overdraftLimit),
+  status: column(accountStatus, (account) => account.status),
+  metadata: column(json, (account) => account.metadata),
+  seq: column(bigint, (account) => BigInt(account.seq)),
+  chain_head: column(bytea, (account) => account.chainHead),
+  last_entry_at: column(timestamptz, (account) => account.lastEntryAt),
 };
 
 const changedAccountColumns: Columns<Account> = {
-  id: ['uuid', (account) => account.id],
-  balance: ['bigint', (account) => account.balance],
-  held: ['bigint', (account) => account.held],
-  overdraft_limit: ['bigint', (account) => account.overdraftLimit],
-  status: ['account_status', (account) => account.status],
-  seq: ['bigint', (account) => account.seq],
-  chain_head: ['bytea', (account) => account.chainHead],
-  last_entry_at: ['timestamptz', (account) => formatMicros(account.lastEntryAt)],
+  id: column(uuid, (account) => account.id),
+  balance: column(bigint, (account) => account.balance),
+  held: column(bigint, (account) => account.held),
+  overdraft_limit: column(bigint, (account) => account.overdraftLimit),
+  status: column(accountStatus, (account) => account.status),
+  seq: column(bigint, (account) => BigInt(account.seq)),
+  chain_head: column(bytea, (account) => account.chainHead),
+  last_entry_at: column(timestamptz, (account) => account.lastEntryAt),
 };
 
 const entryColumns: Columns<Entry> = {
-  account_id: ['uuid', (entry) => entry.accountId],
-  seq: ['bigint', (entry) => entry.seq],
-  command_id: ['uuid', (entry) => entry.commandId],
-  kind: ['entry_kind', (entry) => entry.kind],
-  amount: ['bigint', (entry) => entry.amount],
-  balance: ['bigint', (entry) => entry.balance],
-  held: ['bigint', (entry) => entry.held],
-  overdraft_limit: ['bigint', (entry) => entry.overdraftLimit],
-  hold_id: ['uuid', (entry) => entry.holdId],
-  at: ['timestamptz', (entry) => formatMicros(entry.at)],
-  fingerprint: ['bytea', (entry) => entry.fingerprint],
-  details: ['json', (entry) => entry.details],
-  format_version: ['smallint', (entry) => entry.formatVersion],
-  hash: ['bytea', (entry) => entry.hash],
+  account_id: column(uuid, (entry) => entry.accountId),
+  seq: column(bigint, (entry) => BigInt(entry.seq)),
+  command_id: column(uuid, (entry) => entry.commandId),
+  kind: column(entryKind, (entry) => entry.kind),
+  amount: column(bigint, (entry) => entry.amount),
+  balance: column(bigint, (entry) => entry.balance),
+  held: column(bigint, (entry) => entry.held),
+  overdraft_limit: column(bigint, (entry) => entry.overdraftLimit),
+  hold_id: column(uuid, (entry) => entry.holdId),
+  at: column(timestamptz, (entry) => entry.at),
+  fingerprint: column(bytea, (entry) => entry.fingerprint),
+  details: column(json, (entry) => entry.details),
+  format_version: column(smallint, (entry) => entry.formatVersion),
+  hash: column(bytea, (entry) => entry.hash),
 };
 
 const newHoldColumns: Columns<Hold> = {
-  account_id: ['uuid', (hold) => hold.accountId],
-  id: ['uuid', (hold) => hold.id],
-  amount: ['bigint', (hold) => hold.amount],
-  remaining: ['bigint', (hold) => hold.remaining],
-  status: ['hold_status', (hold) => hold.status],
-  due_at: ['timestamptz', (hold) => formatMicros(hold.dueAt)],
-  on_due: ['due_action', (hold) => hold.onDue],
-  command_id: ['uuid', (hold) => hold.commandId],
-  traceparent: ['text', (hold) => hold.traceparent],
-  version: ['integer', (hold) => hold.version],
+  account_id: column(uuid, (hold) => hold.accountId),
+  id: column(uuid, (hold) => hold.id),
+  amount: column(bigint, (hold) => hold.amount),
+  remaining: column(bigint, (hold) => hold.remaining),
+  status: column(holdStatus, (hold) => hold.status),
+  due_at: column(timestamptz, (hold) => hold.dueAt),
+  on_due: column(dueAction, (hold) => hold.onDue),
+  command_id: column(uuid, (hold) => hold.commandId),
+  traceparent: column(text, (hold) => hold.traceparent),
+  version: column(integer, (hold) => hold.version),
 };
 
 const changedHoldColumns: Columns<Hold> = {
-  account_id: ['uuid', (hold) => hold.accountId],
-  id: ['uuid', (hold) => hold.id],
-  remaining: ['bigint', (hold) => hold.remaining],
-  status: ['hold_status', (hold) => hold.status],
-  version: ['integer', (hold) => hold.version],
+  account_id: column(uuid, (hold) => hold.accountId),
+  id: column(uuid, (hold) => hold.id),
+  remaining: column(bigint, (hold) => hold.remaining),
+  status: column(holdStatus, (hold) => hold.status),
+  version: column(integer, (hold) => hold.version),
 };
 
 const refusalColumns: Columns<KeptRefusal> = {
-  account_id: ['uuid', (kept) => kept.accountId],
-  command_id: ['uuid', (kept) => kept.commandId],
-  at: ['timestamptz', (kept) => formatMicros(kept.at)],
-  fingerprint: ['bytea', (kept) => kept.fingerprint],
-  code: ['text', (kept) => kept.refusal.code],
-  detail: ['json', (kept) => JSON.stringify(kept.refusal)],
+  account_id: column(uuid, (kept) => kept.accountId),
+  command_id: column(uuid, (kept) => kept.commandId),
+  at: column(timestamptz, (kept) => kept.at),
+  fingerprint: column(bytea, (kept) => kept.fingerprint),
+  code: column(text, (kept) => kept.refusal.code),
+  detail: column(json, (kept) => JSON.stringify(kept.refusal)),
 };
 
 const outboxColumns: Columns<OutboxMessage> = {
-  topic: ['outbox_topic', (message) => message.topic],
-  message_id: ['text', (message) => message.messageId],
-  payload: ['text', (message) => message.payload],
+  topic: column(outboxTopic, (message) => message.topic),
+  message_id: column(text, (message) => message.messageId),
+  payload: column(text, (message) => message.payload),
 };
 
 let parameters = 0;
 /** `unnest($1::uuid[], $2::text[]) AS new (id, name)`, with the numbers that come next. */
 function rowsFrom<Row>(columns: Columns<Row>): string {
-  const arrays = Object.values(columns).map(([type]) => `$${(parameters += 1)}::${type}[]`);
+  const arrays = Object.values(columns).map(({ type }) => `$${(parameters += 1)}::${type}[]`);
   return `unnest(${arrays.join(', ')}) AS new (${Object.keys(columns).join(', ')})`;
 }
 
@@ -126,7 +151,7 @@ function update<Row>(table: string, columns: Columns<Row>, keys: readonly string
 }
 
 /** One statement for all that a batch leaves behind: it is parsed and planned once per connection. */
-const text = `
+const sql = `
     WITH opened_accounts AS (${insert('accounts', openedAccountColumns)}),
     changed_accounts AS (${update('accounts', changedAccountColumns, ['id'])}),
     new_entries AS (${insert('entries', entryColumns)}),
@@ -145,7 +170,7 @@ export function writeChanges(
 ): QueryConfig {
   return {
     name: 'write-changes',
-    text,
+    text: sql,
     values: [
       ...arraysOf(openedAccountColumns, changes.openedAccounts),
       ...arraysOf(changedAccountColumns, changes.changedAccounts),
@@ -153,12 +178,12 @@ export function writeChanges(
       ...arraysOf(newHoldColumns, changes.newHolds),
       ...arraysOf(changedHoldColumns, changes.changedHolds),
       ...arraysOf(refusalColumns, changes.refusals),
-      arrayLiteral('bigint', sentOutboxIds),
+      bigint.parameter(sentOutboxIds),
       ...arraysOf(outboxColumns, messages),
     ],
   };
 }
 
 function arraysOf<Row>(columns: Columns<Row>, rows: readonly Row[]): unknown[] {
-  return Object.values(columns).map(([type, value]) => arrayLiteral(type, rows.map(value)));
+  return Object.values(columns).map(({ parameter }) => parameter(rows));
 }
