@@ -6,24 +6,23 @@ export type Micros = number & { readonly __brand: 'Micros' };
 
 const microsPerSecond = 1_000_000;
 
-/** All that a batch writes has one time, and it is written into several columns and answers per command. */
-let lastFormatted: { readonly time: Micros; readonly text: string } | undefined;
-
 /** A time as RFC 3339 with all its microseconds: `2026-01-31T12:00:00.123456Z`. */
-export function formatMicros(time: Micros): string {
-  if (lastFormatted?.time !== time) lastFormatted = { time, text: textOf(time) };
-  return lastFormatted.text;
-}
-
-function textOf(time: Micros): string {
+export const formatMicros = rememberingLast((time) => {
   const millis = Math.floor(time / 1000);
   const rest = time - millis * 1000;
   return `${new Date(millis).toISOString().slice(0, -1)}${rest.toString().padStart(3, '0')}Z`;
-}
+});
 
 /** A whole second as RFC 3339: `2026-01-31T12:00:00Z`. */
-export function formatSecond(time: Micros): string {
-  return `${new Date(time / 1000).toISOString().slice(0, 19)}Z`;
+export const formatSecond = rememberingLast((time) => `${new Date(time / 1000).toISOString().slice(0, 19)}Z`);
+
+/** All that a batch writes has one time, and falls due at one; it stands in each command's answer and fact. */
+function rememberingLast(format: (time: Micros) => string): (time: Micros) => string {
+  let last: { readonly time: Micros; readonly text: string } | undefined;
+  return (time) => {
+    if (last?.time !== time) last = { time, text: format(time) };
+    return last.text;
+  };
 }
 
 /** The microseconds of an RFC 3339 time in UTC. */
