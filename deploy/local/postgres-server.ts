@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { chown, mkdir, open, readFile, realpath, rename, rm } from 'node:fs/promises';
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
@@ -97,7 +98,10 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   await rm(join(cluster, 'postmaster.pid'), { force: true });
 
   const port = options.port ?? (await chooseServerPort(dataDir, 'postgres'));
-  await writeOwned(place, join(cluster, 'postgresql.conf'), postgresConfig(HOST, port));
+  // A container's bound; without one it is zero or more than there is.
+  const bound = process.constrainedMemory();
+  const memory = bound > 0 ? Math.min(bound, totalmem()) : totalmem();
+  await writeOwned(place, join(cluster, 'postgresql.conf'), postgresConfig(HOST, port, memory));
   await writeOwned(place, join(cluster, 'pg_hba.conf'), postgresAccessRules(HOST));
 
   const lastLines: string[] = [];
