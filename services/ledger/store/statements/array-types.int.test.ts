@@ -69,6 +69,15 @@ test('whole numbers, from the least to the greatest', async () => {
   expect(await understood(smallint, small)).toEqual(small.map((value) => value?.toString() ?? null));
 });
 
+test('a number that does not fit is refused, not written in part', () => {
+  for (const value of [2n ** 63n, -(2n ** 63n) - 1n, 2n ** 64n + 1n])
+    expect(() => bigint.parameter([1n, value])).toThrow(`${value} is no bigint`);
+  for (const value of [2 ** 31, -(2 ** 31) - 1, 2 ** 32 + 1, 0.5, NaN])
+    expect(() => integer.parameter([value])).toThrow(`${value} is no integer`);
+  for (const value of [2 ** 15, -(2 ** 15) - 1, 2 ** 16 + 1, 0.5, NaN])
+    expect(() => smallint.parameter([value])).toThrow(`${value} is no smallint`);
+});
+
 test('times to the microsecond, before and after Postgres’ year 2000', async () => {
   const now = (parseTime('2026-01-31T12:00:00Z') + 123_456) as Micros;
   expect(

@@ -37,19 +37,28 @@ export const uuid = binary<string>('uuid', {
 export const bigint = binary<bigint>('bigint', {
   oid: types.builtins.INT8,
   size: () => 8,
-  write: ({ numbers }, offset, value) => numbers.setBigInt64(offset, value),
+  write: ({ numbers }, offset, value) => {
+    if (BigInt.asIntN(64, value) !== value) throw doesNotFit('bigint', value);
+    numbers.setBigInt64(offset, value);
+  },
 });
 
 export const integer = binary<number>('integer', {
   oid: types.builtins.INT4,
   size: () => 4,
-  write: ({ numbers }, offset, value) => numbers.setInt32(offset, value),
+  write: ({ numbers }, offset, value) => {
+    if ((value | 0) !== value) throw doesNotFit('integer', value);
+    numbers.setInt32(offset, value);
+  },
 });
 
 export const smallint = binary<number>('smallint', {
   oid: types.builtins.INT2,
   size: () => 2,
-  write: ({ numbers }, offset, value) => numbers.setInt16(offset, value),
+  write: ({ numbers }, offset, value) => {
+    if ((value << 16) >> 16 !== value) throw doesNotFit('smallint', value);
+    numbers.setInt16(offset, value);
+  },
 });
 
 /** Postgres counts from there. */
@@ -79,6 +88,11 @@ export const json = binary<string>('json', { oid: types.builtins.JSON, ...utf8 }
 /** As text: its number differs from database to database, and its words need no quotes. */
 export function enumeration(name: string): ArrayType<string> {
   return { name, parameter: (values) => `{${values.map((value) => value ?? 'NULL').join(',')}}` };
+}
+
+/** A DataView would write the part of it that fits. */
+function doesNotFit(type: string, value: bigint | number): RangeError {
+  return new RangeError(`${value} is no ${type}`);
 }
 
 /** Dimensions, whether there are nulls, the element's type, how many, and from which index on. */
