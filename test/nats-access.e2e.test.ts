@@ -129,7 +129,8 @@ describe('credentials', () => {
     await change(PASSWORD);
     await said('connected to NATS again');
     expect(lines.join('\n')).not.toContain(PASSWORD);
-  });
+    // Three waits, of which each has its own bound and says what was not said.
+  }, 100_000);
 
   test('NATS_CREDS does so where users are known by their JWTs', async () => {
     const { config, credentials, strangersCredentials } = makeOperator();
