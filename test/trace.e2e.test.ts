@@ -73,7 +73,7 @@ describe('traces', () => {
       'COMMIT',
       'SELECT lock-accounts',
       'SELECT look-up',
-      'WITH write-changes',
+      'WITH write accounts entries holds',
     ]);
 
     // Seconds later, and still the same trace: below the span of the command that made the hold.

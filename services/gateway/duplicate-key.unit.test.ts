@@ -14,7 +14,7 @@ describe('a key that is there twice', () => {
     ['{"a\\\\":1,"b":"\\\\","a\\\\":2}', 'a\\'],
     ['{"toString":1,"toString":2}', 'toString'],
   ])('is found: %s', (json, key) => {
-    expect(findDuplicateKey(json)).toBe(key);
+    expect(findDuplicateKey(json, JSON.parse(json))).toBe(key);
   });
 
   test.each([
@@ -28,7 +28,7 @@ describe('a key that is there twice', () => {
     '{"a":"\\"a\\":1,\\"a\\":","b":"{"}',
     '{"constructor":1,"toString":2}',
   ])('is not: %s', (json) => {
-    expect(findDuplicateKey(json)).toBeUndefined();
+    expect(findDuplicateKey(json, JSON.parse(json))).toBeUndefined();
   });
 
   test('is in no JSON that was made of values, and in any of it with one put in', () => {
@@ -36,8 +36,9 @@ describe('a key that is there twice', () => {
       fc.property(fc.dictionary(fc.string({ unit: 'binary' }), fc.jsonValue(), { minKeys: 1 }), (value) => {
         const json = JSON.stringify(value);
         const [key = ''] = Object.keys(value);
-        expect(findDuplicateKey(json)).toBeUndefined();
-        expect(findDuplicateKey(`${json.slice(0, -1)},${JSON.stringify(key)}:0}`)).toBe(key);
+        expect(findDuplicateKey(json, JSON.parse(json))).toBeUndefined();
+        const twice = `${json.slice(0, -1)},${JSON.stringify(key)}:0}`;
+        expect(findDuplicateKey(twice, JSON.parse(twice))).toBe(key);
       }),
     );
   });
@@ -51,9 +52,9 @@ describe('a key that is there twice', () => {
       `{"a":"${':"{'.replaceAll('"', '\\"').repeat(size / 4)}"}`,
     ];
     for (const text of texts) {
-      expect(() => JSON.parse(text)).not.toThrow();
+      const value: unknown = JSON.parse(text);
       const start = performance.now();
-      expect(findDuplicateKey(text)).toBeUndefined();
+      expect(findDuplicateKey(text, value)).toBeUndefined();
       expect(performance.now() - start).toBeLessThan(1_000);
     }
   });

@@ -1,5 +1,5 @@
-import { hash } from 'node:crypto';
 import type { CommandId } from '../contracts/primitives.ts';
+import { sha256 } from '../contracts/sha256.ts';
 import { formatUuid } from '../contracts/uuid.ts';
 
 /**
@@ -8,5 +8,5 @@ import { formatUuid } from '../contracts/uuid.ts';
  * nothing kept anywhere; no subject holds a zero byte.
  */
 export function commandIdOf(subject: string, key: string): CommandId {
-  return formatUuid(hash('sha256', `${subject}\0${key}`, 'buffer').subarray(0, 16), 8) as CommandId;
+  return formatUuid(sha256(`${subject}\0${key}`).subarray(0, 16), 8) as CommandId;
 }

@@ -10,7 +10,7 @@ export function addJsonBodies(app: FastifyInstance): void {
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     const text = body.toString();
     void parse(request, text, (error, value) => {
-      const twice = error === null ? findDuplicateKey(text) : undefined;
+      const twice = error === null ? findDuplicateKey(text, value) : undefined;
       if (twice === undefined) done(error, value);
       else done(new InvalidInput([{ field: fieldName([twice]), message: 'is there twice' }]));
     });

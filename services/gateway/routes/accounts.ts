@@ -182,7 +182,6 @@ function changeAnswer(
   { account, entry, hold }: AppliedOutcome,
   { commandId, idempotencyKey }: CommandIdentity,
 ): AddAnswer | SubtractAnswer {
-  const answer = { ...accountAnswer(account), entry };
-  const identity = { commandId, idempotencyKey };
-  return hold === undefined ? { ...answer, ...identity } : { ...answer, hold, ...identity };
+  const answer = { entry, commandId, idempotencyKey, ...accountAnswer(account) };
+  return hold === undefined ? answer : { hold, ...answer };
 }

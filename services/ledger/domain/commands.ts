@@ -1,5 +1,5 @@
-import { hash } from 'node:crypto';
 import type { AccountId, CommandId, HoldId } from '../../../shared/contracts/primitives.ts';
+import { sha256 } from '../../../shared/contracts/sha256.ts';
 import { canonicalDecimal } from '../../../shared/money/money.ts';
 import type { Micros } from './time.ts';
 
@@ -63,7 +63,7 @@ export function commandKey(accountId: AccountId, commandId: CommandId): CommandK
  * 128 bits: it only has to notice a caller's own mistake, and it is kept with every entry.
  */
 export function fingerprintOf(command: Command): Buffer {
-  return hash('sha256', JSON.stringify(meaningOf(command)), 'buffer').subarray(0, 16);
+  return sha256(JSON.stringify(meaningOf(command))).subarray(0, 16);
 }
 
 function meaningOf(command: Command): readonly (string | number | null)[] {

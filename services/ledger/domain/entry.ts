@@ -1,6 +1,6 @@
-import { hash } from 'node:crypto';
 import type { EntryKind } from '../../../shared/contracts/outcomes.ts';
 import type { AccountId, CommandId, HoldId } from '../../../shared/contracts/primitives.ts';
+import { sha256 } from '../../../shared/contracts/sha256.ts';
 import type { Money } from '../../../shared/money/money.ts';
 import type { Micros } from './time.ts';
 
@@ -37,7 +37,7 @@ export const entryFormatVersion = 1;
 
 /** What the first entry of an account takes as its predecessor's hash. */
 export function chainStart(accountId: AccountId): Buffer {
-  return hash('sha256', accountId, 'buffer');
+  return sha256(accountId);
 }
 
 const absentField = 0xffff_ffff;
@@ -89,10 +89,11 @@ export function hashFields(
     message.writeUInt32BE(length, offset);
     offset += 4 + length;
   }
-  return hash('sha256', message, 'buffer');
+  return sha256(message);
 }
 
 /** The entry with its place in the chain. */
 export function chainEntry(previousHash: Buffer, entry: UnchainedEntry): Entry {
-  return { ...entry, formatVersion: entryFormatVersion, hash: hashEntry(previousHash, entry) };
+  // With the spread in front V8 takes a hundred times as long, more than for the hash.
+  return { formatVersion: entryFormatVersion, hash: hashEntry(previousHash, entry), ...entry };
 }

@@ -1,9 +1,9 @@
-import { hash } from 'node:crypto';
 import type { DueAction, HoldStatus } from '../../../shared/contracts/outcomes.ts';
 import type { AccountId, CommandId, HoldId } from '../../../shared/contracts/primitives.ts';
 import type { Money } from '../../../shared/money/money.ts';
-import type { Micros } from './time.ts';
+import { sha256 } from '../../../shared/contracts/sha256.ts';
 import { formatUuid } from '../../../shared/contracts/uuid.ts';
+import type { Micros } from './time.ts';
 
 /** Money set aside on an account until it is settled (taken) or released (given back). */
 export interface Hold {
@@ -30,7 +30,7 @@ export interface Hold {
  * commands still can't make the same id.
  */
 export function holdIdFor(accountId: AccountId, commandId: CommandId, now: Micros): HoldId {
-  const bytes = hash('sha256', `hold\0${accountId}\0${commandId}`, 'buffer').subarray(0, 16);
+  const bytes = sha256(`hold\0${accountId}\0${commandId}`).subarray(0, 16);
   bytes.writeUIntBE(Math.floor(now / 1000), 0, 6);
   return formatUuid(bytes, 7) as HoldId;
 }
@@ -41,6 +41,6 @@ export function holdIdFor(accountId: AccountId, commandId: CommandId, now: Micro
  * nobody else is there first.
  */
 export function settleCommandIdFor(holdId: HoldId): CommandId {
-  const bytes = hash('sha256', `settle-due\0${holdId}`, 'buffer').subarray(0, 16);
+  const bytes = sha256(`settle-due\0${holdId}`).subarray(0, 16);
   return formatUuid(bytes, 8, 'reserved') as CommandId;
 }

@@ -23,19 +23,19 @@ export function commandOf(given: AccountPayload, traceparent: string | null, una
   switch (kind) {
     case 'open':
       return {
-        ...common,
         kind,
         name: payload.name,
         currency: payload.currency,
         decimals: payload.decimals,
         overdraftLimit: payload.overdraftLimit,
         metadata: payload.metadata === undefined ? null : canonicalJson(payload.metadata),
+        ...common,
       };
     case 'close':
-      return { ...common, kind };
+      return { kind, ...common };
     case 'add':
     case 'subtract':
-      return { ...common, kind, amount: payload.amount };
+      return { kind, amount: payload.amount, ...common };
   }
 }
 

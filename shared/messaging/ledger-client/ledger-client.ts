@@ -124,7 +124,7 @@ export function createLedgerClient(options: {
         const ledgerMs = watch.ledgerTimeAt(performance.now());
         if (ledgerMs === undefined) return timeUnknown;
         const deadline = Math.floor(ledgerMs + remainingMs);
-        return JSON.stringify({ ...command, deadline, traceparent });
+        return JSON.stringify({ deadline, traceparent, ...command });
       },
       read: (reply) => readOutcome(kind, commandId, reply),
       fail,

@@ -100,10 +100,10 @@ export const openedTwiceAtOnce: Scenario = {
   play: async (ground) => {
     const account = randomUUID();
     const lines = ground.stack.all('ledger').map((ledger) => ledger.line('db'));
-    for (const line of lines) line.holdFrom('toServer', 'write-changes');
+    for (const line of lines) line.holdFrom('toServer', 'write opened');
     const answers: Promise<unknown>[] = [];
     // Both have decided; or one has, and the other waits for it as it should.
-    const bothWrite = Promise.all(lines.map((line) => line.untilHeld('toServer', 'write-changes')));
+    const bothWrite = Promise.all(lines.map((line) => line.untilHeld('toServer', 'write opened')));
     let over = false;
     void Promise.race([bothWrite, delay(oneWritesMs)]).then(() => (over = true));
     await eventually(async () => {

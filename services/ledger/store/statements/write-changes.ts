@@ -122,68 +122,119 @@ const outboxColumns: Columns<OutboxMessage> = {
   payload: column(text, (message) => message.payload),
 };
 
-let parameters = 0;
-/** `unnest($1::uuid[], $2::text[]) AS new (id, name)`, with the numbers that come next. */
-function rowsFrom<Row>(columns: Columns<Row>): string {
-  const arrays = Object.values(columns).map(({ type }) => `$${(parameters += 1)}::${type}[]`);
-  return `unnest(${arrays.join(', ')}) AS new (${Object.keys(columns).join(', ')})`;
+/** What a batch does to one table. */
+interface Part {
+  /** It stands in the statement's name, so that a trace tells what a batch wrote. */
+  readonly name: string;
+  /** The types of its parameters, an array for each column, and the columns' names. */
+  readonly types: readonly string[];
+  readonly columns: string;
+  /** `rows`: its parameters as a table. */
+  readonly sql: (rows: string) => string;
 }
 
-function namesOf<Row>(columns: Columns<Row>): string {
-  return Object.keys(columns).join(', ');
+interface FilledPart {
+  readonly part: Part;
+  readonly values: readonly unknown[];
 }
 
-function insert<Row>(table: string, columns: Columns<Row>): string {
+/** Fills a part with rows. Without rows there is none: it would take the server as long as some rows do. */
+type Fill<Row> = (rows: readonly Row[]) => FilledPart[];
+
+function fillOf<Row>(name: string, columns: Columns<Row>, sql: Part['sql']): Fill<Row> {
+  const part = { name, types: typesOf(columns), columns: namesOf(columns), sql };
+  return (rows) => (rows.length === 0 ? [] : [{ part, values: valuesOf(columns, rows) }]);
+}
+
+function insert<Row>(name: string, table: string, columns: Columns<Row>): Fill<Row> {
   const names = namesOf(columns);
-  return `INSERT INTO ${table} (${names}) SELECT ${names} FROM ${rowsFrom(columns)}`;
+  return fillOf(name, columns, (rows) => `INSERT INTO ${table} (${names}) SELECT ${names} FROM ${rows}`);
 }
 
 /**
  * Each row is found by its key and then by its place (ctid), which its lock keeps from changing. A plain join on the key
  * would be planned as a walk over the whole table when that was tiny at its last ANALYZE, see `lookUp`.
  */
-function update<Row>(table: string, columns: Columns<Row>, keys: readonly string[]): string {
-  const changed = Object.keys(columns).filter((name) => !keys.includes(name));
-  return `UPDATE ${table} SET ${changed.map((name) => `${name} = new.${name}`).join(', ')}
-      FROM ${rowsFrom(columns)}, LATERAL (
-        SELECT ctid FROM ${table} WHERE ${keys.map((key) => `${table}.${key} = new.${key}`).join(' AND ')} OFFSET 0
-      ) AS found WHERE ${table}.ctid = found.ctid`;
+function update<Row>(name: string, table: string, columns: Columns<Row>, keys: readonly string[]): Fill<Row> {
+  const changed = Object.keys(columns).filter((column) => !keys.includes(column));
+  const changes = changed.map((column) => `${column} = new.${column}`).join(', ');
+  const isKey = keys.map((key) => `${table}.${key} = new.${key}`).join(' AND ');
+  return fillOf(
+    name,
+    columns,
+    (rows) => `UPDATE ${table} SET ${changes}
+      FROM ${rows}, LATERAL (SELECT ctid FROM ${table} WHERE ${isKey} OFFSET 0) AS found
+      WHERE ${table}.ctid = found.ctid`,
+  );
 }
 
-/** One statement for all that a batch leaves behind: it is parsed and planned once per connection. */
-const sql = `
-    WITH opened_accounts AS (${insert('accounts', openedAccountColumns)}),
-    changed_accounts AS (${update('accounts', changedAccountColumns, ['id'])}),
-    new_entries AS (${insert('entries', entryColumns)}),
-    new_holds AS (${insert('holds', newHoldColumns)}),
-    changed_holds AS (${update('holds', changedHoldColumns, ['account_id', 'id'])}),
-    new_refusals AS (${insert('refusals', refusalColumns)}),
-    sent_messages AS (DELETE FROM outbox WHERE id = ANY ($${(parameters += 1)}::bigint[]))
-    ${insert('outbox', outboxColumns)}
-    RETURNING id, message_id`;
+const openAccounts = insert('opened', 'accounts', openedAccountColumns);
+const changeAccounts = update('accounts', 'accounts', changedAccountColumns, ['id']);
+const addEntries = insert('entries', 'entries', entryColumns);
+const addHolds = insert('holds', 'holds', newHoldColumns);
+const endHolds = update('ended', 'holds', changedHoldColumns, ['account_id', 'id']);
+const keepRefusals = insert('refusals', 'refusals', refusalColumns);
 
-/** Writes a batch's changes and outbox messages, and deletes the outbox rows whose messages the broker has. */
+/**
+ * Writes a batch's changes and outbox messages, and deletes the outbox rows whose messages the broker has: one statement,
+ * of those parts that the batch needs.
+ */
 export function writeChanges(
   changes: BatchChanges,
   messages: readonly OutboxMessage[],
   sentOutboxIds: readonly bigint[],
 ): QueryConfig {
+  const filled = [
+    ...openAccounts(changes.openedAccounts),
+    ...changeAccounts(changes.changedAccounts),
+    ...addEntries(changes.entries),
+    ...addHolds(changes.newHolds),
+    ...endHolds(changes.changedHolds),
+    ...keepRefusals(changes.refusals),
+  ];
+  const parts = filled.map(({ part }) => part);
+  const name = ['write', ...parts.map((part) => part.name)].join(' ');
   return {
-    name: 'write-changes',
-    text: sql,
+    name,
+    text: textOf(name, parts),
     values: [
-      ...arraysOf(openedAccountColumns, changes.openedAccounts),
-      ...arraysOf(changedAccountColumns, changes.changedAccounts),
-      ...arraysOf(entryColumns, changes.entries),
-      ...arraysOf(newHoldColumns, changes.newHolds),
-      ...arraysOf(changedHoldColumns, changes.changedHolds),
-      ...arraysOf(refusalColumns, changes.refusals),
+      ...filled.flatMap(({ values }) => values),
       bigint.parameter(sentOutboxIds),
-      ...arraysOf(outboxColumns, messages),
+      ...valuesOf(outboxColumns, messages),
     ],
   };
 }
 
-function arraysOf<Row>(columns: Columns<Row>, rows: readonly Row[]): unknown[] {
+const texts = new Map<string, string>();
+
+/** Made once, as it is parsed and planned once per connection. */
+function textOf(name: string, parts: readonly Part[]): string {
+  const known = texts.get(name);
+  if (known !== undefined) return known;
+  let parameters = 0;
+  const next = (type: string) => `$${(parameters += 1)}::${type}[]`;
+  const rowsOf = (types: readonly string[], columns: string) =>
+    `unnest(${types.map(next).join(', ')}) AS new (${columns})`;
+  const writes = parts.map(
+    (part) => `written_${part.name} AS (${part.sql(rowsOf(part.types, part.columns))})`,
+  );
+  const made = `
+    WITH ${[...writes, `sent AS (DELETE FROM outbox WHERE id = ANY (${next('bigint')}))`].join(',\n    ')}
+    INSERT INTO outbox (${namesOf(outboxColumns)})
+    SELECT ${namesOf(outboxColumns)} FROM ${rowsOf(typesOf(outboxColumns), namesOf(outboxColumns))}
+    RETURNING id, message_id`;
+  texts.set(name, made);
+  return made;
+}
+
+function namesOf<Row>(columns: Columns<Row>): string {
+  return Object.keys(columns).join(', ');
+}
+
+function typesOf<Row>(columns: Columns<Row>): string[] {
+  return Object.values(columns).map(({ type }) => type);
+}
+
+function valuesOf<Row>(columns: Columns<Row>, rows: readonly Row[]): unknown[] {
   return Object.values(columns).map(({ parameter }) => parameter(rows));
 }
