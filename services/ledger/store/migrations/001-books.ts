@@ -15,21 +15,33 @@ export async function up(knex: Knex): Promise<void> {
     CREATE TYPE due_action AS ENUM ('settle', 'release');
     CREATE TYPE outbox_topic AS ENUM ('event', 'due');
 
+    -- What a value must be for itself alone is its domain's business, not a CHECK of the table: those are read out of their
+    -- text by every statement that writes, and looked at also when other columns change.
+
     -- Amounts are whole minor units. 10^17 keeps any sum of a few of them far inside bigint.
     CREATE DOMAIN minor_units AS bigint CHECK (VALUE BETWEEN -100000000000000000 AND 100000000000000000);
+    CREATE DOMAIN minor_units_from_zero AS bigint CHECK (VALUE BETWEEN 0 AND 100000000000000000);
+    CREATE DOMAIN count_from_one AS bigint CHECK (VALUE >= 1);
+    CREATE DOMAIN currency_decimals AS smallint CHECK (VALUE BETWEEN 0 AND 8);
+    CREATE DOMAIN currency_code AS text CHECK (VALUE ~ '^[A-Z0-9]{2,12}$');
+    CREATE DOMAIN account_name AS text CHECK (char_length(VALUE) BETWEEN 1 AND 200);
+    CREATE DOMAIN entry_hash AS bytea CHECK (octet_length(VALUE) = 32);
+    CREATE DOMAIN command_fingerprint AS bytea CHECK (octet_length(VALUE) = 16);
+    CREATE DOMAIN one_byte AS smallint CHECK (VALUE BETWEEN 1 AND 255);
+    CREATE DOMAIN whole_second AS timestamptz CHECK (date_trunc('second', VALUE, 'UTC') = VALUE);
 
     CREATE TABLE accounts (
-      id              uuid           PRIMARY KEY,
-      balance         minor_units    NOT NULL,
-      held            minor_units    NOT NULL CHECK (held >= 0),
-      overdraft_limit minor_units    NOT NULL CHECK (overdraft_limit >= 0),
-      seq             bigint         NOT NULL CHECK (seq >= 1),
-      last_entry_at   timestamptz    NOT NULL,
-      decimals        smallint       NOT NULL CHECK (decimals BETWEEN 0 AND 8),
-      status          account_status NOT NULL,
-      chain_head      bytea          NOT NULL CHECK (octet_length(chain_head) = 32),
-      currency        text           NOT NULL CHECK (currency ~ '^[A-Z0-9]{2,12}$'),
-      name            text           NOT NULL CHECK (char_length(name) BETWEEN 1 AND 200),
+      id              uuid                  PRIMARY KEY,
+      balance         minor_units           NOT NULL,
+      held            minor_units_from_zero NOT NULL,
+      overdraft_limit minor_units_from_zero NOT NULL,
+      seq             count_from_one        NOT NULL,
+      last_entry_at   timestamptz           NOT NULL,
+      decimals        currency_decimals     NOT NULL,
+      status          account_status        NOT NULL,
+      chain_head      entry_hash            NOT NULL,
+      currency        currency_code         NOT NULL,
+      name            account_name          NOT NULL,
       metadata        json,
       CONSTRAINT holds_are_covered CHECK (balance + overdraft_limit >= held)
     )
@@ -37,20 +49,20 @@ export async function up(knex: Knex): Promise<void> {
     WITH (fillfactor = 70);
 
     CREATE TABLE entries (
-      account_id      uuid           NOT NULL,
-      seq             bigint         NOT NULL CHECK (seq >= 1),
-      command_id      uuid           NOT NULL,
-      amount          minor_units    NOT NULL CHECK (amount >= 0),
-      balance         minor_units    NOT NULL,
-      held            minor_units    NOT NULL CHECK (held >= 0),
-      overdraft_limit minor_units    NOT NULL CHECK (overdraft_limit >= 0),
+      account_id      uuid                  NOT NULL,
+      seq             count_from_one        NOT NULL,
+      command_id      uuid                  NOT NULL,
+      amount          minor_units_from_zero NOT NULL,
+      balance         minor_units           NOT NULL,
+      held            minor_units_from_zero NOT NULL,
+      overdraft_limit minor_units_from_zero NOT NULL,
       hold_id         uuid,
-      at              timestamptz    NOT NULL,
-      kind            entry_kind     NOT NULL,
+      at              timestamptz           NOT NULL,
+      kind            entry_kind            NOT NULL,
       -- One byte of what is hashed.
-      format_version  smallint       NOT NULL CHECK (format_version BETWEEN 1 AND 255),
-      fingerprint     bytea          NOT NULL CHECK (octet_length(fingerprint) = 16),
-      hash            bytea          NOT NULL CHECK (octet_length(hash) = 32),
+      format_version  one_byte              NOT NULL,
+      fingerprint     command_fingerprint   NOT NULL,
+      hash            entry_hash            NOT NULL,
       -- json, not jsonb: the text is hashed and must come back byte for byte.
       details         json,
       PRIMARY KEY (account_id, seq),
@@ -61,20 +73,21 @@ export async function up(knex: Knex): Promise<void> {
     );
 
     CREATE TABLE holds (
-      account_id      uuid           NOT NULL,
-      id              uuid           NOT NULL,
-      amount          minor_units    NOT NULL CHECK (amount > 0),
-      remaining       minor_units    NOT NULL CHECK (remaining BETWEEN 0 AND amount),
-      due_at          timestamptz    NOT NULL CHECK (date_trunc('second', due_at, 'UTC') = due_at),
-      command_id      uuid           NOT NULL,
+      account_id      uuid                  NOT NULL,
+      id              uuid                  NOT NULL,
+      amount          minor_units_from_zero NOT NULL,
+      remaining       minor_units_from_zero NOT NULL,
+      due_at          whole_second          NOT NULL,
+      command_id      uuid                  NOT NULL,
       to_account_id   uuid,
-      version         integer        NOT NULL CHECK (version >= 1),
-      status          hold_status    NOT NULL,
-      on_due          due_action     NOT NULL,
+      version         integer               NOT NULL,
+      status          hold_status           NOT NULL,
+      on_due          due_action            NOT NULL,
       traceparent     text,
       reference       text,
       metadata        json,
       PRIMARY KEY (account_id, id),
+      CONSTRAINT numbers_fit CHECK (version >= 1 AND amount > 0 AND remaining <= amount),
       CONSTRAINT pending_holds_hold CHECK ((status = 'pending') = (remaining > 0))
     );
     -- The only way from a due time to its holds. Partial, so that it stays as small as what is pending.
@@ -84,7 +97,7 @@ export async function up(knex: Knex): Promise<void> {
       account_id      uuid           NOT NULL,
       command_id      uuid           NOT NULL,
       at              timestamptz    NOT NULL,
-      fingerprint     bytea          NOT NULL CHECK (octet_length(fingerprint) = 16),
+      fingerprint     command_fingerprint   NOT NULL,
       code            text           NOT NULL,
       detail          json           NOT NULL,
       PRIMARY KEY (account_id, command_id)
