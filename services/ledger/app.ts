@@ -127,7 +127,10 @@ export async function createLedger(options: {
       const results = await observeBatch(waiting, watchers, () =>
         runBatch(waiting, (commands) => watch.watchWrite(() => processBatch(commands, books)), logger),
       );
-      waiting.forEach(({ answer }, index) => answer(results[index] ?? { type: 'failed', code: 'internal' }));
+      return () =>
+        waiting.forEach(({ answer }, index) =>
+          answer(results[index] ?? { type: 'failed', code: 'internal' }),
+        );
     },
   });
   const sweep = async (): Promise<void> => {

@@ -101,7 +101,7 @@ export class SettleDue implements Turns {
     return this.#requests.length > 0;
   }
 
-  async takeTurn(): Promise<void> {
+  async takeTurn(): Promise<() => void> {
     const requests = this.#requests;
     this.#requests = [];
     if (requests.some((request) => request.sweep)) {
@@ -114,14 +114,18 @@ export class SettleDue implements Turns {
       const turn = await this.#options.observeRequest(askedBy, () =>
         this.#settle(latestOf(requests), askedBy),
       );
-      for (const { until, answer } of requests) {
-        const waitMs = until === null ? 0 : Math.ceil((until - turn.now) / 1000);
-        if (until !== null && until > turn.now) answer({ type: 'too-early', notBefore: until, waitMs });
-        else answer({ type: 'settled', settled: turn.settled, more: turn.more, waitMs: turn.waitMs });
-      }
+      return () => {
+        for (const { until, answer } of requests) {
+          const waitMs = until === null ? 0 : Math.ceil((until - turn.now) / 1000);
+          if (until !== null && until > turn.now) answer({ type: 'too-early', notBefore: until, waitMs });
+          else answer({ type: 'settled', settled: turn.settled, more: turn.more, waitMs: turn.waitMs });
+        }
+      };
     } catch (error) {
       const failed = this.#failed(error);
-      for (const { answer } of requests) answer(failed);
+      return () => {
+        for (const { answer } of requests) answer(failed);
+      };
     }
   }
 

@@ -2,8 +2,13 @@
 export interface Turns {
   /** Whether a turn now would do anything. */
   hasWork(): boolean;
-  /** One bounded turn. Must not reject: whoever waits for the work is told by other means. */
-  takeTurn(): Promise<void>;
+  /**
+   * One bounded turn. Must not reject: what went wrong is told as well.
+   *
+   * @returns tells those who wait for the work. It is called when the next turn has sent its first statements, so that
+   *   Postgres has something to do meanwhile.
+   */
+  takeTurn(): Promise<() => void>;
 }
 
 /**
@@ -23,7 +28,7 @@ export class Lane {
     this.#running ??= this.#run();
   }
 
-  /** Resolves when no source has work left. */
+  /** Resolves when no source has work left and everybody is told. */
   async idle(): Promise<void> {
     while (this.#running !== undefined) await this.#running;
   }
@@ -32,14 +37,20 @@ export class Lane {
     // What arrives in the same turn of the event loop as the first piece of work shares its batch.
     await new Promise(setImmediate);
     try {
-      while (this.#sources.some((source) => source.hasWork())) {
+      while (this.#hasWork()) {
         for (const source of this.#sources) {
-          if (source.hasWork()) await source.takeTurn();
+          if (source.hasWork()) setImmediate(await source.takeTurn());
         }
+        // Until the last ones are told.
+        if (!this.#hasWork()) await new Promise(setImmediate);
       }
     } finally {
       // In the same breath as the last look at the sources: a wake between the two would be lost.
       this.#running = undefined;
     }
+  }
+
+  #hasWork(): boolean {
+    return this.#sources.some((source) => source.hasWork());
   }
 }

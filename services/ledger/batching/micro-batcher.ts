@@ -5,8 +5,8 @@ interface MicroBatcherOptions<Item> {
   readonly maxBatch: number;
   /** At most so many items wait; more are turned away at once. */
   readonly maxWaiting: number;
-  /** Must not reject: it tells each item what became of it. */
-  readonly process: (items: readonly Item[]) => Promise<void>;
+  /** Must not reject. It returns what tells each item what became of it, see {@link Turns}. */
+  readonly process: (items: readonly Item[]) => Promise<() => void>;
   readonly lane: Lane;
 }
 
@@ -40,9 +40,9 @@ export class MicroBatcher<Item> implements Turns {
     return this.#waiting.length > 0;
   }
 
-  async takeTurn(): Promise<void> {
+  takeTurn(): Promise<() => void> {
     const batch = this.#waiting.slice(0, this.#options.maxBatch);
     this.#waiting = this.#waiting.slice(this.#options.maxBatch);
-    await this.#options.process(batch);
+    return this.#options.process(batch);
   }
 }

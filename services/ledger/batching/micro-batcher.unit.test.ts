@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { Lane, type Turns } from './lane.ts';
 import { MicroBatcher } from './micro-batcher.ts';
 
-function batcherOf(lane: Lane, process: (items: readonly (() => void)[]) => Promise<void>) {
+function batcherOf(lane: Lane, process: (items: readonly (() => void)[]) => Promise<() => void>) {
   return new MicroBatcher<() => void>({ lane, maxBatch: 4, maxWaiting: 6, process });
 }
 
@@ -13,6 +13,7 @@ describe('the micro-batcher', () => {
     const batcher = batcherOf(lane, async (items) => {
       sizes.push(items.length);
       if (sizes.length === 1) for (let more = 0; more < 5; more += 1) batcher.offer(() => undefined);
+      return () => undefined;
     });
     batcher.offer(() => undefined);
     batcher.offer(() => undefined);
@@ -22,7 +23,7 @@ describe('the micro-batcher', () => {
 
   test('turns away what is too much', async () => {
     const lane = new Lane();
-    const batcher = batcherOf(lane, async () => undefined);
+    const batcher = batcherOf(lane, async () => () => undefined);
     const taken = Array.from({ length: 8 }, () => batcher.offer(() => undefined));
     expect(taken).toEqual([true, true, true, true, true, true, false, false]);
     await lane.idle();
@@ -37,7 +38,9 @@ describe('the micro-batcher', () => {
       const lane = new Lane();
       const batcher = batcherOf(lane, async (items) => {
         await new Promise(setImmediate);
-        for (const answer of items) answer();
+        return () => {
+          for (const answer of items) answer();
+        };
       });
       const send = () => new Promise<void>((answer) => batcher.offer(answer));
       await send();
@@ -60,6 +63,7 @@ describe('the lane', () => {
         turns.push(atOnce === 1 ? name : 'two at once');
         await new Promise(setImmediate);
         atOnce -= 1;
+        return () => undefined;
       },
     });
     lane.add(source('commands', 3));
@@ -68,5 +72,26 @@ describe('the lane', () => {
     lane.wake();
     await lane.idle();
     expect(turns).toEqual(['commands', 'holds', 'commands', 'holds', 'commands']);
+  });
+
+  test('tells of a turn once the next one has begun, and of the last one before it is idle', async () => {
+    const lane = new Lane();
+    const events: string[] = [];
+    let left = 3;
+    lane.add({
+      hasWork: () => left > 0,
+      takeTurn: async () => {
+        const turn = 4 - left;
+        left -= 1;
+        // A turn may ask for its connection before it sends anything.
+        await Promise.resolve();
+        events.push(`begin ${turn}`);
+        await new Promise(setImmediate);
+        return () => events.push(`tell ${turn}`);
+      },
+    });
+    lane.wake();
+    await lane.idle();
+    expect(events).toEqual(['begin 1', 'begin 2', 'tell 1', 'begin 3', 'tell 2', 'tell 3']);
   });
 });

@@ -130,7 +130,10 @@ export class Outbox {
   }
 
   #startPublishing(id: bigint, message: OutboxMessage, batch?: Span): void {
-    if (this.#inFlight.size < maxInFlight) void this.#publish(id, message, batch);
+    if (this.#inFlight.size >= maxInFlight) return;
+    this.#inFlight.add(id);
+    // Nobody waits for it. The next batch's first statements go before.
+    setImmediate(() => void this.#publish(id, message, batch));
   }
 
   async #publish(id: bigint, message: OutboxMessage, batch?: Span): Promise<boolean> {
