@@ -182,6 +182,19 @@ function changeAnswer(
   { account, entry, hold }: AppliedOutcome,
   { commandId, idempotencyKey }: CommandIdentity,
 ): AddAnswer | SubtractAnswer {
-  const answer = { entry, commandId, idempotencyKey, ...accountAnswer(account) };
-  return hold === undefined ? answer : { hold, ...answer };
+  const { id, name, status, balance, held, available, version } = account;
+  const madeHold = hold === undefined ? {} : { hold };
+  return {
+    id,
+    name,
+    status,
+    balance,
+    held,
+    available,
+    version,
+    entry,
+    ...madeHold,
+    commandId,
+    idempotencyKey,
+  };
 }
