@@ -129,11 +129,13 @@ function accountsOf(commands: readonly Command[]): AccountId[] {
 
 function loadStatements(commands: readonly Command[], accountIds: readonly AccountId[]): QueryConfig[] {
   const named = commands.filter((command) => command.kind === 'settle');
+  // Whether a hold was settled before it says itself: its entry and its status are written together.
+  const repeatable = commands.filter((command) => command.kind !== 'settle');
   return [
     lockAccounts(accountIds),
     lookUp(
-      commands.map((command) => command.accountId),
-      commands.map((command) => command.id),
+      repeatable.map((command) => command.accountId),
+      repeatable.map((command) => command.id),
     ),
     ...(named.length === 0
       ? []
