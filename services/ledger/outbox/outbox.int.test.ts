@@ -1,31 +1,25 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { jetstream } from '@nats-io/jetstream';
 import { randomUUID } from 'node:crypto';
-import { Client, Pool } from 'pg';
+import { Pool } from 'pg';
 import { eventSubject } from '../../../shared/contracts/subjects.ts';
 import { connectNats, type NatsLink } from '../../../shared/messaging/connect.ts';
 import { ensureStreams } from '../../../shared/messaging/streams.ts';
 import { createLogger } from '../../../shared/telemetry/logger.ts';
 import { createMetrics } from '../../../shared/telemetry/metrics.ts';
+import { eventually } from '../../../test/support/http.ts';
+import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database.ts';
 import { startTcpProxy, type TcpProxy } from '../../../test/tcp-proxy.ts';
 import { migrate } from '../store/migrate.ts';
 import type { OutboxMessage } from '../store/outbox-message.ts';
 import { OutboxTable } from '../store/outbox-table.ts';
-import { migrationConfig, sessionConfig, type DatabaseAddress } from '../store/session.ts';
+import { sessionConfig } from '../store/session.ts';
 import { Outbox } from './outbox.ts';
 
-const env = process.env;
-const address: DatabaseAddress = {
-  host: env['TEST_DB_HOST'] ?? '127.0.0.1',
-  port: Number(env['TEST_DB_PORT'] ?? 5432),
-  user: env['TEST_DB_USER'] ?? 'holdfast',
-  password: env['TEST_DB_PASSWORD'],
-  name: `outbox_${process.pid}`,
-};
-const broker = new URL(env['TEST_NATS_URL'] ?? 'nats://127.0.0.1:4222');
+const broker = new URL(process.env['TEST_NATS_URL'] ?? 'nats://127.0.0.1:4222');
 const logger = createLogger('test', 'silent');
 
-let admin: Client;
+let database: TestDatabase;
 let pool: Pool;
 /** Between the outbox and the broker. */
 let proxy: TcpProxy;
@@ -35,9 +29,8 @@ let listener: NatsLink;
 let outbox: Outbox;
 
 beforeAll(async () => {
-  admin = new Client(migrationConfig({ ...address, name: env['TEST_DB_NAME'] ?? 'postgres' }));
-  await admin.connect();
-  await admin.query(`CREATE DATABASE ${address.name}`);
+  database = await createTestDatabase();
+  const address = { ...database.connection, name: database.connection.database };
   await migrate(address);
   pool = new Pool({ ...sessionConfig(address), max: 4 });
   pool.on('error', () => undefined);
@@ -61,8 +54,7 @@ afterAll(async () => {
   await Promise.all([link.drain(), listener.drain()]);
   await proxy.close();
   await pool.end();
-  await admin.query(`DROP DATABASE ${address.name} WITH (FORCE)`);
-  await admin.end();
+  await database.drop();
 });
 
 function connect(url: string): Promise<NatsLink> {
@@ -83,10 +75,6 @@ async function commit(count: number): Promise<{ messages: OutboxMessage[]; ids: 
   return { messages, ids: rows.map(({ id }) => id) };
 }
 
-async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 20));
-}
-
 test('at most 256 messages wait for the broker’s word; the relay sends what came on top', async () => {
   const { messages, ids } = await commit(300);
   const ours = new Set(messages.map(({ messageId }) => messageId));
@@ -102,12 +90,15 @@ test('at most 256 messages wait for the broker’s word; the relay sends what ca
   // The broker takes them, and its words don't come back.
   proxy.hold('toClient');
   outbox.committed(messages, ids, []);
-  await until(() => heard.length >= 256);
+  await eventually(async () => (heard.length >= 256 ? true : undefined));
   await listener.connection.flush();
   expect(heard).toEqual(messages.slice(0, 256).map(({ messageId }) => messageId));
 
   proxy.deliver('toClient');
   outbox.start();
-  await until(async () => (await pool.query('SELECT FROM outbox LIMIT 1')).rowCount === 0);
+  await eventually(async () => {
+    const { rowCount } = await pool.query('SELECT FROM outbox LIMIT 1');
+    return rowCount === 0 ? true : undefined;
+  }, 20_000);
   expect(new Set(heard)).toEqual(ours);
 }, 30_000);
