@@ -148,7 +148,8 @@ describe('npm start', () => {
       const { commandId, hold } = (await answer.json()) as { commandId: string; hold: { id: string } };
       const text = await eventually('it is settled and told', async () => {
         const told = await trace(dataDir, hold.id);
-        return told.text.includes('settle hold') ? told.text : undefined;
+        // The fact of the settling comes last; it may be told of later than the rest.
+        return /settle hold[^]*send balance\.event/u.test(told.text) ? told.text : undefined;
       });
       expect(text).toMatch(/gateway POST \/api\/substract {2}200\n.*send balance\.command\.subtract/u);
       expect(text).toMatch(/⋯ .* later\n.*settle hold/u);

@@ -1,6 +1,6 @@
 import type { CommandId } from '../contracts/primitives.ts';
-import { sha256 } from '../contracts/sha256.ts';
 import { formatUuid } from '../contracts/uuid.ts';
+import { sha256 } from '../hashing/sha256.ts';
 
 /**
  * The command id that stands for a caller and the key it chose: the first half of SHA-256 over subject, a zero byte and

@@ -35,6 +35,12 @@ const layers: readonly Layer[] = [
     rule: 'money stands alone',
   },
   {
+    files: /^shared\/hashing\//,
+    imports: /^shared\/hashing\//,
+    packages: /^node:crypto$/,
+    rule: 'hashing imports node:crypto only',
+  },
+  {
     files: /^shared\/contracts\//,
     imports: /^shared\/(?:contracts|money)\//,
     packages: /^zod$/,
@@ -60,9 +66,9 @@ const layers: readonly Layer[] = [
   },
   {
     files: /^services\/ledger\/domain\//,
-    imports: /^(?:services\/ledger\/domain|shared\/money|shared\/contracts)\//,
-    packages: /^node:crypto$/,
-    rule: "the ledger's domain imports itself, money, contracts and node:crypto only",
+    imports: /^(?:services\/ledger\/domain|shared\/money|shared\/contracts|shared\/hashing)\//,
+    packages: /^$/,
+    rule: "the ledger's domain imports itself, money, contracts and hashing only",
   },
   {
     files: /^services\/ledger\/(?:batching\/|outbox\/|store\/|(?:process-batch|run-batch|settle-due)\.ts$)/,

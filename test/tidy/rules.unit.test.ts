@@ -54,12 +54,17 @@ const rules: readonly { name: string; rule: Rule; bad: readonly Example[]; good:
       ['shared/config/x.ts', "import { Client } from 'pg';"],
       ['shared/contracts/x.ts', "import { x } from '../messaging/x.ts';"],
       ['shared/money/x.ts', "import { z } from 'zod';"],
+      ['shared/hashing/x.ts', "import { x } from '../money/money.ts';"],
+      ['services/ledger/domain/x.ts', "import { hash } from 'node:crypto';"],
       ['deploy/local/x.ts', "import { x } from '../../test/x.ts';"],
       ['somewhere/x.ts', 'const x = 1;'],
     ],
     good: [
       ['services/gateway/app.ts', "import { x } from '../../shared/money/money.ts';"],
-      ['services/ledger/domain/x.ts', "import { hash } from 'node:crypto';\nimport { y } from './y.ts';"],
+      [
+        'services/ledger/domain/x.ts',
+        "import { sha256 } from '../../../shared/hashing/sha256.ts';\nimport { y } from './y.ts';",
+      ],
       ['services/ledger/outbox/x.ts', "import type { JetStreamClient } from '@nats-io/jetstream';"],
       ['services/ledger/messaging/x.ts', "import type { X } from '../run-batch.ts';"],
       ['services/ledger/app.ts', "import { x } from './messaging/x.ts';"],

@@ -1,5 +1,5 @@
 import type { AccountId, CommandId, HoldId } from '../../../shared/contracts/primitives.ts';
-import { sha256 } from '../../../shared/contracts/sha256.ts';
+import { sha256 } from '../../../shared/hashing/sha256.ts';
 import { canonicalDecimal } from '../../../shared/money/money.ts';
 import type { Micros } from './time.ts';
 

@@ -1,6 +1,6 @@
 import type { EntryKind } from '../../../shared/contracts/outcomes.ts';
 import type { AccountId, CommandId, HoldId } from '../../../shared/contracts/primitives.ts';
-import { sha256 } from '../../../shared/contracts/sha256.ts';
+import { sha256 } from '../../../shared/hashing/sha256.ts';
 import type { Money } from '../../../shared/money/money.ts';
 import type { Micros } from './time.ts';
 

@@ -1,8 +1,8 @@
 import type { DueAction, HoldStatus } from '../../../shared/contracts/outcomes.ts';
 import type { AccountId, CommandId, HoldId } from '../../../shared/contracts/primitives.ts';
-import type { Money } from '../../../shared/money/money.ts';
-import { sha256 } from '../../../shared/contracts/sha256.ts';
 import { formatUuid } from '../../../shared/contracts/uuid.ts';
+import { sha256 } from '../../../shared/hashing/sha256.ts';
+import type { Money } from '../../../shared/money/money.ts';
 import type { Micros } from './time.ts';
 
 /** Money set aside on an account until it is settled (taken) or released (given back). */
