@@ -156,8 +156,8 @@ function insert<Row>(name: string, table: string, columns: Columns<Row>): Fill<R
  * would be planned as a walk over the whole table when that was tiny at its last ANALYZE, see `lookUp`.
  */
 function update<Row>(name: string, table: string, columns: Columns<Row>, keys: readonly string[]): Fill<Row> {
-  const changed = Object.keys(columns).filter((column) => !keys.includes(column));
-  const changes = changed.map((column) => `${column} = new.${column}`).join(', ');
+  const changed = Object.keys(columns).filter((each) => !keys.includes(each));
+  const changes = changed.map((each) => `${each} = new.${each}`).join(', ');
   const isKey = keys.map((key) => `${table}.${key} = new.${key}`).join(' AND ');
   return fillOf(
     name,
