@@ -57,8 +57,8 @@ export const mutants: readonly Mutant[] = [
       {
         file: batchTransaction,
         search: `lockAccounts(accountIds),
-        lookUp(commands.map((command) => command.accountId), commands.map((command) => command.id)),`,
-        replace: `lookUp(commands.map((command) => command.accountId), commands.map((command) => command.id)),
+        lookUp(repeatable.map((command) => command.accountId), repeatable.map((command) => command.id)),`,
+        replace: `lookUp(repeatable.map((command) => command.accountId), repeatable.map((command) => command.id)),
         lockAccounts(accountIds),`,
       },
       {
