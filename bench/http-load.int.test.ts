@@ -122,4 +122,19 @@ describe('the HTTP load generator', () => {
     expect(gateway?.requests).toBeLessThan(110);
     expect(result.latency.p99Ms).toBeGreaterThan(500);
   });
+
+  test('open loop: its connections are used in turn', async () => {
+    const requests = new Map<number | undefined, number>();
+    const { failed } = await load(
+      (response, id) => {
+        const { remotePort } = response.req.socket;
+        requests.set(remotePort, (requests.get(remotePort) ?? 0) + 1);
+        wellDone(response, id);
+      },
+      { perSecond: 100 },
+    );
+    expect(failed).toBe(0);
+    expect(requests.size).toBe(4);
+    expect(Math.min(...requests.values())).toBeGreaterThan(10);
+  });
 });

@@ -153,7 +153,8 @@ function arrive(perSecond: number): void {
     const due = ((performance.now() - beganMs) / 1000) * perSecond;
     for (; started < due; started += 1) {
       const planned = plan(beganMs + (started / perSecond) * 1000);
-      const line = free.pop();
+      // The one that has rested longest: the gateway closes those that are not used for 10 s.
+      const line = free.shift();
       if (line === undefined) late.push(planned);
       else line.send(planned);
     }
