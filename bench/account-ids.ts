@@ -1,10 +1,10 @@
-import { hash } from 'node:crypto';
 import { formatUuid } from '../shared/contracts/uuid.ts';
+import { sha256 } from '../shared/hashing/sha256.ts';
 
 /**
  * The id of the benchmark's account number `index`, from 0 on: spread all over the index like random ones, and known to
  * the load generators without a file of ten million lines.
  */
 export function accountIdAt(index: number): string {
-  return formatUuid(hash('sha256', `benchmark ${index}`, 'buffer'), 8);
+  return formatUuid(sha256(`benchmark ${index}`), 8);
 }

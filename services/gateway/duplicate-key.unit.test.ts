@@ -49,6 +49,7 @@ describe('a key that is there twice', () => {
       '['.repeat(size / 2) + ']'.repeat(size / 2),
       '{"":'.repeat(size / 5) + '1' + '}'.repeat(size / 5),
       `{"${'x'.repeat(size)}":"${'\\\\'.repeat(size / 2)}"}`,
+      `{"${'x'.repeat(size)}":":${'\\\\'.repeat(size / 2)}"}`,
       `{"a":"${':"{'.replaceAll('"', '\\"').repeat(size / 4)}"}`,
     ];
     for (const text of texts) {

@@ -183,7 +183,7 @@ function changeAnswer(
   { commandId, idempotencyKey }: CommandIdentity,
 ): AddAnswer | SubtractAnswer {
   const { id, name, status, balance, held, available, version } = account;
-  const madeHold = hold === undefined ? {} : { hold };
+  // Not by a spread of accountAnswer: making that and writing it as JSON takes twice as long.
   return {
     id,
     name,
@@ -193,7 +193,7 @@ function changeAnswer(
     available,
     version,
     entry,
-    ...madeHold,
+    ...(hold !== undefined && { hold }),
     commandId,
     idempotencyKey,
   };

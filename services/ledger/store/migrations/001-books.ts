@@ -20,7 +20,7 @@ export async function up(knex: Knex): Promise<void> {
 
     -- Amounts are whole minor units. 10^17 keeps any sum of a few of them far inside bigint.
     CREATE DOMAIN minor_units AS bigint CHECK (VALUE BETWEEN -100000000000000000 AND 100000000000000000);
-    CREATE DOMAIN minor_units_from_zero AS bigint CHECK (VALUE BETWEEN 0 AND 100000000000000000);
+    CREATE DOMAIN minor_units_from_zero AS minor_units CHECK (VALUE >= 0);
     CREATE DOMAIN count_from_one AS bigint CHECK (VALUE >= 1);
     CREATE DOMAIN currency_decimals AS smallint CHECK (VALUE BETWEEN 0 AND 8);
     CREATE DOMAIN currency_code AS text CHECK (VALUE ~ '^[A-Z0-9]{2,12}$');
@@ -94,12 +94,12 @@ export async function up(knex: Knex): Promise<void> {
     CREATE INDEX holds_pending_by_due ON holds (due_at) WHERE status = 'pending';
 
     CREATE TABLE refusals (
-      account_id      uuid           NOT NULL,
-      command_id      uuid           NOT NULL,
-      at              timestamptz    NOT NULL,
-      fingerprint     command_fingerprint   NOT NULL,
-      code            text           NOT NULL,
-      detail          json           NOT NULL,
+      account_id      uuid                NOT NULL,
+      command_id      uuid                NOT NULL,
+      at              timestamptz         NOT NULL,
+      fingerprint     command_fingerprint NOT NULL,
+      code            text                NOT NULL,
+      detail          json                NOT NULL,
       PRIMARY KEY (account_id, command_id)
     );
     -- For the sweep of old refusals: rows lie in time order, so a BRIN finds them at next to no cost per insert.

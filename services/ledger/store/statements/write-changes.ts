@@ -122,15 +122,14 @@ const outboxColumns: Columns<OutboxMessage> = {
   payload: column(text, (message) => message.payload),
 };
 
+/** The next parameter, an array of a type. */
+type Next = (type: string) => string;
+
 /** What a batch does to one table. */
 interface Part {
   /** It stands in the statement's name, so that a trace tells what a batch wrote. */
   readonly name: string;
-  /** The types of its parameters, an array for each column, and the columns' names. */
-  readonly types: readonly string[];
-  readonly columns: string;
-  /** `rows`: its parameters as a table. */
-  readonly sql: (rows: string) => string;
+  readonly sql: (next: Next) => string;
 }
 
 interface FilledPart {
@@ -141,14 +140,17 @@ interface FilledPart {
 /** Fills a part with rows. Without rows there is none: it would take the server as long as some rows do. */
 type Fill<Row> = (rows: readonly Row[]) => FilledPart[];
 
-function fillOf<Row>(name: string, columns: Columns<Row>, sql: Part['sql']): Fill<Row> {
-  const part = { name, types: typesOf(columns), columns: namesOf(columns), sql };
+function fillOf<Row>(columns: Columns<Row>, part: Part): Fill<Row> {
   return (rows) => (rows.length === 0 ? [] : [{ part, values: valuesOf(columns, rows) }]);
 }
 
 function insert<Row>(name: string, table: string, columns: Columns<Row>): Fill<Row> {
+  return fillOf(columns, { name, sql: (next) => insertSql(table, columns, next) });
+}
+
+function insertSql<Row>(table: string, columns: Columns<Row>, next: Next): string {
   const names = namesOf(columns);
-  return fillOf(name, columns, (rows) => `INSERT INTO ${table} (${names}) SELECT ${names} FROM ${rows}`);
+  return `INSERT INTO ${table} (${names}) SELECT ${names} FROM ${rowsOf(columns, next)}`;
 }
 
 /**
@@ -159,13 +161,10 @@ function update<Row>(name: string, table: string, columns: Columns<Row>, keys: r
   const changed = Object.keys(columns).filter((each) => !keys.includes(each));
   const changes = changed.map((each) => `${each} = new.${each}`).join(', ');
   const isKey = keys.map((key) => `${table}.${key} = new.${key}`).join(' AND ');
-  return fillOf(
-    name,
-    columns,
-    (rows) => `UPDATE ${table} SET ${changes}
-      FROM ${rows}, LATERAL (SELECT ctid FROM ${table} WHERE ${isKey} OFFSET 0) AS found
-      WHERE ${table}.ctid = found.ctid`,
-  );
+  const sql = (next: Next) => `UPDATE ${table} SET ${changes}
+      FROM ${rowsOf(columns, next)}, LATERAL (SELECT ctid FROM ${table} WHERE ${isKey} OFFSET 0) AS found
+      WHERE ${table}.ctid = found.ctid`;
+  return fillOf(columns, { name, sql });
 }
 
 const openAccounts = insert('opened', 'accounts', openedAccountColumns);
@@ -212,16 +211,11 @@ function textOf(name: string, parts: readonly Part[]): string {
   const known = texts.get(name);
   if (known !== undefined) return known;
   let parameters = 0;
-  const next = (type: string) => `$${(parameters += 1)}::${type}[]`;
-  const rowsOf = (types: readonly string[], columns: string) =>
-    `unnest(${types.map(next).join(', ')}) AS new (${columns})`;
-  const writes = parts.map(
-    (part) => `written_${part.name} AS (${part.sql(rowsOf(part.types, part.columns))})`,
-  );
+  const next: Next = (type) => `$${(parameters += 1)}::${type}[]`;
+  const writes = parts.map((part) => `written_${part.name} AS (${part.sql(next)})`);
   const made = `
     WITH ${[...writes, `sent AS (DELETE FROM outbox WHERE id = ANY (${next('bigint')}))`].join(',\n    ')}
-    INSERT INTO outbox (${namesOf(outboxColumns)})
-    SELECT ${namesOf(outboxColumns)} FROM ${rowsOf(typesOf(outboxColumns), namesOf(outboxColumns))}
+    ${insertSql('outbox', outboxColumns, next)}
     RETURNING id, message_id`;
   texts.set(name, made);
   return made;
@@ -231,8 +225,10 @@ function namesOf<Row>(columns: Columns<Row>): string {
   return Object.keys(columns).join(', ');
 }
 
-function typesOf<Row>(columns: Columns<Row>): string[] {
-  return Object.values(columns).map(({ type }) => type);
+/** `unnest($1::uuid[], $2::text[]) AS new (id, name)`, with the numbers that come next. */
+function rowsOf<Row>(columns: Columns<Row>, next: Next): string {
+  const arrays = Object.values(columns).map(({ type }) => next(type));
+  return `unnest(${arrays.join(', ')}) AS new (${namesOf(columns)})`;
 }
 
 function valuesOf<Row>(columns: Columns<Row>, rows: readonly Row[]): unknown[] {
