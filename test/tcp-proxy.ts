@@ -131,6 +131,8 @@ class Line {
   readonly #client: Socket;
   readonly #server: Socket;
   readonly #waiting: Record<Direction, Parcel[]> = { toServer: [], toClient: [] };
+  /** Under way on a slow line, the oldest first. Timers that end in the same millisecond need not keep their order. */
+  readonly #underWay: Record<Direction, Parcel[]> = { toServer: [], toClient: [] };
   /** When the parcel before this one is passed on, so that none overtakes another. */
   readonly #lastDueMs: Record<Direction, number> = { toServer: 0, toClient: 0 };
 
@@ -192,8 +194,16 @@ class Line {
     const nowMs = performance.now();
     const dueMs = Math.max(nowMs + delayMs, this.#lastDueMs[direction]);
     this.#lastDueMs[direction] = dueMs;
-    if (dueMs <= nowMs) this.#write(direction, parcel);
-    else setTimeout(() => this.#write(direction, parcel), dueMs - nowMs);
+    const underWay = this.#underWay[direction];
+    if (dueMs <= nowMs && underWay.length === 0) {
+      this.#write(direction, parcel);
+      return;
+    }
+    underWay.push(parcel);
+    setTimeout(() => {
+      const oldest = underWay.shift();
+      if (oldest !== undefined) this.#write(direction, oldest);
+    }, dueMs - nowMs);
   }
 
   #write(direction: Direction, parcel: Parcel): void {
