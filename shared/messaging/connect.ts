@@ -109,6 +109,8 @@ function keepLink(options: {
   const { connection, inboxPrefix, logger, warn, warnForbidden, onReconnect } = options;
   let connected = true;
   let draining = false;
+  /** What the latest try was refused with: the client tells that it tries again, but not why. */
+  let refusal: AuthorizationError | undefined;
   let letGoTimer: NodeJS.Timeout | undefined;
 
   const take = (status: Status) => {
@@ -120,19 +122,23 @@ function keepLink(options: {
       case 'disconnect':
         connected = false;
         clearTimeout(letGoTimer);
-        if (!draining) warn();
+        if (!draining) warn(refusal);
         break;
       case 'reconnecting':
-        warn();
+        warn(refusal);
+        refusal = undefined;
         break;
       case 'reconnect':
         connected = true;
+        refusal = undefined;
         onReconnect();
         logger.info({ server: status.server }, 'connected to NATS again');
         break;
       case 'error':
-        if (status.error instanceof AuthorizationError) warn(status.error);
-        else if (status.error instanceof PermissionViolationError) warnForbidden(status.error);
+        if (status.error instanceof AuthorizationError) {
+          refusal = status.error;
+          warn(refusal);
+        } else if (status.error instanceof PermissionViolationError) warnForbidden(status.error);
         else logger.warn({ err: status.error }, 'NATS reports an error; the connection goes on');
         break;
       case 'slowConsumer':
@@ -184,24 +190,39 @@ function letGo(connection: NatsConnection): void {
   protocol.transport.discard();
 }
 
-/** A warning that is written at the first failure and then every few seconds, not at each of many tries. */
+/** Says what is wrong with the line: each thing at once, and then every few seconds, not at each of many tries. */
 function repeatedWarning(
   logger: Logger,
   servers: readonly string[],
   access: NatsAccess,
 ): (error?: unknown) => void {
   const where = servers.join(', ');
-  let warnedAtMs = -Infinity;
+  const isDue = everyFewSeconds();
   return (error) => {
-    if (performance.now() - warnedAtMs < REPEAT_WARNING_MS) return;
-    warnedAtMs = performance.now();
-    if (error instanceof AuthorizationError) {
-      logger.warn(`NATS at ${where} ${refusalOf(access)}; trying again until it takes them`);
-      return;
-    }
-    const reason = isNativeError(error) && error.message !== '' ? ` (${error.message})` : '';
-    const advice = adviceFor(error, access);
-    logger.warn(`can't reach NATS at ${where}${reason}; trying again until it answers. ${advice}`);
+    const warning =
+      error instanceof AuthorizationError
+        ? `NATS at ${where} ${refusalOf(access)}; trying again until it takes them`
+        : `can't reach NATS at ${where}${reasonOf(error)}; trying again until it answers. ${adviceFor(error, access)}`;
+    if (isDue(warning)) logger.warn(warning);
+  };
+}
+
+function reasonOf(error: unknown): string {
+  return isNativeError(error) && error.message !== '' ? ` (${error.message})` : '';
+}
+
+/** Texts that are remembered: the subjects of replies can make them many. */
+const MOST_TEXTS = 256;
+
+/** Whether it is time to say a text (again). */
+function everyFewSeconds(): (text: string) => boolean {
+  const saidAtMs = new Map<string, number>();
+  return (text) => {
+    const nowMs = performance.now();
+    if (nowMs - (saidAtMs.get(text) ?? -Infinity) < REPEAT_WARNING_MS) return false;
+    if (saidAtMs.size >= MOST_TEXTS) saidAtMs.clear();
+    saidAtMs.set(text, nowMs);
+    return true;
   };
 }
 
@@ -228,23 +249,18 @@ function adviceFor(error: unknown, { tls }: NatsAccess): string {
     : usual;
 }
 
-/** Subjects that are remembered: replies can make them many. */
-const MOST_FORBIDDEN = 256;
-
 /** Says what the user may not do and what to allow: for each subject at once, and then every few seconds. */
 function forbiddenWarning(
   logger: Logger,
   inboxPrefix: string | undefined,
 ): (error: PermissionViolationError) => void {
-  const warnedAtMs = new Map<string, number>();
+  const isDue = everyFewSeconds();
   return ({ operation, subject, queue }) => {
     const isOwnInbox = inboxPrefix !== undefined && subject.startsWith(`${inboxPrefix}.`);
     const allowed = isOwnInbox ? `${inboxPrefix}.>` : subject;
     const verb = operation === 'publish' ? 'publish' : 'subscribe';
     const what = `${verb} to ${allowed}${queue === undefined ? '' : ` in the queue group ${queue}`}`;
-    if (performance.now() - (warnedAtMs.get(what) ?? -Infinity) < REPEAT_WARNING_MS) return;
-    if (warnedAtMs.size >= MOST_FORBIDDEN) warnedAtMs.clear();
-    warnedAtMs.set(what, performance.now());
+    if (!isDue(what)) return;
     logger.error(
       { subject },
       `the NATS user of this service may not ${what}: allow it there, or log in as another`,
