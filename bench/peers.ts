@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { messageOf } from '../deploy/local/error-text.ts';
 import { say } from '../deploy/local/progress.ts';
@@ -8,12 +9,15 @@ import { askBooks } from './books.ts';
 import type { Cell } from './loads.ts';
 import { cpuOf, microsBetween, type Bench } from './measure.ts';
 import type { Options } from './options.ts';
+import { readProgress, sumOf, type ProgressReport } from './pgbench-progress.ts';
 import { names, type Sample } from './sample.ts';
 
 const databaseName = 'holdfast_bench_peers';
 /** 20 is two million rows. */
 const scale = { all: 20, quick: 20, smoke: 1 } as const;
 const manyClients = 64;
+/** Not counted: 64 sessions take a second to be made, and then read the catalogue and prepare their statements. */
+const warmUpSeconds = 3;
 const debianFolder = '/usr/lib/postgresql';
 
 const howToGetIt =
@@ -83,34 +87,42 @@ async function measurePeer(
 ): Promise<Sample> {
   const { name, clients, seconds, args } = plan;
   const threads = Math.min(clients, 2);
-  const before = cpuOf(bench.stack);
-  const numbers = ['-c', String(clients), '-j', String(threads), '-T', String(seconds)];
-  const output = await run(bench, pgbench, ['-M', 'prepared', ...numbers, ...args]);
-  const after = cpuOf(bench.stack);
-  const figure = (pattern: RegExp): number => {
-    const [, number] = pattern.exec(output) ?? [];
-    if (number === undefined) throw new Error(`pgbench answered what is not understood:\n${output}`);
-    return Number(number);
+  const reports: (ProgressReport & { readonly cpu: ReturnType<typeof cpuOf> })[] = [];
+  const take = (line: string): void => {
+    const report = readProgress(line);
+    if (report !== undefined) reports.push({ ...report, cpu: cpuOf(bench.stack) });
   };
-  const transactions = figure(/number of transactions actually processed: (\d+)/);
+  const numbers = ['-c', String(clients), '-j', String(threads), '-T', String(warmUpSeconds + seconds)];
+  const output = await run(bench, pgbench, ['-M', 'prepared', '-P', '1', ...numbers, ...args], take);
+  const counted = reports.filter(({ atS }) => Math.round(atS) >= warmUpSeconds);
+  const [first, last] = [counted[0], counted.at(-1)];
+  if (first === undefined || last === undefined || first === last)
+    throw new Error(`pgbench did not say how far it was:\n${output}`);
+  const { transactions, perSecond, meanMs } = sumOf(counted);
   const failed = Number(/number of failed transactions: (\d+)/.exec(output)?.[1] ?? 0);
   return {
     name,
     round,
-    perSecond: figure(/^tps = ([\d.]+)/m),
-    meanMs: figure(/latency average = ([\d.]+) ms/),
-    cpuMicros: { postgres: microsBetween(before, after, transactions)['postgres'] ?? 0 },
+    perSecond,
+    meanMs,
+    cpuMicros: { postgres: microsBetween(first.cpu, last.cpu, transactions)['postgres'] ?? 0 },
     ...(failed > 0 && { failed: { count: failed, first: output } }),
   };
 }
 
-async function run({ stack }: Bench, pgbench: string, args: readonly string[]): Promise<string> {
+async function run(
+  { stack }: Bench,
+  pgbench: string,
+  args: readonly string[],
+  onLine: (line: string) => void = () => undefined,
+): Promise<string> {
   const { host, port, user, password } = stack.database;
   try {
-    const { stdout } = await promisify(execFile)(pgbench, [...args, databaseName], {
+    const running = promisify(execFile)(pgbench, [...args, databaseName], {
       env: { ...process.env, PGHOST: host, PGPORT: String(port), PGUSER: user, PGPASSWORD: password },
     });
-    return stdout;
+    if (running.child.stderr !== null) createInterface(running.child.stderr).on('line', onLine);
+    return (await running).stdout;
   } catch (error) {
     throw new Error(`pgbench failed: ${messageOf(error)}`, { cause: error });
   }
