@@ -49,6 +49,9 @@ export async function runService<
   // Short-lived objects are gathered by one thread. With helpers, which V8 has by default, a service took 6 % more of the
   // processor and answered 5 % fewer commands, since they mostly wait for each other.
   setFlagsFromString('--no-parallel-scavenge');
+  // Nor are objects made where long-lived ones are because many of their kind had lived for a while: an array of a
+  // batch's rows that is there keeps its rows until the next full collection. Collecting took the ledger 8 ms instead of 2.
+  setFlagsFromString('--no-allocation-site-pretenuring');
   // Until the settings say which level is wanted.
   let logger = createLogger(options.name, 'info');
   const end = (error: unknown) => endWithFault(options.name, logger, error);

@@ -6,6 +6,7 @@ import type { Logger } from '../../telemetry/logger.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import type { NatsLink } from '../connect.ts';
 import { Attempts } from './attempts.ts';
+import { Slots } from './slots.ts';
 import { fits, splitPayloads, type MessageBounds, type Parcel } from './split-payloads.ts';
 
 /** How long one attempt waits for its reply. A ledger's batch takes milliseconds; a lost reply should not cost 5 s. */
@@ -55,6 +56,8 @@ export interface Request<Answer> {
 }
 
 interface Flight {
+  /** In the line's flights; NaN until it is there. */
+  key: number;
   readonly subject: string;
   readonly mostPerMessage: number;
   readonly deadlineAtMs: number;
@@ -98,13 +101,13 @@ export class RequestLine {
   readonly #duration: Metrics['natsRequestDuration'];
   readonly #inbox: string;
   readonly #subscription: Subscription;
-  readonly #flights = new Set<Flight>();
-  readonly #messages = new Map<string, Message>();
+  readonly #flights = new Slots<Flight>();
+  /** Their keys are in their replies' subjects. */
+  readonly #messages = new Slots<Message>();
   #queue = new Map<string, Flight[]>();
   #flushing = false;
   #gatheringSinceMs = 0;
   #sweeper: NodeJS.Timeout | undefined;
-  #tokens = 0;
   #whenIdle: (() => void) | undefined;
 
   constructor(options: { link: ClientLink; logger: Logger; metrics: Pick<Metrics, 'natsRequestDuration'> }) {
@@ -135,6 +138,7 @@ export class RequestLine {
       const attempts = new Attempts(notConnected);
       const nowMs = performance.now();
       const flight: Flight = {
+        key: NaN,
         subject: request.subject,
         mostPerMessage: request.mostPerMessage,
         deadlineAtMs: nowMs + request.deadlineMs,
@@ -165,7 +169,7 @@ export class RequestLine {
         tries: 0,
         retryAtMs: 0,
       };
-      this.#flights.add(flight);
+      flight.key = this.#flights.add(flight);
       this.#enqueue(flight, nowMs);
       this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP_EVERY_MS);
     });
@@ -232,16 +236,6 @@ export class RequestLine {
   }
 
   #send(subject: string, parcel: Parcel<Flight>, nowMs: number): void {
-    this.#tokens += 1;
-    const token = this.#tokens.toString(36);
-    try {
-      this.#link.connection.publish(subject, parcel.payload, { reply: `${this.#inbox}.${token}` });
-    } catch (error) {
-      // It throws before it takes the message: closed or draining.
-      this.#logger.warn({ err: error, subject }, 'could not publish; it is tried again until its deadline');
-      for (const flight of parcel.elements) this.#holdBack(flight, notConnected, nowMs);
-      return;
-    }
     const message: Message = {
       subject,
       sentAtMs: nowMs,
@@ -250,7 +244,16 @@ export class RequestLine {
       attemptEndsAtMs: nowMs + ATTEMPT_MS,
       keepUntilMs: parcel.elements.reduce((latest, flight) => Math.max(latest, flight.deadlineAtMs), 0),
     };
-    this.#messages.set(token, message);
+    const key = this.#messages.add(message);
+    try {
+      this.#link.connection.publish(subject, parcel.payload, { reply: `${this.#inbox}.${key}` });
+    } catch (error) {
+      // It throws before it takes the message: closed or draining.
+      this.#messages.take(key);
+      this.#logger.warn({ err: error, subject }, 'could not publish; it is tried again until its deadline');
+      for (const flight of parcel.elements) this.#holdBack(flight, notConnected, nowMs);
+      return;
+    }
     for (const flight of parcel.elements) {
       flight.message = message;
       flight.tries += 1;
@@ -264,13 +267,11 @@ export class RequestLine {
   }
 
   #receive(received: Msg): void {
-    const token = received.subject.slice(this.#inbox.length + 1);
-    const message = this.#messages.get(token);
+    const message = this.#messages.take(Number(received.subject.slice(this.#inbox.length + 1)));
     if (message === undefined) return;
-    this.#messages.delete(token);
     if (received.data.length === 0 && received.headers?.code === 503) {
       for (const flight of message.flights) {
-        if (!this.#flights.has(flight)) continue;
+        if (!this.#flights.has(flight.key)) continue;
         flight.attempts.changedNothing(nobodyListens);
         this.#tryAgain(flight, message);
       }
@@ -283,7 +284,7 @@ export class RequestLine {
     const replies = readReplies(received, message);
     let malformed = replies === undefined;
     for (const [index, flight] of message.flights.entries()) {
-      if (!this.#flights.has(flight)) continue;
+      if (!this.#flights.has(flight.key)) continue;
       const end = replies === undefined ? 'malformed' : flight.take(replies[index]);
       malformed ||= end === 'malformed';
       if (end === 'ended') this.#forget(flight);
@@ -308,7 +309,7 @@ export class RequestLine {
   #sweep(): void {
     const nowMs = performance.now();
     const connected = this.#link.isConnected();
-    for (const flight of this.#flights) {
+    for (const [, flight] of this.#flights) {
       const leftMs = flight.deadlineAtMs - nowMs;
       if (leftMs <= 0) {
         this.#end(flight, flight.attempts.atDeadline());
@@ -319,8 +320,8 @@ export class RequestLine {
         this.#enqueue(flight, nowMs);
       }
     }
-    for (const [token, message] of this.#messages) {
-      if (nowMs >= message.keepUntilMs) this.#messages.delete(token);
+    for (const [key, message] of this.#messages) {
+      if (nowMs >= message.keepUntilMs) this.#messages.take(key);
     }
     if (this.#flights.size === 0) {
       clearInterval(this.#sweeper);
@@ -334,7 +335,7 @@ export class RequestLine {
   }
 
   #forget(flight: Flight): void {
-    this.#flights.delete(flight);
+    this.#flights.take(flight.key);
     if (this.#flights.size === 0) this.#whenIdle?.();
   }
 }
