@@ -36,9 +36,11 @@ export function readPayload(data: Uint8Array): Payload | ErrorView {
 
 /** One element, checked against its schema; or what is wrong with it, field by field. */
 export function readElement<T>(schema: z.ZodType<T>, element: unknown): { value: T } | { error: ErrorView } {
-  const parsed = schema.safeParse(element, { error: wordsForIssue });
+  // Asked for words from the start, zod takes three times as long for every element that is right.
+  const parsed = schema.safeParse(element);
   if (parsed.success) return { value: parsed.data };
-  const fields = fieldErrorsOf(parsed.error);
+  const { error } = schema.safeParse(element, { error: wordsForIssue });
+  const fields = fieldErrorsOf(error ?? parsed.error);
   const named = fields.map(({ field, message }) => `${field} ${message}`).join('; ');
   return { error: { code: 'invalid_request', detail: `Not valid: ${named}.`, fields } };
 }
