@@ -1,5 +1,8 @@
-/** Far more than are ever under way at once. A key is its slot and how many came before it: below 2^53 for centuries. */
+/** Far more than are ever under way at once. */
 const MOST_SLOTS = 2 ** 20;
+
+/** A key is its slot and how many came before it, counted anew after so many: both fit into a number's 53 bits. */
+const MOST_COUNTED = 2 ** 33;
 
 interface Filled<Value> {
   readonly key: number;
@@ -7,7 +10,7 @@ interface Filled<Value> {
 }
 
 /**
- * Values that come and go by the thousand each second, by keys of their own that are never given twice.
+ * Values that come and go by the thousand each second, by keys of their own. None is given twice in eight billion.
  *
  * This is no Map or Set because of what V8 (11.3, in Node.js 20) does with theirs: after some additions it makes a new
  * table, to which the old one points. Once one of these tables has got into the part of the heap that is seldom
@@ -29,7 +32,7 @@ export class Slots<Value> {
     const slot = this.#free.pop() ?? this.#slots.length;
     if (slot === MOST_SLOTS) throw new RangeError(`there are ${MOST_SLOTS} values already`);
     const key = this.#given * MOST_SLOTS + slot;
-    this.#given += 1;
+    this.#given = (this.#given + 1) % MOST_COUNTED;
     this.#slots[slot] = { key, value };
     return key;
   }
