@@ -119,7 +119,15 @@ async function run(
   const { host, port, user, password } = stack.database;
   try {
     const running = promisify(execFile)(pgbench, [...args, databaseName], {
-      env: { ...process.env, PGHOST: host, PGPORT: String(port), PGUSER: user, PGPASSWORD: password },
+      env: {
+        ...process.env,
+        // What it says is read.
+        LC_ALL: 'C',
+        PGHOST: host,
+        PGPORT: String(port),
+        PGUSER: user,
+        PGPASSWORD: password,
+      },
     });
     if (running.child.stderr !== null) createInterface(running.child.stderr).on('line', onLine);
     return (await running).stdout;
