@@ -92,9 +92,11 @@ async function measurePeer(
     const report = readProgress(line);
     if (report !== undefined) reports.push({ ...report, cpu: cpuOf(bench.stack) });
   };
-  const numbers = ['-c', String(clients), '-j', String(threads), '-T', String(warmUpSeconds + seconds)];
+  const untilS = warmUpSeconds + seconds;
+  // A second more, since it may end before it says anything of its last one.
+  const numbers = ['-c', String(clients), '-j', String(threads), '-T', String(untilS + 1)];
   const output = await run(bench, pgbench, ['-M', 'prepared', '-P', '1', ...numbers, ...args], take);
-  const counted = reports.filter(({ atS }) => Math.round(atS) >= warmUpSeconds);
+  const counted = reports.filter(({ atS }) => Math.round(atS) >= warmUpSeconds && Math.round(atS) <= untilS);
   const [first, last] = [counted[0], counted.at(-1)];
   if (first === undefined || last === undefined || first === last)
     throw new Error(`pgbench did not say how far it was:\n${output}`);

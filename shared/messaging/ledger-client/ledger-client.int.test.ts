@@ -393,6 +393,23 @@ describe('the ledger client', () => {
     await expect(outcome).resolves.toMatchObject({ ok: true });
   });
 
+  test('what waited for the line leaves in the order in which it came, also after many others', async () => {
+    await ready();
+    ledger.answer = () => undefined;
+    const unanswered = client.send('add', add());
+    await until(() => ledger.commands.length === 1);
+    ledger.answer = applyAll;
+    await Promise.all(Array.from({ length: 20 }, () => client.send('add', add())));
+    await line.cut();
+    await until(() => client.missing().includes('nats: not connected'));
+    const commands = Array.from({ length: 20 }, () => add());
+    const outcomes = Promise.all(commands.map((command) => client.send('add', command)));
+    await line.open();
+    await Promise.all([outcomes, unanswered]);
+    const wanted: string[] = commands.map(({ id }) => id);
+    expect(ledger.commands.flatMap(({ id }) => (wanted.includes(id) ? [id] : []))).toEqual(wanted);
+  });
+
   test('deadlines are in the ledger’s time, also when its clock is far from ours', async () => {
     ledger.clockAheadMs = 600_000;
     await ready();

@@ -56,7 +56,7 @@ export interface Request<Answer> {
 }
 
 interface Flight {
-  /** In the line's flights; NaN until it is there. */
+  /** In the line's flights, greater than those of older ones; NaN until it is there. */
   key: number;
   readonly subject: string;
   readonly mostPerMessage: number;
@@ -309,6 +309,7 @@ export class RequestLine {
   #sweep(): void {
     const nowMs = performance.now();
     const connected = this.#link.isConnected();
+    const again: Flight[] = [];
     for (const [, flight] of this.#flights) {
       const leftMs = flight.deadlineAtMs - nowMs;
       if (leftMs <= 0) {
@@ -317,9 +318,11 @@ export class RequestLine {
         // A reply to a line that went down is lost; waiting for it would be waiting for nothing.
         if (nowMs >= flight.message.attemptEndsAtMs || !connected) flight.message = undefined;
       } else if (!flight.queued && nowMs >= flight.retryAtMs && leftMs >= LEAST_ATTEMPT_MS) {
-        this.#enqueue(flight, nowMs);
+        again.push(flight);
       }
     }
+    // Slots are in no order; the oldest goes first.
+    for (const flight of again.toSorted((left, right) => left.key - right.key)) this.#enqueue(flight, nowMs);
     for (const [key, message] of this.#messages) {
       if (nowMs >= message.keepUntilMs) this.#messages.take(key);
     }

@@ -10,16 +10,17 @@ interface Filled<Value> {
 }
 
 /**
- * Values that come and go by the thousand each second, by keys of their own. None is given twice in eight billion.
+ * Values that come and go by the thousand each second, by keys of their own, each greater than the one before. After
+ * eight billion they begin anew.
  *
  * This is no Map or Set because of what V8 (11.3, in Node.js 20) does with theirs: after some additions it makes a new
  * table, to which the old one points. Once one of these tables has got into the part of the heap that is seldom
- * collected, it keeps all later ones and what is in them from being collected with the short-lived objects, which made
- * these collections ten times as long.
+ * collected, it keeps all later ones and what is in them from being collected with the short-lived objects, and makes
+ * these collections many times as long: see docs/performance.md.
  */
 export class Slots<Value> {
   #slots: (Filled<Value> | undefined)[] = [];
-  readonly #free: number[] = [];
+  #free: number[] = [];
   #given = 0;
 
   /** How many values are there. */
@@ -48,6 +49,8 @@ export class Slots<Value> {
     if (filled?.key !== key) return undefined;
     this.#slots[slot] = undefined;
     this.#free.push(slot);
+    // After a burst nobody should look through its empty slots for ever.
+    if (this.size === 0) [this.#slots, this.#free] = [[], []];
     return filled.value;
   }
 

@@ -44,6 +44,8 @@ test('values may be taken and come while all are looked at', () => {
 
 test('what was taken does not live on among long-lived objects, also after a full collection', () => {
   setFlagsFromString('--expose-gc');
+  // As in the services, see run-service.ts.
+  setFlagsFromString('--no-allocation-site-pretenuring');
   const collect = runInNewContext('gc') as () => void;
   const slots = new Slots<{ readonly text: string; readonly numbers: number[] }>();
   const underWay: number[] = [];
