@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { messageOf } from '../deploy/local/error-text.ts';
 import { say } from '../deploy/local/progress.ts';
+import { splitLines } from '../deploy/local/split-lines.ts';
 import { askBooks } from './books.ts';
 import type { Cell } from './loads.ts';
 import { cpuOf, microsBetween, type Bench } from './measure.ts';
@@ -131,7 +131,7 @@ async function run(
         PGPASSWORD: password,
       },
     });
-    if (running.child.stderr !== null) createInterface(running.child.stderr).on('line', onLine);
+    if (running.child.stderr !== null) splitLines(running.child.stderr, onLine);
     return (await running).stdout;
   } catch (error) {
     throw new Error(`pgbench failed: ${messageOf(error)}`, { cause: error });

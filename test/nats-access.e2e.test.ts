@@ -33,11 +33,17 @@ afterEach(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
+/** Answers the file. */
+async function writeConfig(port: number, config: string): Promise<string> {
+  const file = join(folder, `${port}.conf`);
+  await writeFile(file, `listen: "127.0.0.1:${port}"\n${config}`);
+  return file;
+}
+
 /** A nats-server with that configuration; resolves with its port when it listens. */
 async function serve(config: string, wantedPort?: number): Promise<number> {
   const port = wantedPort ?? (await freePort());
-  const file = join(folder, `${port}.conf`);
-  await writeFile(file, `listen: "127.0.0.1:${port}"\n${config}`);
+  const file = await writeConfig(port, config);
   const lines: string[] = [];
   const server = await startChild({
     name: 'nats-server',
@@ -131,7 +137,7 @@ describe('credentials', () => {
       async () => {
         const { port, broker, lines, said } = await connected();
         const change = async (config: string) => {
-          await writeFile(join(folder, `${port}.conf`), `listen: "127.0.0.1:${port}"\n${config}`);
+          await writeConfig(port, config);
           process.kill(broker?.pid ?? 0, 'SIGHUP');
         };
         await change(others);

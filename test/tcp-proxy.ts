@@ -133,7 +133,7 @@ class Line {
   readonly #waiting: Record<Direction, Parcel[]> = { toServer: [], toClient: [] };
   /** Under way on a slow line, the oldest first. Timers that end in the same millisecond need not keep their order. */
   readonly #underWay: Record<Direction, Parcel[]> = { toServer: [], toClient: [] };
-  /** When the parcel before this one is passed on, so that none overtakes another. */
+  /** When the parcel before this one is passed on: one that comes when the line is quick again does not hurry it. */
   readonly #lastDueMs: Record<Direction, number> = { toServer: 0, toClient: 0 };
 
   constructor(client: Socket, server: Socket, weather: Weather, onNews: () => void) {
