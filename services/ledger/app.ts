@@ -18,13 +18,14 @@ import { runBatch } from './run-batch.ts';
 import { SettleDue } from './settle-due.ts';
 import { BookQueries } from './store/book-queries.ts';
 import { echoKnex, echoObserved, echoPool, echoTo } from './store/echo-statements.ts';
+import type { StatementObserver } from './store/flight.ts';
 import { prepareDatabase, type LedgerUser } from './store/prepare-database.ts';
 import { OutboxTable } from './store/outbox-table.ts';
 import { countHolds } from './store/count-holds.ts';
 import { DatabaseWatch } from './store/database-watch.ts';
 import { sweepRefusals } from './store/sweep-refusals.ts';
 import { sessionConfig, type DatabaseAddress } from './store/session.ts';
-import { WriteConnection, type StatementObserver } from './store/write-connection.ts';
+import { WriteConnection } from './store/write-connection.ts';
 import { countsOfKnex, countsOfPool, startGauges } from './gauges.ts';
 import {
   commandObserver,

@@ -1,4 +1,3 @@
-import type { QueryConfig } from 'pg';
 import type { CommandId } from '../../shared/contracts/primitives.ts';
 import { commandSubject, type CommandKind } from '../../shared/contracts/subjects.ts';
 import {
@@ -27,6 +26,7 @@ import {
 import type { Outcome } from './domain/execute-batch.ts';
 import type { Failure, WaitingCommand } from './run-batch.ts';
 import type { SettleDueAnswer, SettleTurn } from './settle-due.ts';
+import type { Statement } from './store/flight.ts';
 import type { PickedRow } from './store/statements/pick-due-holds.ts';
 
 /*
@@ -282,7 +282,7 @@ function secondsSince(began: number): number {
 
 /** A span for one statement, below the batch that is under way; undefined when nothing of it is sampled. */
 export function observeStatement(
-  { name = 'statement', text }: QueryConfig,
+  { name, text }: Statement,
   { span: batch }: WorkUnderWay,
 ): ((error?: unknown) => void) | undefined {
   if (batch === undefined) return undefined;

@@ -1,9 +1,9 @@
-import type { QueryConfig, QueryResult } from 'pg';
 import type { AccountId, HoldId } from '../../../shared/contracts/primitives.ts';
 import { commandKey, type Command } from '../domain/commands.ts';
 import type { BatchChanges, BatchState } from '../domain/execute-batch.ts';
 import type { OutboxMessage } from './outbox-message.ts';
 import { CommitUnknownError, faultKindOf } from './faults.ts';
+import type { Answer, Statement } from './flight.ts';
 import type { Micros } from '../domain/time.ts';
 import { claimSettling, type ClaimRow } from './statements/claim-settling.ts';
 import { accountOf, lockAccounts, type AccountRow } from './statements/lock-accounts.ts';
@@ -14,9 +14,9 @@ import { holdOf, readHolds, type HoldRow } from './statements/read-holds.ts';
 import { writeChanges, type OutboxRow } from './statements/write-changes.ts';
 import type { Session, WriteConnection } from './write-connection.ts';
 
-const begin: QueryConfig = { name: 'begin', text: 'BEGIN ISOLATION LEVEL READ COMMITTED' };
-const commit: QueryConfig = { name: 'commit', text: 'COMMIT' };
-const rollback: QueryConfig = { name: 'rollback', text: 'ROLLBACK' };
+const begin: Statement = { name: 'begin', text: 'BEGIN ISOLATION LEVEL READ COMMITTED' };
+const commit: Statement = { name: 'commit', text: 'COMMIT' };
+const rollback: Statement = { name: 'rollback', text: 'ROLLBACK' };
 
 /** A batch's transaction once its accounts are locked and its state is loaded. */
 export interface BatchTransaction {
@@ -127,7 +127,7 @@ function accountsOf(commands: readonly Command[]): AccountId[] {
   return [...new Set(commands.map((command) => command.accountId))];
 }
 
-function loadStatements(commands: readonly Command[], accountIds: readonly AccountId[]): QueryConfig[] {
+function loadStatements(commands: readonly Command[], accountIds: readonly AccountId[]): Statement[] {
   const named = commands.filter((command) => command.kind === 'settle');
   // Whether a hold was settled before it says itself: its entry and its status are written together.
   const repeatable = commands.filter((command) => command.kind !== 'settle');
@@ -148,7 +148,7 @@ function loadStatements(commands: readonly Command[], accountIds: readonly Accou
   ];
 }
 
-function stateOf([accounts, lookedUp, holds]: readonly QueryResult[]): BatchState {
+function stateOf([accounts, lookedUp, holds]: readonly Answer[]): BatchState {
   const found = lookedUp?.rows[0] as LookUpRow | undefined;
   if (accounts === undefined || found === undefined) throw new Error('the look-up gave no row');
   const accountRows = accounts.rows as AccountRow[];
@@ -162,7 +162,7 @@ function stateOf([accounts, lookedUp, holds]: readonly QueryResult[]): BatchStat
   };
 }
 
-async function save(session: Session, write: QueryConfig): Promise<OutboxRow[]> {
+async function save(session: Session, write: Statement): Promise<OutboxRow[]> {
   try {
     const [written, committed] = await session.flight([write, commit]);
     // A COMMIT of an aborted transaction is answered with ROLLBACK, not with an error.

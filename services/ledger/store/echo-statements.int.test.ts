@@ -85,9 +85,9 @@ test('the writing connection’s statements are echoed without their values, and
     );
     const session = await connection.session();
     await session.flight([
-      { text: 'BEGIN' },
-      { text: 'SELECT $1::text', values: [SECRET] },
-      { text: 'COMMIT' },
+      { name: 'begin', text: 'BEGIN' },
+      { name: 'say', text: 'SELECT $1::text', values: [SECRET] },
+      { name: 'commit', text: 'COMMIT' },
     ]);
     await connection.close();
   });

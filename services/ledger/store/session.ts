@@ -37,6 +37,8 @@ const sessionSettings = {
   enable_seqscan: 'off',
   enable_hashjoin: 'off',
   enable_mergejoin: 'off',
+  // Each row is looked at once: remembering what was found costs more than looking.
+  enable_memoize: 'off',
 } as const;
 
 /** Longer than any lock wait or commit should take: past it the line counts as dead. */
@@ -94,6 +96,12 @@ const typeParsers = new TypeOverrides();
 typeParsers.setTypeParser(types.builtins.INT8, BigInt);
 typeParsers.setTypeParser(types.builtins.TIMESTAMPTZ, parseTimestamp);
 typeParsers.setTypeParser(types.builtins.JSON, (text) => text);
+
+/** What reads a value of a type, by its object id, out of its text. */
+export function parserOf(type: number): (text: string) => unknown {
+  // `@types/pg` declares it as a function of the number.
+  return typeParsers.getTypeParser(type) as unknown as (text: string) => unknown;
+}
 
 /** `2026-01-31 12:00:00.123456+00`, as Postgres writes a timestamptz with DateStyle ISO and TimeZone UTC. */
 export function parseTimestamp(text: string): Micros {

@@ -1,10 +1,8 @@
-import { Client, DatabaseError, type QueryConfig, type QueryResult } from 'pg';
+import { Client, DatabaseError } from 'pg';
 import type { Logger } from 'pino';
 import { ConnectionLostError } from './faults.ts';
+import { Flight, type Answer, type Prepared, type Statement, type StatementObserver } from './flight.ts';
 import { sessionConfig, type DatabaseAddress } from './session.ts';
-
-/** Told of every statement that is sent; what it returns is called when the answer is there. */
-export type StatementObserver = (statement: QueryConfig) => ((error?: unknown) => void) | undefined;
 
 /** The ledger's one writing connection: batches follow one another on its session, which is made anew when it is lost. */
 export class WriteConnection {
@@ -12,7 +10,7 @@ export class WriteConnection {
   readonly #logger: Logger;
   readonly #observe: StatementObserver;
   readonly #onReconnect: () => void;
-  #client: Client | undefined;
+  #session: Session | undefined;
   #hasConnected = false;
 
   constructor(
@@ -33,29 +31,29 @@ export class WriteConnection {
    * @throws ConnectionLostError when none can be made.
    */
   async session(): Promise<Session> {
-    const client = this.#client ?? (await this.#connect());
-    return new Session(client, this.#observe);
+    return this.#session ?? (await this.#connect());
   }
 
   /** Drops the session, whatever state it is in. The next batch makes a new one. */
   discard(): void {
-    const client = this.#client;
-    this.#client = undefined;
+    const session = this.#session;
+    this.#session = undefined;
     // Politeness is for sessions that answer. This one may be frozen; the server rolls back when the line closes.
-    client?.connection.stream.destroy();
+    session?.destroy();
   }
 
   async close(): Promise<void> {
-    const client = this.#client;
-    this.#client = undefined;
-    await client?.end();
+    const session = this.#session;
+    this.#session = undefined;
+    await session?.end();
   }
 
-  async #connect(): Promise<Client> {
-    const client = new Client({ ...sessionConfig(this.#address), pipeline: true });
+  async #connect(): Promise<Session> {
+    const client = new Client(sessionConfig(this.#address));
+    const session = new Session(client, this.#observe);
     client.on('error', (error) => {
-      if (this.#client !== client) return;
-      this.#client = undefined;
+      if (this.#session !== session) return;
+      this.#session = undefined;
       this.#logger.warn(
         { error: error.message },
         'the connection to Postgres was lost; the next batch makes a new one',
@@ -64,13 +62,13 @@ export class WriteConnection {
     try {
       await client.connect();
     } catch (error) {
-      client.connection.stream.destroy();
+      session.destroy();
       throw connectionLost(error);
     }
-    this.#client = client;
+    this.#session = session;
     if (this.#hasConnected) this.#onReconnect();
     this.#hasConnected = true;
-    return client;
+    return session;
   }
 }
 
@@ -82,6 +80,7 @@ export class WriteConnection {
 export class Session {
   readonly #client: Client;
   readonly #observe: StatementObserver;
+  readonly #prepared: Prepared = new Map();
 
   constructor(client: Client, observe: StatementObserver) {
     this.#client = client;
@@ -89,38 +88,35 @@ export class Session {
   }
 
   /**
-   * Sends statements in one flight, without waiting for one answer before the next is sent.
+   * Sends statements in one flight, without waiting for one answer before the next is sent. One flight at a time.
    *
-   * @throws ConnectionLostError, or the first statement's own error; the session may then be in an aborted
-   *   transaction: discard it or roll back.
+   * @returns one answer per statement.
+   * @throws ConnectionLostError, or the error of the first statement that failed, after which none was done; the session
+   *   may then be in an aborted transaction: discard it or roll back.
    */
-  async flight(statements: readonly QueryConfig[]): Promise<QueryResult[]> {
-    const { stream } = this.#client.connection;
-    // One write for all of them: each costs a system call here, and wakes the server.
-    stream.cork();
-    const answered = Promise.allSettled(
-      statements.map(async (statement) => {
-        const ended = this.#observe(statement);
-        try {
-          const answer = await this.#client.query(statement);
-          ended?.();
-          return answer;
-        } catch (error) {
-          ended?.(error);
-          throw error;
-        }
-      }),
-    );
-    stream.uncork();
-    return (await answered).map((answer) => {
-      if (answer.status === 'fulfilled') return answer.value;
-      throw asFault(answer.reason);
+  async flight(statements: readonly Statement[]): Promise<Answer[]> {
+    const flight = await new Promise<Flight>((resolve, reject) => {
+      const sent: Flight = new Flight(statements, this.#prepared, this.#observe, (error) => {
+        if (error === null) resolve(sent);
+        else reject(asFault(error));
+      });
+      this.#client.query(sent);
     });
+    return flight.answers();
+  }
+
+  /** Ends it without a word to the server. */
+  destroy(): void {
+    this.#client.connection.stream.destroy();
+  }
+
+  async end(): Promise<void> {
+    await this.#client.end();
   }
 }
 
 /** What the server says is its own error; all else that a query ends with means that nobody is there. */
-function asFault(reason: unknown): Error {
+function asFault(reason: Error): Error {
   return reason instanceof DatabaseError ? reason : connectionLost(reason);
 }
 

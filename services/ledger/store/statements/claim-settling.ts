@@ -1,5 +1,5 @@
-import type { QueryConfig } from 'pg';
 import type { Micros } from '../../domain/time.ts';
+import type { Statement } from '../flight.ts';
 
 export interface ClaimRow {
   claimed: boolean;
@@ -10,13 +10,13 @@ export interface ClaimRow {
  * Any pair of numbers will do, as long as nobody else on this database uses it. A pair, because the locks of absent
  * accounts are single numbers that callers choose.
  */
-const settlingLock = [1_214_803_204, 1] as const;
+const settlingLock = ['1214803204', '1'] as const;
 
 /**
  * Claims the right to settle until the transaction ends, and reads the clock. One ledger settles at a time: two would
  * pick the same holds and one of them would do all its work for nothing.
  */
-export function claimSettling(): QueryConfig {
+export function claimSettling(): Statement {
   return {
     name: 'claim-settling',
     text: 'SELECT pg_try_advisory_xact_lock($1::integer, $2::integer) AS claimed, clock_timestamp() AS now',

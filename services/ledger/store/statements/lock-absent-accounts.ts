@@ -1,5 +1,5 @@
-import type { QueryConfig } from 'pg';
 import type { AccountId } from '../../../../shared/contracts/primitives.ts';
+import type { Statement } from '../flight.ts';
 import { bigint } from './array-types.ts';
 
 /**
@@ -9,7 +9,7 @@ import { bigint } from './array-types.ts';
  * Taken before any row lock and in one order, so that nobody waits in a circle. Two ids may share a lock; then one
  * waits for the other without need.
  */
-export function lockAbsentAccounts(ids: readonly AccountId[]): QueryConfig {
+export function lockAbsentAccounts(ids: readonly AccountId[]): Statement {
   const keys = [...new Set(ids.map(lockKeyOf))].toSorted((left, right) => (left < right ? -1 : 1));
   return {
     name: 'lock-absent-accounts',

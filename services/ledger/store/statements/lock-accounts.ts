@@ -1,9 +1,9 @@
-import type { QueryConfig } from 'pg';
 import type { AccountStatus } from '../../../../shared/contracts/outcomes.ts';
 import type { AccountId } from '../../../../shared/contracts/primitives.ts';
 import { money } from '../../../../shared/money/money.ts';
 import type { Account } from '../../domain/account.ts';
 import type { Micros } from '../../domain/time.ts';
+import type { Statement } from '../flight.ts';
 import { uuid } from './array-types.ts';
 
 export interface AccountRow {
@@ -28,7 +28,7 @@ export const accountColumns =
  * Locks the accounts of a batch and reads them. In id order, so that two batches that share accounts wait for each
  * other instead of dead-locking. After a wait, READ COMMITTED gives the row as the lock's previous owner left it.
  */
-export function lockAccounts(ids: readonly AccountId[]): QueryConfig {
+export function lockAccounts(ids: readonly AccountId[]): Statement {
   return {
     name: 'lock-accounts',
     text: `

@@ -1,10 +1,10 @@
-import type { QueryConfig } from 'pg';
 import type { EntryKind } from '../../../../shared/contracts/outcomes.ts';
 import type { AccountId, CommandId, HoldId } from '../../../../shared/contracts/primitives.ts';
 import { money } from '../../../../shared/money/money.ts';
 import type { Entry } from '../../domain/entry.ts';
 import type { KeptRefusal, Refusal } from '../../domain/refusals.ts';
 import type { Micros } from '../../domain/time.ts';
+import type { Statement } from '../flight.ts';
 import { uuid } from './array-types.ts';
 
 /** The one row of the look-up. The lists are null when empty, which they nearly always are. */
@@ -25,7 +25,7 @@ export interface LookUpRow {
  * (walk the whole table, compare each row with what is asked) on a table that had a handful of rows when it was last
  * analysed, and the session keeps that plan while the table grows: at 100,000 rows a look-up then took 10 seconds.
  */
-export function lookUp(accountIds: readonly AccountId[], commandIds: readonly CommandId[]): QueryConfig {
+export function lookUp(accountIds: readonly AccountId[], commandIds: readonly CommandId[]): Statement {
   return {
     name: 'look-up',
     text: `
@@ -33,13 +33,13 @@ export function lookUp(accountIds: readonly AccountId[], commandIds: readonly Co
         (SELECT json_agg(json_build_array(e.account_id, e.seq, e.command_id, e.kind, e.amount::text, e.balance::text,
                   e.held::text, e.overdraft_limit::text, e.hold_id, (extract(epoch FROM e.at) * 1000000)::bigint,
                   encode(e.fingerprint, 'hex'), e.details::text, e.format_version, encode(e.hash, 'hex')))
-           FROM unnest($1::uuid[], $2::uuid[]) AS asked (account_id, command_id), LATERAL (
-             SELECT * FROM entries WHERE (account_id, command_id) = (asked.account_id, asked.command_id) OFFSET 0
+           FROM generate_subscripts($1::uuid[], 1) AS i, LATERAL (
+             SELECT * FROM entries WHERE (account_id, command_id) = (($1::uuid[])[i], ($2::uuid[])[i]) OFFSET 0
            ) AS e) AS applied,
         (SELECT json_agg(json_build_array(r.account_id, r.command_id, encode(r.fingerprint, 'hex'), r.detail,
                   (extract(epoch FROM r.at) * 1000000)::bigint))
-           FROM unnest($1::uuid[], $2::uuid[]) AS asked (account_id, command_id), LATERAL (
-             SELECT * FROM refusals WHERE (account_id, command_id) = (asked.account_id, asked.command_id) OFFSET 0
+           FROM generate_subscripts($1::uuid[], 1) AS i, LATERAL (
+             SELECT * FROM refusals WHERE (account_id, command_id) = (($1::uuid[])[i], ($2::uuid[])[i]) OFFSET 0
            ) AS r) AS refused`,
     values: [uuid.parameter(accountIds), uuid.parameter(commandIds)],
   };

@@ -1,6 +1,7 @@
-import type { QueryConfig } from 'pg';
 import type { AccountId, HoldId } from '../../../../shared/contracts/primitives.ts';
 import { formatMicros, type Micros } from '../../domain/time.ts';
+import type { Statement } from '../flight.ts';
+import { uuid } from './array-types.ts';
 
 export interface PickedRow {
   account_id: AccountId;
@@ -26,7 +27,7 @@ export interface DueRange {
  * the entries of holds that are settled but not yet vacuumed away. The clock is asked in a sub-select, once: a volatile
  * function can't bound an index scan, and without that bound it walks over every hold that is not due yet.
  */
-export function pickDueHolds({ from, until, limit, except }: DueRange): QueryConfig {
+export function pickDueHolds({ from, until, limit, except }: DueRange): Statement {
   return {
     name: 'pick-due-holds',
     text: `
@@ -39,8 +40,8 @@ export function pickDueHolds({ from, until, limit, except }: DueRange): QueryCon
     values: [
       from === null ? null : formatMicros(from),
       until === null ? null : formatMicros(until),
-      limit,
-      except,
+      String(limit),
+      uuid.parameter(except),
     ],
   };
 }

@@ -1,9 +1,9 @@
-import type { QueryConfig } from 'pg';
 import type { DueAction, HoldStatus } from '../../../../shared/contracts/outcomes.ts';
 import type { AccountId, CommandId, HoldId } from '../../../../shared/contracts/primitives.ts';
 import { money } from '../../../../shared/money/money.ts';
 import type { Hold } from '../../domain/hold.ts';
 import type { Micros } from '../../domain/time.ts';
+import type { Statement } from '../flight.ts';
 import { uuid } from './array-types.ts';
 
 export interface HoldRow {
@@ -25,13 +25,13 @@ export const holdColumns =
 /**
  * Reads holds whose accounts are locked: what they are now stays so until the batch ends. Each by its key, see `lookUp`.
  */
-export function readHolds(accountIds: readonly AccountId[], holdIds: readonly HoldId[]): QueryConfig {
+export function readHolds(accountIds: readonly AccountId[], holdIds: readonly HoldId[]): Statement {
   return {
     name: 'read-holds',
     text: `
       SELECT ${holdColumns}
-      FROM unnest($1::uuid[], $2::uuid[]) AS asked (of_account, hold_id), LATERAL (
-        SELECT * FROM holds WHERE (account_id, id) = (asked.of_account, asked.hold_id) OFFSET 0
+      FROM generate_subscripts($1::uuid[], 1) AS i, LATERAL (
+        SELECT * FROM holds WHERE (account_id, id) = (($1::uuid[])[i], ($2::uuid[])[i]) OFFSET 0
       ) AS found`,
     values: [uuid.parameter(accountIds), uuid.parameter(holdIds)],
   };

@@ -1,9 +1,9 @@
-import type { QueryConfig } from 'pg';
 import type { Account } from '../../domain/account.ts';
 import type { Entry } from '../../domain/entry.ts';
 import type { BatchChanges } from '../../domain/execute-batch.ts';
 import type { Hold } from '../../domain/hold.ts';
 import type { KeptRefusal } from '../../domain/refusals.ts';
+import type { Statement } from '../flight.ts';
 import {
   bigint,
   bytea,
@@ -134,7 +134,7 @@ interface Part {
 
 interface FilledPart {
   readonly part: Part;
-  readonly values: readonly unknown[];
+  readonly values: readonly (Buffer | string)[];
 }
 
 /** Fills a part with rows. Without rows there is none: it would take the server as long as some rows do. */
@@ -149,8 +149,9 @@ function insert<Row>(name: string, table: string, columns: Columns<Row>): Fill<R
 }
 
 function insertSql<Row>(table: string, columns: Columns<Row>, next: Next): string {
-  const names = namesOf(columns);
-  return `INSERT INTO ${table} (${names}) SELECT ${names} FROM ${rowsOf(columns, next)}`;
+  const { rows, valueOf } = rowsOf(columns, next);
+  const names = Object.keys(columns);
+  return `INSERT INTO ${table} (${names.join(', ')}) SELECT ${names.map(valueOf).join(', ')} FROM ${rows}`;
 }
 
 /**
@@ -159,11 +160,14 @@ function insertSql<Row>(table: string, columns: Columns<Row>, next: Next): strin
  */
 function update<Row>(name: string, table: string, columns: Columns<Row>, keys: readonly string[]): Fill<Row> {
   const changed = Object.keys(columns).filter((each) => !keys.includes(each));
-  const changes = changed.map((each) => `${each} = new.${each}`).join(', ');
-  const isKey = keys.map((key) => `${table}.${key} = new.${key}`).join(' AND ');
-  const sql = (next: Next) => `UPDATE ${table} SET ${changes}
-      FROM ${rowsOf(columns, next)}, LATERAL (SELECT ctid FROM ${table} WHERE ${isKey} OFFSET 0) AS found
+  const sql = (next: Next): string => {
+    const { rows, valueOf } = rowsOf(columns, next);
+    const changes = changed.map((each) => `${each} = ${valueOf(each)}`).join(', ');
+    const isKey = keys.map((key) => `${key} = ${valueOf(key)}`).join(' AND ');
+    return `UPDATE ${table} SET ${changes}
+      FROM ${rows}, LATERAL (SELECT ctid FROM ${table} WHERE ${isKey} OFFSET 0) AS found
       WHERE ${table}.ctid = found.ctid`;
+  };
   return fillOf(columns, { name, sql });
 }
 
@@ -182,7 +186,7 @@ export function writeChanges(
   changes: BatchChanges,
   messages: readonly OutboxMessage[],
   sentOutboxIds: readonly bigint[],
-): QueryConfig {
+): Statement {
   const filled = [
     ...openAccounts(changes.openedAccounts),
     ...changeAccounts(changes.changedAccounts),
@@ -221,16 +225,23 @@ function textOf(name: string, parts: readonly Part[]): string {
   return made;
 }
 
-function namesOf<Row>(columns: Columns<Row>): string {
-  return Object.keys(columns).join(', ');
+/**
+ * The rows as numbers `i`, and each column's value in such a row: `($2::text[])[i]`, with the parameters that come next.
+ *
+ * `unnest` of a dozen arrays would keep each of them in a store of its own, before the first row is written.
+ */
+function rowsOf<Row>(
+  columns: Columns<Row>,
+  next: Next,
+): { rows: string; valueOf: (column: string) => string } {
+  const arrays = new Map(Object.entries(columns).map(([name, { type }]) => [name, next(type)]));
+  const [first] = arrays.values();
+  return {
+    rows: `generate_subscripts(${first}, 1) AS i`,
+    valueOf: (name) => `(${arrays.get(name)})[i]`,
+  };
 }
 
-/** `unnest($1::uuid[], $2::text[]) AS new (id, name)`, with the numbers that come next. */
-function rowsOf<Row>(columns: Columns<Row>, next: Next): string {
-  const arrays = Object.values(columns).map(({ type }) => next(type));
-  return `unnest(${arrays.join(', ')}) AS new (${namesOf(columns)})`;
-}
-
-function valuesOf<Row>(columns: Columns<Row>, rows: readonly Row[]): unknown[] {
+function valuesOf<Row>(columns: Columns<Row>, rows: readonly Row[]): (Buffer | string)[] {
   return Object.values(columns).map(({ parameter }) => parameter(rows));
 }

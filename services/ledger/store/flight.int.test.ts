@@ -1,0 +1,96 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database.ts';
+import { createLogger } from '../../../shared/telemetry/logger.ts';
+import { ConnectionLostError } from './faults.ts';
+import type { Statement } from './flight.ts';
+import { WriteConnection, type Session } from './write-connection.ts';
+
+let database: TestDatabase;
+let connection: WriteConnection;
+let session: Session;
+let ends: unknown[];
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(() => database.drop());
+beforeEach(async () => {
+  ends = [];
+  const { host, port, user, password, database: name } = database.connection;
+  const logger = createLogger('test', 'silent');
+  connection = new WriteConnection({ host, port, user, password, name }, logger, () => (error) => {
+    ends.push(error);
+  });
+  session = await connection.session();
+});
+afterEach(() => connection.close());
+
+function add(left: string, right: string | null): Statement {
+  return { name: 'add', text: 'SELECT $1::bigint + $2::bigint AS sum', values: [left, right] };
+}
+
+function divide(by: string): Statement {
+  return { name: 'divide', text: 'SELECT 12 / $1::integer AS quotient', values: [by] };
+}
+
+const begin: Statement = { name: 'begin', text: 'BEGIN' };
+
+test('each statement gets its own answer, the first time and later', async () => {
+  for (const first of ['1', '10']) {
+    const answers = await session.flight([
+      add(first, '2'),
+      { name: 'none', text: 'SELECT WHERE false' },
+      add(first, null),
+    ]);
+    expect(answers).toEqual([
+      { command: 'SELECT', rows: [{ sum: BigInt(first) + 2n }] },
+      { command: 'SELECT', rows: [] },
+      { command: 'SELECT', rows: [{ sum: null }] },
+    ]);
+  }
+  expect(ends).toEqual(Array.from({ length: 6 }, () => undefined));
+});
+
+test('after the first that fails, none is done', async () => {
+  await session.flight([{ name: 'make', text: 'CREATE TEMPORARY TABLE marks (mark text)' }]);
+  const mark: Statement = { name: 'mark', text: 'INSERT INTO marks VALUES ($1)', values: ['here'] };
+  await expect(session.flight([add('1', '1'), divide('0'), mark])).rejects.toMatchObject({ code: '22012' });
+  expect(ends.slice(1)).toEqual([
+    undefined,
+    expect.objectContaining({ code: '22012' }),
+    expect.objectContaining({ code: '22012' }),
+  ]);
+  const [marks] = await session.flight([{ name: 'marks', text: 'SELECT mark FROM marks' }]);
+  expect(marks?.rows).toEqual([]);
+});
+
+test('a transaction that failed stays so until it is rolled back', async () => {
+  await expect(session.flight([begin, divide('0'), add('1', '1')])).rejects.toMatchObject({ code: '22012' });
+  await expect(session.flight([add('1', '1')])).rejects.toMatchObject({ code: '25P02' });
+  const [rolledBack, sum] = await session.flight([{ name: 'rollback', text: 'ROLLBACK' }, add('1', '1')]);
+  expect(rolledBack?.command).toBe('ROLLBACK');
+  expect(sum?.rows).toEqual([{ sum: 2n }]);
+});
+
+test('a statement that failed when it was first used, or before it could be, may be used again', async () => {
+  await expect(session.flight([divide('0'), add('1', '1')])).rejects.toMatchObject({ code: '22012' });
+  const [quotient, sum] = await session.flight([divide('4'), add('1', '1')]);
+  expect(quotient?.rows).toEqual([{ quotient: 3 }]);
+  expect(sum?.rows).toEqual([{ sum: 2n }]);
+});
+
+test('one that is not SQL is refused by its own error', async () => {
+  await expect(session.flight([{ name: 'nonsense', text: 'SELEC 1' }])).rejects.toMatchObject({
+    code: '42601',
+  });
+  await expect(session.flight([add('1', '1')])).resolves.toHaveLength(1);
+});
+
+test('a session that is lost fails its flight, and the next', async () => {
+  const flight = session.flight([add('1', '1'), { name: 'sleep', text: 'SELECT pg_sleep(60)' }]);
+  session.destroy();
+  await expect(flight).rejects.toBeInstanceOf(ConnectionLostError);
+  await expect(session.flight([add('1', '1')])).rejects.toBeInstanceOf(ConnectionLostError);
+  session = await connection.session();
+  await expect(session.flight([add('1', '1')])).resolves.toHaveLength(1);
+});

@@ -1,0 +1,132 @@
+import type { Connection, FieldDef, Submittable } from 'pg';
+import { parserOf } from './session.ts';
+
+/** A statement that a session parses and plans once, under its name, and then only fills in. */
+export interface Statement {
+  readonly name: string;
+  readonly text: string;
+  /** A Buffer is the value's binary form. */
+  readonly values?: (Buffer | string | null)[];
+}
+
+/** What the server said to a statement. */
+export interface Answer {
+  readonly rows: unknown[];
+  /** What was done: `SELECT`, `COMMIT`. */
+  readonly command: string;
+}
+
+/** Told of every statement that is sent; what it returns is called when the answer is there. */
+export type StatementObserver = (statement: Statement) => ((error?: unknown) => void) | undefined;
+
+interface Column {
+  readonly name: string;
+  readonly parse: (text: string) => unknown;
+}
+
+/** The columns of each statement that a session has prepared. They don't change while it lasts. */
+export type Prepared = Map<string, readonly Column[]>;
+
+/** As it came: it is read where an error of ours can be caught. */
+interface RawAnswer {
+  readonly columns: readonly Column[];
+  readonly rows: readonly (readonly (string | null)[])[];
+  readonly command: string;
+}
+
+/**
+ * Statements that are sent together and answered together: one Sync for all of them, so that the server wakes us once;
+ * and a description of the columns only for those that the session doesn't know yet. `pg` alone would send both for each.
+ * After the first that fails, the server skips the others.
+ *
+ * The protocol: https://www.postgresql.org/docs/18/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
+ */
+export class Flight implements Submittable {
+  /** `pg` puts its own around it, for its time-out. */
+  callback: (error: Error | null) => void;
+  readonly #statements: readonly Statement[];
+  readonly #prepared: Prepared;
+  readonly #observe: StatementObserver;
+  readonly #answers: RawAnswer[] = [];
+  #ends: readonly (((error?: unknown) => void) | undefined)[] = [];
+  /** The columns and rows of the statement that is being answered. */
+  #columns: readonly Column[] | undefined;
+  #rows: (readonly (string | null)[])[] = [];
+
+  /** `callback` is told once, when all is answered or with the first error. */
+  constructor(
+    statements: readonly Statement[],
+    prepared: Prepared,
+    observe: StatementObserver,
+    callback: (error: Error | null) => void,
+  ) {
+    this.#statements = statements;
+    this.#prepared = prepared;
+    this.#observe = observe;
+    this.callback = callback;
+  }
+
+  /** One per statement, in order, once the callback was told of no error. */
+  answers(): Answer[] {
+    return this.#answers.map(({ columns, rows, command }) => ({
+      command,
+      rows: rows.map((values) => rowOf(columns, values)),
+    }));
+  }
+
+  submit(connection: Connection): void {
+    this.#ends = this.#statements.map((statement) => this.#observe(statement));
+    // One write for all of them: each costs a system call here, and wakes the server.
+    connection.stream.cork();
+    for (const { name, text, values = [] } of this.#statements) {
+      const isPrepared = this.#prepared.has(name);
+      if (!isPrepared) {
+        // A flight that failed may have left it behind.
+        connection.close({ type: 'S', name }, true);
+        connection.parse({ name, text, types: [] }, true);
+      }
+      connection.bind({ statement: name, values }, true);
+      if (!isPrepared) connection.describe({ type: 'P' }, true);
+      connection.execute(null, true);
+    }
+    connection.sync();
+    connection.stream.uncork();
+  }
+
+  handleRowDescription({ fields }: { fields: readonly FieldDef[] }): void {
+    this.#columns = fields.map(({ name, dataTypeID }) => ({ name, parse: parserOf(dataTypeID) }));
+  }
+
+  handleDataRow({ fields }: { fields: readonly (string | null)[] }): void {
+    this.#rows.push(fields);
+  }
+
+  handleCommandComplete({ text }: { text: string }): void {
+    const index = this.#answers.length;
+    const name = this.#statements[index]?.name ?? '';
+    const columns = this.#columns ?? this.#prepared.get(name) ?? [];
+    this.#prepared.set(name, columns);
+    this.#answers.push({ columns, rows: this.#rows, command: text.split(' ', 1)[0] ?? '' });
+    this.#columns = undefined;
+    this.#rows = [];
+    this.#ends[index]?.();
+  }
+
+  handleError(error: Error): void {
+    for (const end of this.#ends.slice(this.#answers.length)) end?.(error);
+    this.callback(error);
+  }
+
+  handleReadyForQuery(): void {
+    this.callback(null);
+  }
+}
+
+function rowOf(columns: readonly Column[], values: readonly (string | null)[]): Record<string, unknown> {
+  const row: Record<string, unknown> = {};
+  columns.forEach(({ name, parse }, index) => {
+    const value = values[index] ?? null;
+    row[name] = value === null ? null : parse(value);
+  });
+  return row;
+}
