@@ -132,8 +132,8 @@ export class Outbox {
   #startPublishing(id: bigint, message: OutboxMessage, batch?: Span): void {
     if (this.#inFlight.size >= maxInFlight) return;
     this.#inFlight.add(id);
-    // Nobody waits for it. The next batch's first statements go before.
-    setImmediate(() => void this.#publish(id, message, batch));
+    // Nobody waits for it: the next batch's first statements and, one turn later, this one's answers go before.
+    setImmediate(() => setImmediate(() => void this.#publish(id, message, batch)));
   }
 
   async #publish(id: bigint, message: OutboxMessage, batch?: Span): Promise<boolean> {
