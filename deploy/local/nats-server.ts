@@ -1,4 +1,5 @@
 import { mkdir, realpath, rename, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startChild, type ChildHandle } from './child-process.ts';
@@ -105,6 +106,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
     command: options.binary,
     args: ['--config', configFile],
     cwd: folder,
+    env: { GOMAXPROCS: processors(), ...process.env },
     onLine: (line) => {
       lastLines.push(line);
       if (lastLines.length > KEPT_LINES) lastLines.shift();
@@ -127,4 +129,12 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
     throw serverFailure('nats-server', lastLines, REASONS);
   }
   return { host: HOST, port, url, passwords, process: child };
+}
+
+/**
+ * How many processors it may use at once: half of them, since it shares them with all the others. With both of two it
+ * took half as much again for each command, most of it for threads that look for work.
+ */
+function processors(): string {
+  return String(Math.max(1, Math.floor(availableParallelism() / 2)));
 }
