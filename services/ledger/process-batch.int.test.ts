@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { JetStreamClient } from '@nats-io/jetstream';
 import { hash, randomUUID } from 'node:crypto';
-import { Client, Pool, type QueryConfig } from 'pg';
+import { Client, Pool } from 'pg';
 import { createLogger } from '../../shared/telemetry/logger.ts';
 import { createMetrics } from '../../shared/telemetry/metrics.ts';
 import type { AccountId, CommandId, HoldId } from '../../shared/contracts/primitives.ts';
@@ -16,6 +16,7 @@ import { Outbox } from './outbox/outbox.ts';
 import { processBatch, type Books } from './process-batch.ts';
 import { runBatch, type Failure } from './run-batch.ts';
 import { SettleDue, type SettleDueAnswer } from './settle-due.ts';
+import type { Statement } from './store/flight.ts';
 import { ledgerRoleOf } from './store/ledger-role.ts';
 import { migrate } from './store/migrate.ts';
 import { OutboxTable } from './store/outbox-table.ts';
@@ -832,7 +833,7 @@ describe('plans made on analysed tables of a few rows', () => {
     refusals: [],
   };
 
-  test.each<[string, QueryConfig, number]>([
+  test.each<[string, Statement, number]>([
     ['look-up', lookUp([accountId], [randomUUID() as CommandId]), 2],
     ['read-holds', readHolds([accountId], [holdId]), 1],
     ['write-changes', writeChanges(updates, [], []), 2],

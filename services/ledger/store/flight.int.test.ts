@@ -1,8 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { eventually } from '../../../test/support/http.ts';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database.ts';
 import { createLogger } from '../../../shared/telemetry/logger.ts';
 import { ConnectionLostError } from './faults.ts';
-import type { Statement } from './flight.ts';
+import { Flight, type Statement } from './flight.ts';
 import { WriteConnection, type Session } from './write-connection.ts';
 
 let database: TestDatabase;
@@ -91,6 +92,30 @@ test('a session that is lost fails its flight, and the next', async () => {
   session.destroy();
   await expect(flight).rejects.toBeInstanceOf(ConnectionLostError);
   await expect(session.flight([add('1', '1')])).rejects.toBeInstanceOf(ConnectionLostError);
+  expect(ends).toHaveLength(3);
   session = await connection.session();
   await expect(session.flight([add('1', '1')])).resolves.toHaveLength(1);
+});
+
+test('a statement that somebody observes is answered by itself, not with the whole flight', async () => {
+  const { host, port, user, password, database: name } = database.connection;
+  const other = new WriteConnection({ host, port, user, password, name }, createLogger('test', 'silent'));
+  const blocker = await other.session();
+  await blocker.flight([{ name: 'lock', text: 'SELECT pg_advisory_lock(1)' }]);
+  const flight = session.flight([add('1', '1'), { name: 'wait', text: 'SELECT pg_advisory_lock(1)' }]);
+  await eventually(async () => (ends.length > 0 ? true : undefined));
+  expect(ends).toEqual([undefined]);
+  await blocker.flight([{ name: 'unlock', text: 'SELECT pg_advisory_unlock(1)' }]);
+  await flight;
+  expect(ends).toEqual([undefined, undefined]);
+  await other.close();
+});
+
+test('observers are told once, also when the line closes after a time-out', () => {
+  const told: unknown[] = [];
+  const flight = new Flight([add('1', '1')], new Map(), [(error) => told.push(error)], () => undefined);
+  const late = new Error('too late');
+  flight.handleError(late);
+  flight.handleError(new Error('the line closed'));
+  expect(told).toEqual([late]);
 });

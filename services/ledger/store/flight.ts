@@ -17,7 +17,9 @@ export interface Answer {
 }
 
 /** Told of every statement that is sent; what it returns is called when the answer is there. */
-export type StatementObserver = (statement: Statement) => ((error?: unknown) => void) | undefined;
+export type StatementObserver = (statement: Statement) => StatementEnd | undefined;
+
+export type StatementEnd = (error?: unknown) => void;
 
 interface Column {
   readonly name: string;
@@ -46,23 +48,22 @@ export class Flight implements Submittable {
   callback: (error: Error | null) => void;
   readonly #statements: readonly Statement[];
   readonly #prepared: Prepared;
-  readonly #observe: StatementObserver;
   readonly #answers: RawAnswer[] = [];
-  #ends: readonly (((error?: unknown) => void) | undefined)[] = [];
+  #ends: readonly (StatementEnd | undefined)[];
   /** The columns and rows of the statement that is being answered. */
   #columns: readonly Column[] | undefined;
   #rows: (readonly (string | null)[])[] = [];
 
-  /** `callback` is told once, when all is answered or with the first error. */
+  /** `ends` are what observers of the statements returned; `callback` is told when all is answered, or of the first error. */
   constructor(
     statements: readonly Statement[],
     prepared: Prepared,
-    observe: StatementObserver,
+    ends: readonly (StatementEnd | undefined)[],
     callback: (error: Error | null) => void,
   ) {
     this.#statements = statements;
     this.#prepared = prepared;
-    this.#observe = observe;
+    this.#ends = ends;
     this.callback = callback;
   }
 
@@ -75,10 +76,9 @@ export class Flight implements Submittable {
   }
 
   submit(connection: Connection): void {
-    this.#ends = this.#statements.map((statement) => this.#observe(statement));
     // One write for all of them: each costs a system call here, and wakes the server.
     connection.stream.cork();
-    for (const { name, text, values = [] } of this.#statements) {
+    for (const [index, { name, text, values = [] }] of this.#statements.entries()) {
       const isPrepared = this.#prepared.has(name);
       if (!isPrepared) {
         // A flight that failed may have left it behind.
@@ -88,6 +88,8 @@ export class Flight implements Submittable {
       connection.bind({ statement: name, values }, true);
       if (!isPrepared) connection.describe({ type: 'P' }, true);
       connection.execute(null, true);
+      // Somebody wants to know how long each of them takes: then it is answered by itself.
+      if (this.#ends[index] !== undefined) connection.flush();
     }
     connection.sync();
     connection.stream.uncork();
@@ -113,7 +115,12 @@ export class Flight implements Submittable {
   }
 
   handleError(error: Error): void {
-    for (const end of this.#ends.slice(this.#answers.length)) end?.(error);
+    const failed = this.#answers.length;
+    // Made anew next time: a table that changed may have made its plan invalid.
+    this.#prepared.delete(this.#statements[failed]?.name ?? '');
+    for (const end of this.#ends.slice(failed)) end?.(error);
+    // After a time-out `pg` calls once more, when the line closes.
+    this.#ends = [];
     this.callback(error);
   }
 

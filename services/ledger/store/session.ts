@@ -37,6 +37,8 @@ const sessionSettings = {
   enable_seqscan: 'off',
   enable_hashjoin: 'off',
   enable_mergejoin: 'off',
+  // Short statements only: compiling them costs more than it brings.
+  jit: 'off',
   // Each row is looked at once: remembering what was found costs more than looking.
   enable_memoize: 'off',
 } as const;

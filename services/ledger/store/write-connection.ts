@@ -91,12 +91,13 @@ export class Session {
    * Sends statements in one flight, without waiting for one answer before the next is sent. One flight at a time.
    *
    * @returns one answer per statement.
-   * @throws ConnectionLostError, or the error of the first statement that failed, after which none was done; the session
-   *   may then be in an aborted transaction: discard it or roll back.
+   * @throws ConnectionLostError, or the error of the first statement that failed. None after it was done, and without a
+   *   BEGIN none before it; the session may be in an aborted transaction: discard it or roll back.
    */
   async flight(statements: readonly Statement[]): Promise<Answer[]> {
+    const ends = statements.map((statement) => this.#observe(statement));
     const flight = await new Promise<Flight>((resolve, reject) => {
-      const sent: Flight = new Flight(statements, this.#prepared, this.#observe, (error) => {
+      const sent: Flight = new Flight(statements, this.#prepared, ends, (error) => {
         if (error === null) resolve(sent);
         else reject(asFault(error));
       });
