@@ -111,6 +111,7 @@ export async function createLedger(options: {
     table,
     logger,
     metrics,
+    moreWaits: () => batcher.depth > 0,
     batchSpan: () => underWay.span,
   });
   const books: Books = { connection, outbox, holdPeriodMs };

@@ -103,6 +103,7 @@ function openLedger(port = address.port, holdPeriodMs = 600_000, jetstream = tak
     table,
     logger,
     metrics: createMetrics(),
+    moreWaits: () => false,
     batchSpan: () => undefined,
   });
   const books = { connection, outbox, holdPeriodMs };

@@ -43,6 +43,7 @@ beforeAll(async () => {
     table: new OutboxTable(pool),
     logger,
     metrics: createMetrics(),
+    moreWaits: () => false,
     batchSpan: () => undefined,
   });
 });

@@ -19,6 +19,8 @@ const subjectOf = { event: eventSubject, due: holdDueSubject } as const;
 const publishTimeoutMs = 4_000;
 /** Messages on their way to the broker at once; what comes on top is left to the relay. */
 const maxInFlight = 256;
+/** What the broker needs to pass an answer on. */
+const answersFirstMs = 2;
 /** Rows that no batch has deleted in passing are deleted after so long. */
 const idleDeleteMs = 1_000;
 /** How often the relay looks for rows that a crash, or a broker that was away, left behind. */
@@ -33,6 +35,8 @@ interface OutboxOptions {
   readonly table: OutboxTable;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** Whether another batch follows at once. */
+  readonly moreWaits: () => boolean;
   /** The span of the batch that is under way, when it is sampled. */
   readonly batchSpan: () => Span | undefined;
 }
@@ -132,8 +136,11 @@ export class Outbox {
   #startPublishing(id: bigint, message: OutboxMessage, batch?: Span): void {
     if (this.#inFlight.size >= maxInFlight) return;
     this.#inFlight.add(id);
-    // Nobody waits for it: the next batch's first statements and, one turn later, this one's answers go before.
-    setImmediate(() => setImmediate(() => void this.#publish(id, message, batch)));
+    const publish = (): void => void this.#publish(id, message, batch);
+    // Nobody waits for it: the next batch's first statements and, one turn later, this one's answers go before. When
+    // there is no next batch, the broker passes the answers on first: it would make them wait for the disk.
+    if (this.#options.moreWaits()) setImmediate(() => setImmediate(publish));
+    else setTimeout(publish, answersFirstMs);
   }
 
   async #publish(id: bigint, message: OutboxMessage, batch?: Span): Promise<boolean> {
