@@ -111,7 +111,7 @@ export async function createLedger(options: {
     table,
     logger,
     metrics,
-    moreWaits: () => batcher.depth > 0,
+    moreWaits: () => batcher.hasWork(),
     batchSpan: () => underWay.span,
   });
   const books: Books = { connection, outbox, holdPeriodMs };

@@ -3,7 +3,7 @@ import { eventually } from '../../../test/support/http.ts';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database.ts';
 import { createLogger } from '../../../shared/telemetry/logger.ts';
 import { ConnectionLostError } from './faults.ts';
-import { Flight, type Statement } from './flight.ts';
+import { Flight, type Statement, type StatementObserver } from './flight.ts';
 import { WriteConnection, type Session } from './write-connection.ts';
 
 let database: TestDatabase;
@@ -17,14 +17,17 @@ beforeAll(async () => {
 afterAll(() => database.drop());
 beforeEach(async () => {
   ends = [];
-  const { host, port, user, password, database: name } = database.connection;
-  const logger = createLogger('test', 'silent');
-  connection = new WriteConnection({ host, port, user, password, name }, logger, () => (error) => {
+  connection = connect(() => (error) => {
     ends.push(error);
   });
   session = await connection.session();
 });
 afterEach(() => connection.close());
+
+function connect(observe?: StatementObserver): WriteConnection {
+  const { host, port, user, password, database: name } = database.connection;
+  return new WriteConnection({ host, port, user, password, name }, createLogger('test', 'silent'), observe);
+}
 
 function add(left: string, right: string | null): Statement {
   return { name: 'add', text: 'SELECT $1::bigint + $2::bigint AS sum', values: [left, right] };
@@ -98,8 +101,7 @@ test('a session that is lost fails its flight, and the next', async () => {
 });
 
 test('a statement that somebody observes is answered by itself, not with the whole flight', async () => {
-  const { host, port, user, password, database: name } = database.connection;
-  const other = new WriteConnection({ host, port, user, password, name }, createLogger('test', 'silent'));
+  const other = connect();
   const blocker = await other.session();
   await blocker.flight([{ name: 'lock', text: 'SELECT pg_advisory_lock(1)' }]);
   const flight = session.flight([add('1', '1'), { name: 'wait', text: 'SELECT pg_advisory_lock(1)' }]);

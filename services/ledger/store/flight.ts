@@ -79,6 +79,8 @@ export class Flight implements Submittable {
     // One write for all of them: each costs a system call here, and wakes the server.
     connection.stream.cork();
     for (const [index, { name, text, values = [] }] of this.#statements.entries()) {
+      // Somebody wants to know how long the one before takes: it is answered by itself. The last one's is the Sync's.
+      if (this.#ends[index - 1] !== undefined) connection.flush();
       const isPrepared = this.#prepared.has(name);
       if (!isPrepared) {
         // A flight that failed may have left it behind.
@@ -88,8 +90,6 @@ export class Flight implements Submittable {
       connection.bind({ statement: name, values }, true);
       if (!isPrepared) connection.describe({ type: 'P' }, true);
       connection.execute(null, true);
-      // Somebody wants to know how long each of them takes: then it is answered by itself.
-      if (this.#ends[index] !== undefined) connection.flush();
     }
     connection.sync();
     connection.stream.uncork();
