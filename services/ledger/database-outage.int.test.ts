@@ -22,10 +22,10 @@ let watch: DatabaseWatch;
 
 beforeEach(async () => {
   servers = await Stack.start({ gateways: 0, ledgers: 0, settlers: 0 });
-  const { host, port, user, password, database: name } = servers.database.connection;
-  line = new TcpLine(`tcp://${host}:${port}`);
+  const { address: direct } = servers.database;
+  line = new TcpLine(`tcp://${direct.host}:${direct.port}`);
   await line.open();
-  const address = { host: '127.0.0.1', port: line.port, user, password, name };
+  const address = { ...direct, host: '127.0.0.1', port: line.port };
   pool = new Pool(sessionConfig(address));
   pool.on('error', () => undefined);
   knex = knexFactory({ client: 'pg' });

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Client, type ClientConfig } from 'pg';
 import { ledgerRoleOf } from '../../services/ledger/store/ledger-role.ts';
+import type { DatabaseAddress } from '../../services/ledger/store/session.ts';
 
 /** A database made for one test file, on the server that `npm test` started (or that `TEST_DB_*` name). */
 export interface TestDatabase {
@@ -11,6 +12,8 @@ export interface TestDatabase {
     password: string;
     database: string;
   };
+  /** As the ledger's code takes it. */
+  readonly address: DatabaseAddress;
   /** As a URL without its password. */
   readonly url: string;
   /** As services read it. */
@@ -38,6 +41,7 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   await maintain(`CREATE DATABASE ${database}`);
   return {
     connection: { ...server, database },
+    address: { ...server, name: database },
     url: `postgres://${server.user}@${encodeURIComponent(server.host)}:${server.port}/${database}`,
     env: {
       DB_HOST: server.host,

@@ -25,8 +25,7 @@ let intruder: Client;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  const { host, port, user, password, database: name } = database.connection;
-  address = { host, port, user, password, name };
+  address = database.address;
   await migrate(address);
   connection = new WriteConnection(address, createLogger('test', 'silent'));
   for (const accountId of [account, other]) {

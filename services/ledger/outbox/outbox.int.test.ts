@@ -30,7 +30,7 @@ let outbox: Outbox;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  const address = { ...database.connection, name: database.connection.database };
+  const { address } = database;
   await migrate(address);
   pool = new Pool({ ...sessionConfig(address), max: 4 });
   pool.on('error', () => undefined);

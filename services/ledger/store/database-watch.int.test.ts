@@ -17,8 +17,7 @@ let watch: DatabaseWatch;
 beforeAll(async () => {
   database = await createTestDatabase();
   proxy = await startTcpProxy(database.connection);
-  const { user, password, database: name } = database.connection;
-  const address = { host: '127.0.0.1', port: proxy.port, user, password, name };
+  const address = { ...database.address, host: '127.0.0.1', port: proxy.port };
   pool = new Pool({ ...sessionConfig(address), max: 2 });
   pool.on('error', () => undefined);
   watch = new DatabaseWatch(

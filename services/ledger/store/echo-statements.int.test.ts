@@ -15,8 +15,7 @@ let address: DatabaseAddress;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  const { host, port, user, password, database: name } = database.connection;
-  address = { host, port, user, password, name };
+  address = database.address;
 });
 afterAll(() => database.drop());
 

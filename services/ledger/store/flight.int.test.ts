@@ -25,8 +25,7 @@ beforeEach(async () => {
 afterEach(() => connection.close());
 
 function connect(observe?: StatementObserver): WriteConnection {
-  const { host, port, user, password, database: name } = database.connection;
-  return new WriteConnection({ host, port, user, password, name }, createLogger('test', 'silent'), observe);
+  return new WriteConnection(database.address, createLogger('test', 'silent'), observe);
 }
 
 function add(left: string, right: string | null): Statement {

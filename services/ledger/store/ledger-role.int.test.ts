@@ -41,8 +41,7 @@ describe('the ledger’s role', () => {
 
   beforeAll(async () => {
     database = await createTestDatabase();
-    const { host, port, user, password, database: name } = database.connection;
-    owner = { host, port, user, password, name };
+    owner = database.address;
     admin = new Client(database.connection);
     await admin.connect();
     await admin.query(`CREATE ROLE ${login.user} LOGIN PASSWORD '${login.password}'`);

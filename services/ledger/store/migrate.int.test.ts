@@ -11,8 +11,7 @@ describe('migrating', () => {
   let client: Client;
   beforeEach(async () => {
     database = await createTestDatabase();
-    const { host, port, user, password, database: name } = database.connection;
-    address = { host, port, user, password, name };
+    address = database.address;
     client = new Client(database.connection);
     await client.connect();
   });
