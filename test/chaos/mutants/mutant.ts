@@ -75,7 +75,7 @@ export const mutants: readonly Mutant[] = [
       {
         file: 'services/ledger/store/statements/lock-accounts.js',
         search: 'ORDER BY id FOR UPDATE`',
-        replace: 'ORDER BY md5(id::text || pg_backend_pid()) FOR UPDATE`',
+        replace: 'ORDER BY random() FOR UPDATE`',
       },
     ],
     scenario: scenarios.crossingBatches,
