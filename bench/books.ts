@@ -38,13 +38,12 @@ export async function countChanges(database: BenchStack['database']): Promise<nu
 }
 
 /** What an audit of all the books finds, in words. */
-export async function auditFindings(database: BenchStack['database']): Promise<string[]> {
+export async function auditFindings({ database, address }: BenchStack): Promise<string[]> {
   const [row] = await askBooks<{ rows: string }>(
     database,
     'SELECT (SELECT count(*) FROM entries) + 2 * (SELECT count(*) FROM accounts) AS rows',
   );
   const began = performance.now();
-  const address = { ...database, name: database.database };
   const books = await auditBooks(address, { onProgress: progress('auditing the books', Number(row?.rows)) });
   say(`audited ${books.entries} entries in ${((performance.now() - began) / 1_000).toFixed(1)} s`);
   return books.findings.map(({ accountId, problem }) => `${accountId ?? ''} ${problem}`);

@@ -22,7 +22,7 @@ export async function findProblems(
   return [
     ...(await durabilityProblems(stack)),
     ...failures,
-    ...(await auditFindings(stack.database).catch(notAudited)),
+    ...(await auditFindings(stack).catch(notAudited)),
     ...(await countProblems(stack, samples, filled)),
   ];
 }

@@ -56,7 +56,7 @@ export async function measureGrowth(
 }
 
 function fillingOf(stack: BenchStack): Filling {
-  const filler = new BookFiller({ ...stack.database, name: stack.database.database });
+  const filler = new BookFiller(stack.address);
   return { stack, filler, samples: [] };
 }
 

@@ -133,7 +133,7 @@ async function run(
     ...(booked >= applied && booked <= applied + unknown
       ? []
       : [`${applied} changes were acknowledged, and ${booked} are in the books`]),
-    ...(await auditFindings(stack.database)),
+    ...(await auditFindings(stack)),
   ];
   const missed = missedBy(figures);
   process.stdout.write(tableOf(figures, plan.seconds));

@@ -100,7 +100,7 @@ async function run(root: string, plan: SoakPlan, stack: BenchStack, memory: Memo
         ? [`the ${name} grew from ${start} MB to ${end} MB`]
         : [],
     ),
-    ...(await auditFindings(database)),
+    ...(await auditFindings(stack)),
   ];
   const perMillion = (bytes: (look: Look) => number): number =>
     ((bytes(last) - bytes(first)) / soak.applied) * 1_000_000;

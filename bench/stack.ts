@@ -11,6 +11,7 @@ import { startPostgres, type PostgresServer } from '../deploy/local/postgres-ser
 import { ServiceProcess, type ServiceName } from '../deploy/local/service-process.ts';
 import { startChild } from '../deploy/local/child-process.ts';
 import { envForTraces } from '../deploy/local/traces/trace-receiver.ts';
+import type { DatabaseAddress } from '../services/ledger/store/session.ts';
 import type { NatsAccess } from '../shared/config/nats-access.ts';
 
 const databaseName = 'holdfast_bench';
@@ -35,6 +36,8 @@ export interface BenchStack {
   readonly startMs: Readonly<Record<string, number>>;
   readonly natsVersion: string;
   readonly database: { host: string; port: number; user: string; password: string; database: string };
+  /** The same, as the ledger's code takes it. */
+  readonly address: DatabaseAddress;
   readonly natsConfigFile: string;
   readonly stopService: (service: ServiceName) => Promise<void>;
   /** Starts it again, with some settings changed. Resolves with the milliseconds until it was ready. */
@@ -140,6 +143,7 @@ export async function startBenchStack(options: {
       },
       startMs,
       database,
+      address: { host, port, user, password, name: databaseName },
       natsConfigFile: join(dataDir, 'nats/nats-server.conf'),
       stopService,
       startService,

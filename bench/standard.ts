@@ -21,7 +21,7 @@ export async function measureStandard(bench: Bench, options: Options): Promise<n
   const atRest = memoryOf(stack);
   const { accounts } = options;
   await openAccounts(stack.nats, accounts, progress('opening accounts', accounts));
-  const filler = new BookFiller({ ...stack.database, name: stack.database.database });
+  const filler = new BookFiller(stack.address);
   const pgbench = await findPgbench(say);
   const samples: Sample[] = [];
   try {

@@ -87,7 +87,7 @@ describe('the ledger’s role', () => {
     const other = await createTestDatabase();
     try {
       await admin.query(`ALTER DATABASE ${other.connection.database} OWNER TO ${modest.user}`);
-      const address = { ...owner, ...modest, name: other.connection.database };
+      const address = { ...owner, ...modest, name: other.address.name };
       expect(await migrate(address)).toEqual({ names: ['001-books'], ledgerRole: undefined });
     } finally {
       await other.drop();
