@@ -111,7 +111,6 @@ export async function createLedger(options: {
     table,
     logger,
     metrics,
-    moreWaits: () => batcher.hasWork(),
     batchSpan: () => underWay.span,
   });
   const books: Books = { connection, outbox, holdPeriodMs };
@@ -147,6 +146,7 @@ export async function createLedger(options: {
     books,
     lane,
     logger,
+    commandsSoFar: () => batcher.taken,
     onSweep: async () => {
       await outbox.announceComing();
       void sweep();

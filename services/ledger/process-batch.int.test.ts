@@ -103,7 +103,6 @@ function openLedger(port = address.port, holdPeriodMs = 600_000, jetstream = tak
     table,
     logger,
     metrics: createMetrics(),
-    moreWaits: () => false,
     batchSpan: () => undefined,
   });
   const books = { connection, outbox, holdPeriodMs };
@@ -511,12 +510,13 @@ describe('a command that the database will not take', () => {
   });
 });
 
-function settler(books: Books) {
+function settler(books: Books, commandsSoFar = () => 0) {
   const lane = new Lane();
   const settleDue = new SettleDue({
     books,
     lane,
     logger,
+    commandsSoFar,
     onSweep: async () => undefined,
     observe: async (_turn, work) => work(),
     observeRequest: async (_askedBy, work) => work(),
@@ -567,6 +567,31 @@ describe('settling', () => {
     const settled = await Promise.all([1, 2, 3].map(async () => settler(openLedger()).settle()));
     expect(settled.reduce((total, each) => total + each)).toBe(1200);
     expect(await pendingOf(id)).toBe(0);
+    await expectSoundBooks(id);
+  });
+
+  test('takes as many holds in a turn as there were commands before it, at least 128, and 512 without', async () => {
+    const ledger = openLedger(address.port, 0);
+    const id = await accountWith('10000', ledger);
+    for (let batch = 0; batch < 3; batch += 1)
+      await processBatch(
+        Array.from({ length: 400 }, () => subtracting(id, '1')),
+        ledger,
+      );
+    await untilDue(id);
+    let commands = 0;
+    const { turn } = settler(ledger, () => commands);
+    const answers: SettleDueAnswer[] = [];
+    for (const more of [1, 300, 0, 600]) {
+      commands += more;
+      answers.push(await turn());
+    }
+    expect(answers).toMatchObject([
+      { settled: 128, more: true },
+      { settled: 300, more: true },
+      { settled: 512, more: true },
+      { settled: 260, more: false },
+    ]);
     await expectSoundBooks(id);
   });
 

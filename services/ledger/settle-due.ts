@@ -13,6 +13,12 @@ import type { PickedRow } from './store/statements/pick-due-holds.ts';
 /** Holds in one turn: as many as commands in a batch, so that a turn takes no longer than a batch does. */
 const maxHoldsPerTurn = 512;
 
+/**
+ * While commands come in a turn takes as many holds as there were commands since the last one, so that settling keeps up
+ * with what is placed; but at least so many, since a turn costs something by itself.
+ */
+const minHoldsBesideCommands = 128;
+
 /** More than this many are no accident of single holds: then settling stands still until someone has looked. */
 const maxStuck = 100;
 
@@ -53,6 +59,8 @@ interface SettleDueOptions {
   readonly books: Books;
   readonly lane: Lane;
   readonly logger: Logger;
+  /** How many commands have had their turns on the lane. */
+  readonly commandsSoFar: () => number;
   /** What else is done once a minute. Must not reject. */
   readonly onSweep: () => Promise<void>;
   readonly observe: SettleObserver;
@@ -79,6 +87,7 @@ export class SettleDue implements Turns {
   /** No pending hold is due before this. A hint, forgotten at each sweep. */
   #oldestPending: Micros | null = null;
   #limit = maxHoldsPerTurn;
+  #commandsBefore = 0;
   /** Holds that could not be settled; each sweep tries them again. */
   #stuck: HoldId[] = [];
   #picked: readonly PickedRow[] = [];
@@ -134,7 +143,7 @@ export class SettleDue implements Turns {
     askedBy: readonly Span[],
   ): Promise<{ now: Micros; settled: number; more: boolean; waitMs: number }> {
     const { books, observe } = this.#options;
-    const due = { from: this.#oldestPending, until, limit: this.#limit, except: this.#stuck };
+    const due = { from: this.#oldestPending, until, limit: this.#turnLimit(), except: this.#stuck };
     this.#picked = [];
     return inSettleTransaction(books.connection, due, async (pick, load) => {
       const { claimed, now, holds } = pick;
@@ -153,6 +162,13 @@ export class SettleDue implements Turns {
       this.#limit = maxHoldsPerTurn;
       return { now, settled, more, waitMs: 0 };
     });
+  }
+
+  #turnLimit(): number {
+    const soFar = this.#options.commandsSoFar();
+    const commands = soFar - this.#commandsBefore;
+    this.#commandsBefore = soFar;
+    return commands === 0 ? this.#limit : Math.min(this.#limit, Math.max(minHoldsBesideCommands, commands));
   }
 
   /**

@@ -36,7 +36,7 @@ export const holdDueSubject = 'balance.hold.due';
 export const holdsStream = 'BALANCE_HOLDS';
 export const settlerConsumer = 'settler';
 
-/** What has happened, one message per committed batch. */
+/** What has happened: arrays of facts. */
 export const eventSubject = 'balance.event';
 export const eventsStream = 'BALANCE_EVENTS';
 

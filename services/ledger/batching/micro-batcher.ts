@@ -17,6 +17,7 @@ interface MicroBatcherOptions<Item> {
 export class MicroBatcher<Item> implements Turns {
   readonly #options: MicroBatcherOptions<Item>;
   #waiting: Item[] = [];
+  #taken = 0;
 
   constructor(options: MicroBatcherOptions<Item>) {
     this.#options = options;
@@ -36,6 +37,11 @@ export class MicroBatcher<Item> implements Turns {
     return this.#waiting.length;
   }
 
+  /** Items that have had their turn. */
+  get taken(): number {
+    return this.#taken;
+  }
+
   hasWork(): boolean {
     return this.#waiting.length > 0;
   }
@@ -43,6 +49,7 @@ export class MicroBatcher<Item> implements Turns {
   takeTurn(): Promise<() => void> {
     const batch = this.#waiting.slice(0, this.#options.maxBatch);
     this.#waiting = this.#waiting.slice(this.#options.maxBatch);
+    this.#taken += batch.length;
     return this.#options.process(batch);
   }
 }

@@ -1,12 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import type { EntryFact, Fact, HoldDue, RefusalFact } from '../../../shared/contracts/events.ts';
 import { maxMessageBytes } from '../../../shared/contracts/limits.ts';
+import { splitPayloads } from '../../../shared/messaging/split-payloads.ts';
 import { formatMoney } from '../../../shared/money/money.ts';
 import { availableOf } from '../domain/account.ts';
 import type { Command } from '../domain/commands.ts';
 import type { Outcome } from '../domain/execute-batch.ts';
 import type { OutboxMessage } from '../store/outbox-message.ts';
 import { formatMicros, formatSecond, type Micros } from '../domain/time.ts';
+
+/** As many facts as fit into a message. */
+export const factBounds = { maxElements: Number.MAX_SAFE_INTEGER, maxBytes: maxMessageBytes };
 
 /**
  * The events of a batch: its entries, and the refusals of commands whose callers do not wait. One message, or several
@@ -18,24 +22,15 @@ export function eventMessages(
   now: Micros,
 ): OutboxMessage[] {
   const facts = outcomes.flatMap((outcome, index) => factOf(commands[index], outcome, now) ?? []);
-  const messages: OutboxMessage[] = [];
-  let texts: string[] = [];
-  let bytes = 0;
-  const flush = (): void => {
-    if (texts.length === 0) return;
-    messages.push({ topic: 'event', messageId: `event:${randomUUID()}`, payload: `[${texts.join(',')}]` });
-    texts = [];
-    bytes = 0;
-  };
-  for (const fact of facts) {
-    const text = JSON.stringify(fact);
-    const size = Buffer.byteLength(text) + 1;
-    if (bytes + size > maxMessageBytes) flush();
-    texts.push(text);
-    bytes += size;
-  }
-  flush();
-  return messages;
+  const texts = facts.map((fact) => ({ of: fact, json: JSON.stringify(fact) }));
+  return splitPayloads(texts, factBounds).map(({ payload, isArray }) =>
+    eventMessage(isArray ? payload : `[${payload}]`),
+  );
+}
+
+/** @param payload an array of facts. */
+export function eventMessage(payload: string): OutboxMessage {
+  return { topic: 'event', messageId: `event:${randomUUID()}`, payload };
 }
 
 function factOf(command: Command | undefined, outcome: Outcome, now: Micros): Fact | undefined {

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
-import { jetstream } from '@nats-io/jetstream';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { randomUUID } from 'node:crypto';
 import { Pool } from 'pg';
-import { eventSubject } from '../../../shared/contracts/subjects.ts';
+import { eventsStream, eventSubject } from '../../../shared/contracts/subjects.ts';
 import { connectNats, type NatsLink } from '../../../shared/messaging/connect.ts';
 import { ensureStreams } from '../../../shared/messaging/streams.ts';
 import { createLogger } from '../../../shared/telemetry/logger.ts';
@@ -43,7 +43,6 @@ beforeAll(async () => {
     table: new OutboxTable(pool),
     logger,
     metrics: createMetrics(),
-    moreWaits: () => false,
     batchSpan: () => undefined,
   });
 });
@@ -76,30 +75,69 @@ async function commit(count: number): Promise<{ messages: OutboxMessage[]; ids: 
   return { messages, ids: rows.map(({ id }) => id) };
 }
 
-test('at most 256 messages wait for the broker’s word; the relay sends what came on top', async () => {
-  const { messages, ids } = await commit(300);
+/** Hears each message that has rows of these in it, as their ids. */
+async function hear(messages: readonly OutboxMessage[]): Promise<string[][]> {
   const ours = new Set(messages.map(({ messageId }) => messageId));
-  const heard: string[] = [];
+  const heard: string[][] = [];
   listener.connection.subscribe(eventSubject, {
     callback: (_, message) => {
-      const [messageId] = message.json<string[]>();
-      if (typeof messageId === 'string' && ours.has(messageId)) heard.push(messageId);
+      const ids = message.json<string[]>().filter((id) => ours.has(id));
+      if (ids.length > 0) heard.push(ids);
     },
   });
   await listener.connection.flush();
+  return heard;
+}
 
-  // The broker takes them, and its words don't come back.
-  proxy.hold('toClient');
-  outbox.committed(messages, ids, []);
-  await eventually(async () => (heard.length >= 256 ? true : undefined));
-  await listener.connection.flush();
-  expect(heard).toEqual(messages.slice(0, 256).map(({ messageId }) => messageId));
+/** What the stream holds, from a message on. */
+async function factsSince(first: number): Promise<unknown[]> {
+  const { streams } = await jetstreamManager(listener.connection);
+  const { state } = await streams.info(eventsStream);
+  const facts: unknown[] = [];
+  for (let seq = first; seq <= state.last_seq; seq += 1) {
+    const message = await streams.getMessage(eventsStream, { seq });
+    facts.push(...(message?.json<unknown[]>() ?? []));
+  }
+  return facts;
+}
 
-  proxy.deliver('toClient');
-  outbox.start();
+async function untilOutboxIsEmpty(): Promise<void> {
   await eventually(async () => {
     const { rowCount } = await pool.query('SELECT FROM outbox LIMIT 1');
     return rowCount === 0 ? true : undefined;
   }, 20_000);
-  expect(new Set(heard)).toEqual(ours);
+}
+
+test('facts of batches that are committed together leave as one message', async () => {
+  const { messages, ids } = await commit(3);
+  const heard = await hear(messages);
+  messages.forEach((message, index) => outbox.committed([message], ids.slice(index, index + 1), []));
+  await untilOutboxIsEmpty();
+  expect(heard).toEqual([messages.map(({ messageId }) => messageId)]);
+});
+
+test('none of them is dropped because another ledger’s relay sent one of them before', async () => {
+  const { messages, ids } = await commit(3);
+  const { payload, messageId: msgID } = messages.at(0) ?? { payload: '', messageId: '' };
+  const { seq } = await jetstream(listener.connection).publish(eventSubject, payload, { msgID });
+  outbox.committed(messages, ids, []);
+  await untilOutboxIsEmpty();
+  expect(await factsSince(seq)).toEqual(expect.arrayContaining(messages.map(({ messageId }) => messageId)));
+});
+
+test('at most 256 messages wait for the broker’s word; the relay sends what came on top', async () => {
+  const { messages, ids } = await commit(300);
+  const heard = await hear(messages);
+
+  // The broker takes them, and its words don't come back.
+  proxy.hold('toClient');
+  outbox.committed(messages, ids, []);
+  await eventually(async () => (heard.flat().length >= 256 ? true : undefined));
+  await listener.connection.flush();
+  expect(heard.flat()).toEqual(messages.slice(0, 256).map(({ messageId }) => messageId));
+
+  proxy.deliver('toClient');
+  outbox.start();
+  await untilOutboxIsEmpty();
+  expect(new Set(heard.flat())).toEqual(new Set(messages.map(({ messageId }) => messageId)));
 }, 30_000);

@@ -4,12 +4,19 @@ import { eventSubject, holdDueSubject } from '../../../shared/contracts/subjects
 import { traceHeaders } from '../../../shared/messaging/trace-headers.ts';
 import { ATTRIBUTE, messagingAttributes, SPAN } from '../../../shared/telemetry/conventions.ts';
 import type { Metrics } from '../../../shared/telemetry/metrics.ts';
-import { inChildSpan, SpanKind, traceparentOf, type Span } from '../../../shared/telemetry/tracing.ts';
+import {
+  inChildSpan,
+  linkTo,
+  SpanKind,
+  traceparentOf,
+  type Span,
+} from '../../../shared/telemetry/tracing.ts';
 import type { Command } from '../domain/commands.ts';
 import type { BatchResult } from '../domain/execute-batch.ts';
 import type { Micros } from '../domain/time.ts';
 import type { OutboxTable } from '../store/outbox-table.ts';
 import { DueSeconds } from './due-seconds.ts';
+import { gatherRows, type Outgoing, type OutgoingRow } from './gather-rows.ts';
 import type { OutboxMessage } from '../store/outbox-message.ts';
 import { eventMessages } from './messages.ts';
 
@@ -19,8 +26,8 @@ const subjectOf = { event: eventSubject, due: holdDueSubject } as const;
 const publishTimeoutMs = 4_000;
 /** Messages on their way to the broker at once; what comes on top is left to the relay. */
 const maxInFlight = 256;
-/** What the broker needs to pass an answer on. */
-const answersFirstMs = 2;
+/** Facts of batches that are committed within so long leave together. */
+const gatherMs = 20;
 /** Rows that no batch has deleted in passing are deleted after so long. */
 const idleDeleteMs = 1_000;
 /** How often the relay looks for rows that a crash, or a broker that was away, left behind. */
@@ -35,8 +42,6 @@ interface OutboxOptions {
   readonly table: OutboxTable;
   readonly logger: Logger;
   readonly metrics: Metrics;
-  /** Whether another batch follows at once. */
-  readonly moreWaits: () => boolean;
   /** The span of the batch that is under way, when it is sampled. */
   readonly batchSpan: () => Span | undefined;
 }
@@ -44,14 +49,16 @@ interface OutboxOptions {
 /**
  * Gets every message of a committed batch to the broker, at least once.
  *
- * The messages are rows of the batch's own transaction. After COMMIT they are published from memory; the row of an
- * acknowledged message is deleted by the next batch's statement. What is left for whatever reason is sent by the relay
+ * The messages are rows of the batch's own transaction. After COMMIT they are published from memory, together with what
+ * other batches commit meanwhile; the row of an acknowledged message is deleted by the next batch's statement. What is left for whatever reason is sent by the relay
  * of any ledger, which holds no lock while it publishes: a second sending is harmless.
  */
 export class Outbox {
   readonly #options: OutboxOptions;
   readonly #dueSeconds = new DueSeconds();
   readonly #inFlight = new Set<bigint>();
+  #outgoing: OutgoingRow[] = [];
+  #gatherTimer: NodeJS.Timeout | undefined;
   #acknowledged: bigint[] = [];
   #rows = 0;
   #idleTimer: NodeJS.Timeout | undefined;
@@ -90,15 +97,14 @@ export class Outbox {
     this.#forget(deleted);
     messages.forEach((message, index) => {
       const id = ids[index];
-      if (id !== undefined) this.#startPublishing(id, message, batch);
+      if (id !== undefined) this.#startPublishing({ id, message, batch });
     });
   }
 
   /** The once-a-minute turn: announces the due seconds that come into the next hour. */
   async announceComing(): Promise<void> {
     try {
-      for (const { id, message } of await this.#options.table.announceComing())
-        this.#startPublishing(id, message);
+      for (const row of await this.#options.table.announceComing()) this.#startPublishing(row);
     } catch (error) {
       this.#options.logger.warn({ err: error }, 'coming due seconds were not announced; the next turn will');
     }
@@ -128,27 +134,34 @@ export class Outbox {
     clearInterval(this.#relayTimer);
     clearTimeout(this.#idleTimer);
     await this.#relaying;
+    this.#publishGathered();
     while (this.#inFlight.size > 0) await new Promise((resolve) => setTimeout(resolve, 10));
     clearTimeout(this.#idleTimer);
     await this.#deleteAcknowledged();
   }
 
-  #startPublishing(id: bigint, message: OutboxMessage, batch?: Span): void {
+  #startPublishing(row: OutgoingRow): void {
     if (this.#inFlight.size >= maxInFlight) return;
-    this.#inFlight.add(id);
-    const publish = (): void => void this.#publish(id, message, batch);
-    // Nobody waits for it: the next batch's first statements and, one turn later, this one's answers go before. When
-    // there is no next batch, the broker passes the answers on first: it would make them wait for the disk.
-    if (this.#options.moreWaits()) setImmediate(() => setImmediate(publish));
-    else setTimeout(publish, answersFirstMs);
+    this.#inFlight.add(row.id);
+    this.#outgoing.push(row);
+    // Nobody waits for it, while answers do: a broker that syncs each message has less to do, and passes them on at once.
+    this.#gatherTimer ??= setTimeout(() => this.#publishGathered(), gatherMs);
   }
 
-  async #publish(id: bigint, message: OutboxMessage, batch?: Span): Promise<boolean> {
-    this.#inFlight.add(id);
+  #publishGathered(): void {
+    clearTimeout(this.#gatherTimer);
+    this.#gatherTimer = undefined;
+    const rows = this.#outgoing;
+    this.#outgoing = [];
+    for (const outgoing of gatherRows(rows)) void this.#publish(outgoing);
+  }
+
+  async #publish({ message, rows }: Outgoing): Promise<boolean> {
+    for (const { id } of rows) this.#inFlight.add(id);
     const subject = subjectOf[message.topic];
     const began = performance.now();
     try {
-      await inPublishSpan(batch, subject, message.messageId, (span) =>
+      await inPublishSpan(rows, subject, message.messageId, (span) =>
         this.#options.jetstream.publish(subject, message.payload, {
           msgID: message.messageId,
           timeout: publishTimeoutMs,
@@ -159,7 +172,7 @@ export class Outbox {
         (performance.now() - began) / 1_000,
         messagingAttributes(subject, 'send'),
       );
-      this.#acknowledged.push(id);
+      for (const { id } of rows) this.#acknowledged.push(id);
       if (message.topic === 'due') this.#dueSeconds.acknowledged(message.messageId);
       this.#idleTimer ??= setTimeout(() => {
         this.#idleTimer = undefined;
@@ -174,7 +187,7 @@ export class Outbox {
       );
       return false;
     } finally {
-      this.#inFlight.delete(id);
+      for (const { id } of rows) this.#inFlight.delete(id);
     }
   }
 
@@ -209,7 +222,8 @@ export class Outbox {
       const own = new Set([...this.#inFlight, ...this.#acknowledged]);
       const publishing = left
         .filter(({ id }) => !own.has(id))
-        .map(({ id, message }) => this.#publish(id, message));
+        // Each under its own id: of what other ledgers send as well the broker keeps one.
+        .map((row) => this.#publish({ message: row.message, rows: [row] }));
       const sent = (await Promise.all(publishing)).filter(Boolean).length;
       if (sent > 0) logger.info({ sent }, 'the relay sent outbox messages that were left behind');
     } catch (error) {
@@ -218,14 +232,16 @@ export class Outbox {
   }
 }
 
-/** Below the batch that wrote the message, when that is sampled. */
+/** Below the first sampled batch that wrote a part of the message, and linked to the others. */
 function inPublishSpan<T>(
-  batch: Span | undefined,
+  rows: readonly OutgoingRow[],
   subject: string,
   messageId: string,
   publish: (span?: Span) => Promise<T>,
 ): Promise<T> {
-  if (batch === undefined) return publish();
+  const [first, ...others] = rows.flatMap(({ batch }) => batch ?? []);
+  if (first === undefined) return publish();
   const attributes = { ...messagingAttributes(subject, 'send'), [ATTRIBUTE.messagingMessageId]: messageId };
-  return inChildSpan(batch, SPAN.send(subject), { kind: SpanKind.PRODUCER, attributes }, publish);
+  const options = { kind: SpanKind.PRODUCER, attributes, links: others.map(linkTo) };
+  return inChildSpan(first, SPAN.send(subject), options, publish);
 }

@@ -7,7 +7,7 @@ import type { Metrics } from '../../telemetry/metrics.ts';
 import type { NatsLink } from '../connect.ts';
 import { Attempts } from './attempts.ts';
 import { Slots } from './slots.ts';
-import { fits, splitPayloads, type MessageBounds, type Parcel } from './split-payloads.ts';
+import { fits, splitPayloads, type MessageBounds, type Parcel } from '../split-payloads.ts';
 
 /** How long one attempt waits for its reply. A ledger's batch takes milliseconds; a lost reply should not cost 5 s. */
 const ATTEMPT_MS = 1_500;
