@@ -16,9 +16,6 @@ import type { NatsAccess } from '../shared/config/nats-access.ts';
 
 const databaseName = 'holdfast_bench';
 
-/** What PostgreSQL writes between two checkpoints by default: `max_wal_size` of 1 GB, less what a checkpoint takes. */
-const usedLogFiles = 34;
-
 /** As long as is announced to the broker, and longer than a run takes: what settles is what is measured as settling. */
 const holdPeriodMinutes = 60;
 
@@ -163,7 +160,10 @@ async function useLogFiles(database: BenchStack['database']): Promise<void> {
   const client = new Client(database);
   await client.connect();
   try {
-    for (let file = 0; file < usedLogFiles; file += 1) {
+    const { rows } = await client.query<{ files: number }>(`
+      SELECT pg_size_bytes(current_setting('max_wal_size')) / pg_size_bytes(current_setting('wal_segment_size')) AS files`);
+    // Half of them are written between two checkpoints, and the other half while a checkpoint is under way.
+    for (let file = 0; file < Number(rows[0]?.files) / 2; file += 1) {
       await client.query("SELECT pg_logical_emit_message(false, 'bench', ''), pg_switch_wal()");
     }
     // It keeps the files that were used before it for what comes next.

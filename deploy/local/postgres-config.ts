@@ -1,11 +1,15 @@
 const MEBIBYTE = 1024 * 1024;
 
-/**
- * The whole postgresql.conf of a cluster of ours, written anew at every start.
- *
- * @param memory bytes that this machine, or the container we are in, has.
- */
-export function postgresConfig(host: string, port: number, memory: number): string {
+/** What the cluster may use, in bytes. */
+export interface PostgresMeans {
+  /** That this machine, or the container we are in, has. */
+  readonly memory: number;
+  /** That is free on the cluster's disk. */
+  readonly disk: number;
+}
+
+/** The whole postgresql.conf of a cluster of ours, written anew at every start. */
+export function postgresConfig(host: string, port: number, { memory, disk }: PostgresMeans): string {
   return `# Written by npm start, every time. Settings of your own: ALTER SYSTEM SET …, kept in postgresql.auto.conf.
 
 # For this machine alone.
@@ -23,6 +27,9 @@ full_page_writes = on
 # Pages written whole after a checkpoint are left as they are: compressing them cost up to 40 % more processor time per
 # command, and saved a tenth of the log.
 wal_compression = off
+# A quarter of what is free on the disk, from 1 to 16 GB, of which it takes what it has a use for: fewer checkpoints, fewer
+# pages written whole. With 10 million accounts that makes commands a third to a half faster.
+max_wal_size = ${logSize(disk)}MB
 
 # A quarter of the memory, from 128 MB to 8 GB, of which it takes what it has a use for. Accounts and the journal's indexes
 # are reached at random: with 1 GB a command on one of 10 million accounts reads 2.6 pages and writes two out to make room.
@@ -47,6 +54,10 @@ log_timezone = 'UTC'
 
 function sharedBuffers(memory: number): number {
   return Math.round(Math.min(8192, Math.max(128, memory / 4 / MEBIBYTE)));
+}
+
+function logSize(disk: number): number {
+  return Math.round(Math.min(16_384, Math.max(1024, disk / 4 / MEBIBYTE)));
 }
 
 /** The whole pg_hba.conf: people and services of this machine, with the password. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chown, mkdir, open, readFile, realpath, rename, rm } from 'node:fs/promises';
+import { chown, mkdir, open, readFile, realpath, rename, rm, statfs } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -50,7 +50,7 @@ const WRONG_PASSWORD = '28P01';
 const LAST_WORDS_MS = 1_000;
 const TELL_AFTER_MS = 5_000;
 const CONNECT_MS = 2_000;
-/** Recovery after a crash reads at most some WAL files of 1 GB: longer than this something is wrong. */
+/** Recovery after a crash reads at most some 16 GB of log: longer than this something is wrong. */
 const READY_MS = 300_000;
 /** A fast shutdown writes a checkpoint. */
 const LEFTOVER_MS = 10_000;
@@ -101,7 +101,9 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   // A container's bound; without one it is zero or more than there is.
   const bound = process.constrainedMemory();
   const memory = bound > 0 ? Math.min(bound, totalmem()) : totalmem();
-  await writeOwned(place, join(cluster, 'postgresql.conf'), postgresConfig(HOST, port, memory));
+  const { bavail, bsize } = await statfs(cluster);
+  const means = { memory, disk: bavail * bsize };
+  await writeOwned(place, join(cluster, 'postgresql.conf'), postgresConfig(HOST, port, means));
   await writeOwned(place, join(cluster, 'pg_hba.conf'), postgresAccessRules(HOST));
 
   const lastLines: string[] = [];
