@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os';
+import { freeDisk } from '../deploy/local/postgres-server.ts';
 import { say } from '../deploy/local/progress.ts';
 import { measureAuditSpeed } from './audit-speed.ts';
 import { measureGrowth } from './growth.ts';
@@ -17,7 +19,8 @@ export async function runBench(root: string, args: readonly string[]): Promise<n
   const { env } = process;
   const { profileDir } = options;
   const nodeOptions = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`];
-  const stack = { root, env, report: say, nodeOptions, freshLog: options.extent === 'smoke' };
+  const disk = await freeDisk(tmpdir());
+  const stack = { root, env, report: say, nodeOptions, disk, freshLog: options.extent === 'smoke' };
   switch (options.mode) {
     case 'standard':
       return withStacks([stack], ([only]) => measureStandard({ root, stack: only }, options));

@@ -52,7 +52,9 @@ export async function startBenchStack(options: {
   telemetry?: boolean;
   /** What services are told beside where everything is. */
   settings?: Readonly<Record<string, string>>;
-  /** True: PostgreSQL is as fresh as it was made, which takes some seconds less. */
+  /** Bytes of disk that PostgreSQL's log is measured by: the same for stacks that are compared. */
+  disk: number;
+  /** True: PostgreSQL is as fresh as it was made. Making the log's files takes some 15 s. */
   freshLog?: boolean;
 }): Promise<BenchStack> {
   const { root, report, nodeOptions = [], telemetry = true, settings = {}, freshLog = false } = options;
@@ -67,7 +69,8 @@ export async function startBenchStack(options: {
       searchPath: options.env['PATH'] ?? '',
       report,
     });
-    const postgres: PostgresServer = await startPostgres({ dataDir, report });
+    const postgres: PostgresServer = await startPostgres({ dataDir, report, disk: options.disk });
+    // Its data is deleted: whatever it has not written by then is of no use.
     stops.push(() => postgres.process.stop(10_000));
     const nats: NatsServer = await startNatsServer({ dataDir, binary: found.path, report });
     stops.push(() => nats.process.stop(10_000));
@@ -160,10 +163,11 @@ async function useLogFiles(database: BenchStack['database']): Promise<void> {
   const client = new Client(database);
   await client.connect();
   try {
-    const { rows } = await client.query<{ files: number }>(`
+    const { rows } = await client.query<{ files: string }>(`
       SELECT pg_size_bytes(current_setting('max_wal_size')) / pg_size_bytes(current_setting('wal_segment_size')) AS files`);
     // Half of them are written between two checkpoints, and the other half while a checkpoint is under way.
-    for (let file = 0; file < Number(rows[0]?.files) / 2; file += 1) {
+    const files = Number(rows[0]?.files ?? 0) / 2;
+    for (let file = 0; file < files; file += 1) {
       await client.query("SELECT pg_logical_emit_message(false, 'bench', ''), pg_switch_wal()");
     }
     // It keeps the files that were used before it for what comes next.

@@ -23,6 +23,8 @@ export interface PostgresOptions {
   readonly onLine?: (line: string) => void;
   /** What we are doing, for people to read. */
   readonly report?: (line: string) => void;
+  /** Bytes of disk to reckon with; when not given, what is free. */
+  readonly disk?: number;
   /** How to run as root; tests try each way. */
   readonly asRoot?: Pick<PostgresPlaceOptions, 'outsideDir' | 'namespaces'>;
 }
@@ -50,8 +52,8 @@ const WRONG_PASSWORD = '28P01';
 const LAST_WORDS_MS = 1_000;
 const TELL_AFTER_MS = 5_000;
 const CONNECT_MS = 2_000;
-/** Recovery after a crash reads at most some 16 GB of log: longer than this something is wrong. */
-const READY_MS = 300_000;
+/** Recovery after a crash reads at most some 16 GB of log, 10 MB/s at worst: longer than this something is wrong. */
+const READY_MS = 1_800_000;
 /** A fast shutdown writes a checkpoint. */
 const LEFTOVER_MS = 10_000;
 const KEPT_LINES = 15;
@@ -101,8 +103,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   // A container's bound; without one it is zero or more than there is.
   const bound = process.constrainedMemory();
   const memory = bound > 0 ? Math.min(bound, totalmem()) : totalmem();
-  const { bavail, bsize } = await statfs(cluster);
-  const means = { memory, disk: bavail * bsize };
+  const means = { memory, disk: options.disk ?? (await freeDisk(cluster)) };
   await writeOwned(place, join(cluster, 'postgresql.conf'), postgresConfig(HOST, port, means));
   await writeOwned(place, join(cluster, 'pg_hba.conf'), postgresAccessRules(HOST));
 
@@ -130,6 +131,12 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
     throw error;
   }
   return { ...connection, process: child, createDatabase: (name) => createDatabase(connection, name) };
+}
+
+/** Bytes that are free where this folder is. */
+export async function freeDisk(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize;
 }
 
 function commandOf(

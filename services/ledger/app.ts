@@ -2,6 +2,7 @@ import { jetstream } from '@nats-io/jetstream';
 import knexFactory, { type Knex } from 'knex';
 import { Pool } from 'pg';
 import type { Logger } from 'pino';
+import { maxMessageBytes } from '../../shared/contracts/limits.ts';
 import { holdsStream } from '../../shared/contracts/subjects.ts';
 import type { NatsLink } from '../../shared/messaging/connect.ts';
 import { OLDEST_VERSION, versionWarning } from '../../shared/messaging/nats-server-version.ts';
@@ -108,6 +109,7 @@ export async function createLedger(options: {
   const table = new OutboxTable(pool);
   const outbox = new Outbox({
     jetstream: jetstream(link.connection),
+    maxPayload: () => link.connection.info?.max_payload ?? maxMessageBytes,
     table,
     logger,
     metrics,

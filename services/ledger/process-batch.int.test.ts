@@ -4,6 +4,7 @@ import { hash, randomUUID } from 'node:crypto';
 import { Client, Pool } from 'pg';
 import { createLogger } from '../../shared/telemetry/logger.ts';
 import { createMetrics } from '../../shared/telemetry/metrics.ts';
+import { maxMessageBytes } from '../../shared/contracts/limits.ts';
 import type { AccountId, CommandId, HoldId } from '../../shared/contracts/primitives.ts';
 import { money } from '../../shared/money/money.ts';
 import { startTcpProxy, type TcpProxy } from '../../test/tcp-proxy.ts';
@@ -100,6 +101,7 @@ function openLedger(port = address.port, holdPeriodMs = 600_000, jetstream = tak
   const table = new OutboxTable(ledgerPool);
   const outbox = new Outbox({
     jetstream,
+    maxPayload: () => maxMessageBytes,
     table,
     logger,
     metrics: createMetrics(),
@@ -570,10 +572,10 @@ describe('settling', () => {
     await expectSoundBooks(id);
   });
 
-  test('takes as many holds in a turn as there were commands before it, at least 128, and 512 without', async () => {
+  test('takes twice as many holds in a turn as there were commands before it, 128 to 512, for a while after', async () => {
     const ledger = openLedger(address.port, 0);
     const id = await accountWith('10000', ledger);
-    for (let batch = 0; batch < 3; batch += 1)
+    for (let batch = 0; batch < 10; batch += 1)
       await processBatch(
         Array.from({ length: 400 }, () => subtracting(id, '1')),
         ledger,
@@ -581,17 +583,23 @@ describe('settling', () => {
     await untilDue(id);
     let commands = 0;
     const { turn } = settler(ledger, () => commands);
-    const answers: SettleDueAnswer[] = [];
-    for (const more of [1, 300, 0, 600]) {
+    const settledAfter = async (more: number): Promise<number | undefined> => {
       commands += more;
-      answers.push(await turn());
-    }
-    expect(answers).toMatchObject([
-      { settled: 128, more: true },
-      { settled: 300, more: true },
-      { settled: 512, more: true },
-      { settled: 260, more: false },
-    ]);
+      const answer = await turn();
+      return answer.type === 'settled' ? answer.settled : undefined;
+    };
+    expect([
+      await settledAfter(0),
+      await settledAfter(1),
+      await settledAfter(100),
+      await settledAfter(300),
+    ]).toEqual([512, 128, 200, 512]);
+    for (let without = 0; without < 16; without += 1) expect(await settledAfter(0)).toBe(128);
+    expect(await settledAfter(0)).toBe(512);
+    expect(await turn()).toMatchObject({
+      settled: 4_000 - 512 - 128 - 200 - 512 - 16 * 128 - 512,
+      more: false,
+    });
     await expectSoundBooks(id);
   });
 

@@ -14,10 +14,13 @@ import type { PickedRow } from './store/statements/pick-due-holds.ts';
 const maxHoldsPerTurn = 512;
 
 /**
- * While commands come in a turn takes as many holds as there were commands since the last one, so that settling keeps up
- * with what is placed; but at least so many, since a turn costs something by itself.
+ * While commands come in a turn takes twice as many holds as there were commands since the last one, so that settling gets
+ * ahead of what is placed; but at least so many, since a turn costs something by itself.
  */
 const minHoldsBesideCommands = 128;
+
+/** Commands come in until so many turns have passed without one: half a second of small turns. */
+const turnsWithoutCommands = 16;
 
 /** More than this many are no accident of single holds: then settling stands still until someone has looked. */
 const maxStuck = 100;
@@ -87,7 +90,9 @@ export class SettleDue implements Turns {
   /** No pending hold is due before this. A hint, forgotten at each sweep. */
   #oldestPending: Micros | null = null;
   #limit = maxHoldsPerTurn;
+  /** Commands before the last turn that settled. */
   #commandsBefore = 0;
+  #turnsSinceCommands = turnsWithoutCommands;
   /** Holds that could not be settled; each sweep tries them again. */
   #stuck: HoldId[] = [];
   #picked: readonly PickedRow[] = [];
@@ -143,7 +148,9 @@ export class SettleDue implements Turns {
     askedBy: readonly Span[],
   ): Promise<{ now: Micros; settled: number; more: boolean; waitMs: number }> {
     const { books, observe } = this.#options;
-    const due = { from: this.#oldestPending, until, limit: this.#turnLimit(), except: this.#stuck };
+    const commandsSoFar = this.#options.commandsSoFar();
+    const limit = this.#limitAfter(commandsSoFar - this.#commandsBefore);
+    const due = { from: this.#oldestPending, until, limit, except: this.#stuck };
     this.#picked = [];
     return inSettleTransaction(books.connection, due, async (pick, load) => {
       const { claimed, now, holds } = pick;
@@ -157,18 +164,19 @@ export class SettleDue implements Turns {
         );
         settled = outcomes.filter((outcome) => outcome.type === 'applied').length;
       }
-      const more = holds.length === due.limit;
+      const more = holds.length === limit;
       this.#oldestPending = oldestAfter(holds, more, until, now);
       this.#limit = maxHoldsPerTurn;
+      this.#turnsSinceCommands = commandsSoFar > this.#commandsBefore ? 0 : this.#turnsSinceCommands + 1;
+      this.#commandsBefore = commandsSoFar;
       return { now, settled, more, waitMs: 0 };
     });
   }
 
-  #turnLimit(): number {
-    const soFar = this.#options.commandsSoFar();
-    const commands = soFar - this.#commandsBefore;
-    this.#commandsBefore = soFar;
-    return commands === 0 ? this.#limit : Math.min(this.#limit, Math.max(minHoldsBesideCommands, commands));
+  /** The most holds of a turn after so many commands. */
+  #limitAfter(commands: number): number {
+    if (commands === 0 && this.#turnsSinceCommands >= turnsWithoutCommands) return this.#limit;
+    return Math.min(this.#limit, Math.max(minHoldsBesideCommands, 2 * commands));
   }
 
   /**

@@ -17,17 +17,18 @@ export interface Outgoing {
 }
 
 /**
- * The facts of several batches in one message, or in a few when one would be too large: the broker takes, writes and
+ * The facts of several batches in one message, or in a few when one would be too large for the broker: the broker takes, writes and
  * syncs each by itself. Due seconds stay alone, since their ids tell the broker which it has.
  *
  * What is gathered gets an id of its own, never that of one of its rows: another ledger's relay may have sent that row
  * alone, and the broker would take this for a second sending and drop the other rows.
  */
-export function gatherRows(rows: readonly OutgoingRow[]): Outgoing[] {
+export function gatherRows(rows: readonly OutgoingRow[], maxPayload: number): Outgoing[] {
+  const bounds = { ...factBounds, maxBytes: Math.min(factBounds.maxBytes, maxPayload) };
   const facts = rows
     .filter(({ message }) => message.topic === 'event')
     .map((row) => ({ of: row, json: row.message.payload.slice(1, -1) }));
-  const gathered = splitPayloads(facts, factBounds).flatMap(({ elements, payload, isArray }) =>
+  const gathered = splitPayloads(facts, bounds).flatMap(({ elements, payload, isArray }) =>
     isArray ? { message: eventMessage(payload), rows: elements } : elements.map(alone),
   );
   return [...gathered, ...rows.filter(({ message }) => message.topic === 'due').map(alone)];

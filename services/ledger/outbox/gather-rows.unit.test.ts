@@ -17,7 +17,7 @@ function factsRow(...facts: unknown[]): OutgoingRow {
 describe('rows of the outbox', () => {
   test('leave together, their facts in order, under an id of their own', () => {
     const rows = [factsRow({ seq: 1 }, { seq: 2 }), factsRow({ seq: 3 }), factsRow({ seq: 4 })];
-    const [message, ...more] = gatherRows(rows);
+    const [message, ...more] = gatherRows(rows, maxMessageBytes);
     expect(more).toEqual([]);
     expect(message?.rows).toEqual(rows);
     expect(JSON.parse(message?.message.payload ?? '')).toEqual([
@@ -34,10 +34,10 @@ describe('rows of the outbox', () => {
     const due = ['1', '2'].map((second) =>
       rowOf({ topic: 'due', messageId: `due:${second}`, payload: `{"dueAt":"${second}"}` }),
     );
-    expect(gatherRows([...due, lone])).toEqual(
+    expect(gatherRows([...due, lone], maxMessageBytes)).toEqual(
       [lone, ...due].map((row) => ({ message: row.message, rows: [row] })),
     );
-    expect(gatherRows([])).toEqual([]);
+    expect(gatherRows([], maxMessageBytes)).toEqual([]);
   });
 
   test('leave in several messages when one would be too large, however large each is', () => {
@@ -46,9 +46,10 @@ describe('rows of the outbox', () => {
       const text = 'é'.repeat((maxMessageBytes * share - row.message.payload.length) / 2);
       return factsRow(text);
     });
-    const gathered = gatherRows(rows);
+    const gathered = gatherRows(rows, maxMessageBytes);
     expect(gathered.map((each) => each.rows.length)).toEqual([2, 1, 1, 1]);
     expect(gathered.flatMap((each) => each.rows)).toEqual(rows);
+    expect(gatherRows(rows, maxMessageBytes / 2).map((each) => each.rows.length)).toEqual([1, 1, 1, 1, 1]);
     for (const { message } of gathered)
       expect(Buffer.byteLength(message.payload)).toBeLessThanOrEqual(maxMessageBytes);
   });

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { randomUUID } from 'node:crypto';
 import { Pool } from 'pg';
+import { maxMessageBytes } from '../../../shared/contracts/limits.ts';
 import { eventsStream, eventSubject } from '../../../shared/contracts/subjects.ts';
 import { connectNats, type NatsLink } from '../../../shared/messaging/connect.ts';
 import { ensureStreams } from '../../../shared/messaging/streams.ts';
@@ -40,6 +41,7 @@ beforeAll(async () => {
   await ensureStreams(listener.connection, 1);
   outbox = new Outbox({
     jetstream: jetstream(link.connection),
+    maxPayload: () => maxMessageBytes,
     table: new OutboxTable(pool),
     logger,
     metrics: createMetrics(),

@@ -24,9 +24,9 @@ const subjectOf = { event: eventSubject, due: holdDueSubject } as const;
 
 /** A publish that is not acknowledged by then is left to the relay. */
 const publishTimeoutMs = 4_000;
-/** Messages on their way to the broker at once; what comes on top is left to the relay. */
+/** Rows that are gathered or on their way to the broker; what comes on top is left to the relay. */
 const maxInFlight = 256;
-/** Facts of batches that are committed within so long leave together. */
+/** What batches commit within so long leaves together. */
 const gatherMs = 20;
 /** Rows that no batch has deleted in passing are deleted after so long. */
 const idleDeleteMs = 1_000;
@@ -39,6 +39,8 @@ const maxRows = 10_000;
 
 interface OutboxOptions {
   readonly jetstream: JetStreamClient;
+  /** Bytes that the broker takes as one message. */
+  readonly maxPayload: () => number;
   readonly table: OutboxTable;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -50,14 +52,15 @@ interface OutboxOptions {
  * Gets every message of a committed batch to the broker, at least once.
  *
  * The messages are rows of the batch's own transaction. After COMMIT they are published from memory, together with what
- * other batches commit meanwhile; the row of an acknowledged message is deleted by the next batch's statement. What is left for whatever reason is sent by the relay
- * of any ledger, which holds no lock while it publishes: a second sending is harmless.
+ * other batches commit meanwhile; the rows of an acknowledged message are deleted by the next batch's statement. What is
+ * left for whatever reason is sent by the relay of any ledger, which holds no lock while it publishes: a second sending is
+ * harmless.
  */
 export class Outbox {
   readonly #options: OutboxOptions;
   readonly #dueSeconds = new DueSeconds();
   readonly #inFlight = new Set<bigint>();
-  #outgoing: OutgoingRow[] = [];
+  #gathered: OutgoingRow[] = [];
   #gatherTimer: NodeJS.Timeout | undefined;
   #acknowledged: bigint[] = [];
   #rows = 0;
@@ -97,14 +100,14 @@ export class Outbox {
     this.#forget(deleted);
     messages.forEach((message, index) => {
       const id = ids[index];
-      if (id !== undefined) this.#startPublishing({ id, message, batch });
+      if (id !== undefined) this.#gather({ id, message, batch });
     });
   }
 
   /** The once-a-minute turn: announces the due seconds that come into the next hour. */
   async announceComing(): Promise<void> {
     try {
-      for (const row of await this.#options.table.announceComing()) this.#startPublishing(row);
+      for (const row of await this.#options.table.announceComing()) this.#gather(row);
     } catch (error) {
       this.#options.logger.warn({ err: error }, 'coming due seconds were not announced; the next turn will');
     }
@@ -140,10 +143,10 @@ export class Outbox {
     await this.#deleteAcknowledged();
   }
 
-  #startPublishing(row: OutgoingRow): void {
+  #gather(row: OutgoingRow): void {
     if (this.#inFlight.size >= maxInFlight) return;
     this.#inFlight.add(row.id);
-    this.#outgoing.push(row);
+    this.#gathered.push(row);
     // Nobody waits for it, while answers do: a broker that syncs each message has less to do, and passes them on at once.
     this.#gatherTimer ??= setTimeout(() => this.#publishGathered(), gatherMs);
   }
@@ -151,9 +154,9 @@ export class Outbox {
   #publishGathered(): void {
     clearTimeout(this.#gatherTimer);
     this.#gatherTimer = undefined;
-    const rows = this.#outgoing;
-    this.#outgoing = [];
-    for (const outgoing of gatherRows(rows)) void this.#publish(outgoing);
+    const rows = this.#gathered;
+    this.#gathered = [];
+    for (const outgoing of gatherRows(rows, this.#options.maxPayload())) void this.#publish(outgoing);
   }
 
   async #publish({ message, rows }: Outgoing): Promise<boolean> {
