@@ -54,10 +54,10 @@ export async function startBenchStack(options: {
   settings?: Readonly<Record<string, string>>;
   /** Bytes of disk that PostgreSQL's log is measured by: the same for stacks that are compared. */
   disk: number;
-  /** True: PostgreSQL is as fresh as it was made. Making the log's files takes some 15 s. */
-  freshLog?: boolean;
+  /** Files of PostgreSQL's log that are made at most, 16 MiB each; 512, the most that are of use, take half a minute. */
+  logFiles: number;
 }): Promise<BenchStack> {
-  const { root, report, nodeOptions = [], telemetry = true, settings = {}, freshLog = false } = options;
+  const { root, report, nodeOptions = [], telemetry = true, settings = {} } = options;
   const dataDir = await mkdtemp(join(tmpdir(), 'holdfast bench '));
   const stops: (() => Promise<void>)[] = [() => rm(dataDir, { recursive: true, force: true })];
   const stop = async (): Promise<void> => {
@@ -78,7 +78,7 @@ export async function startBenchStack(options: {
 
     const { host, port, user, password } = postgres;
     const database = { host, port, user, password, database: databaseName };
-    if (!freshLog) await useLogFiles(database);
+    await useLogFiles(database, options.logFiles);
     const gatewayOpsPort = await freePort();
     const env = {
       PATH: options.env['PATH'],
@@ -159,14 +159,14 @@ export async function startBenchStack(options: {
  * A server that has run for a while writes its log over the files of earlier checkpoints. A fresh one makes each file of
  * 16 MiB by filling it with zeros, and every commit waits for that: pgbench's as well as ours.
  */
-async function useLogFiles(database: BenchStack['database']): Promise<void> {
+async function useLogFiles(database: BenchStack['database'], most: number): Promise<void> {
   const client = new Client(database);
   await client.connect();
   try {
     const { rows } = await client.query<{ files: string }>(`
       SELECT pg_size_bytes(current_setting('max_wal_size')) / pg_size_bytes(current_setting('wal_segment_size')) AS files`);
     // Half of them are written between two checkpoints, and the other half while a checkpoint is under way.
-    const files = Number(rows[0]?.files ?? 0) / 2;
+    const files = Math.min(most, Number(rows[0]?.files ?? 0) / 2);
     for (let file = 0; file < files; file += 1) {
       await client.query("SELECT pg_logical_emit_message(false, 'bench', ''), pg_switch_wal()");
     }
