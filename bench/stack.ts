@@ -78,7 +78,7 @@ export async function startBenchStack(options: {
 
     const { host, port, user, password } = postgres;
     const database = { host, port, user, password, database: databaseName };
-    await useLogFiles(database, options.logFiles);
+    if (options.logFiles > 0) await useLogFiles(database, options.logFiles);
     const gatewayOpsPort = await freePort();
     const env = {
       PATH: options.env['PATH'],

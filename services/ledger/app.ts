@@ -2,8 +2,8 @@ import { jetstream } from '@nats-io/jetstream';
 import knexFactory, { type Knex } from 'knex';
 import { Pool } from 'pg';
 import type { Logger } from 'pino';
-import { maxMessageBytes } from '../../shared/contracts/limits.ts';
 import { holdsStream } from '../../shared/contracts/subjects.ts';
+import { maxPayloadOf } from '../../shared/messaging/max-payload.ts';
 import type { NatsLink } from '../../shared/messaging/connect.ts';
 import { OLDEST_VERSION, versionWarning } from '../../shared/messaging/nats-server-version.ts';
 import { ensureStreams, streamSince } from '../../shared/messaging/streams.ts';
@@ -109,7 +109,7 @@ export async function createLedger(options: {
   const table = new OutboxTable(pool);
   const outbox = new Outbox({
     jetstream: jetstream(link.connection),
-    maxPayload: () => link.connection.info?.max_payload ?? maxMessageBytes,
+    maxPayload: () => maxPayloadOf(link.connection),
     table,
     logger,
     metrics,

@@ -556,16 +556,22 @@ async function untilDue(id: AccountId): Promise<void> {
   );
 }
 
+/** An account with so many holds that are due, placed 400 at a time by a ledger that holds for no time. */
+async function accountWithDueHolds(count: number, ledger: ReturnType<typeof openLedger>): Promise<AccountId> {
+  const id = await accountWith('10000', ledger);
+  for (let placed = 0; placed < count; placed += 400)
+    await processBatch(
+      Array.from({ length: 400 }, () => subtracting(id, '1')),
+      ledger,
+    );
+  await untilDue(id);
+  return id;
+}
+
 describe('settling', () => {
   test('of more holds than a turn takes, by three ledgers at once, takes each hold once', async () => {
     const ledger = openLedger(address.port, 0);
-    const id = await accountWith('10000', ledger);
-    for (let batch = 0; batch < 3; batch += 1)
-      await processBatch(
-        Array.from({ length: 400 }, () => subtracting(id, '1')),
-        ledger,
-      );
-    await untilDue(id);
+    const id = await accountWithDueHolds(1_200, ledger);
     const settled = await Promise.all([1, 2, 3].map(async () => settler(openLedger()).settle()));
     expect(settled.reduce((total, each) => total + each)).toBe(1200);
     expect(await pendingOf(id)).toBe(0);
@@ -574,13 +580,7 @@ describe('settling', () => {
 
   test('takes twice as many holds in a turn as there were commands before it, 128 to 512, for a while after', async () => {
     const ledger = openLedger(address.port, 0);
-    const id = await accountWith('10000', ledger);
-    for (let batch = 0; batch < 10; batch += 1)
-      await processBatch(
-        Array.from({ length: 400 }, () => subtracting(id, '1')),
-        ledger,
-      );
-    await untilDue(id);
+    const id = await accountWithDueHolds(4_000, ledger);
     let commands = 0;
     const { turn } = settler(ledger, () => commands);
     const settledAfter = async (more: number): Promise<number | undefined> => {

@@ -149,7 +149,8 @@ export class SettleDue implements Turns {
   ): Promise<{ now: Micros; settled: number; more: boolean; waitMs: number }> {
     const { books, observe } = this.#options;
     const commandsSoFar = this.#options.commandsSoFar();
-    const limit = this.#limitAfter(commandsSoFar - this.#commandsBefore);
+    const commandsBetween = commandsSoFar - this.#commandsBefore;
+    const limit = this.#limitAfter(commandsBetween);
     const due = { from: this.#oldestPending, until, limit, except: this.#stuck };
     this.#picked = [];
     return inSettleTransaction(books.connection, due, async (pick, load) => {
@@ -167,7 +168,7 @@ export class SettleDue implements Turns {
       const more = holds.length === limit;
       this.#oldestPending = oldestAfter(holds, more, until, now);
       this.#limit = maxHoldsPerTurn;
-      this.#turnsSinceCommands = commandsSoFar > this.#commandsBefore ? 0 : this.#turnsSinceCommands + 1;
+      this.#turnsSinceCommands = commandsBetween > 0 ? 0 : this.#turnsSinceCommands + 1;
       this.#commandsBefore = commandsSoFar;
       return { now, settled, more, waitMs: 0 };
     });

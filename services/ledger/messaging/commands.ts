@@ -1,5 +1,6 @@
 import type { Msg, NatsConnection, Subscription } from '@nats-io/nats-core';
 import type { Logger } from 'pino';
+import { maxPayloadOf } from '../../../shared/messaging/max-payload.ts';
 import { commandSchemas, type AccountCommandKind } from '../../../shared/contracts/commands.ts';
 import type {
   AppliedOutcome,
@@ -228,7 +229,7 @@ function respond(
   logger: Logger,
 ): void {
   try {
-    message.respond(fitting(reply, nats.info?.max_payload ?? Infinity));
+    message.respond(fitting(reply, maxPayloadOf(nats)));
   } catch (error) {
     // The line is closed for good. What was answered stays true: the caller asks again under the same id.
     logger.warn(

@@ -1,5 +1,6 @@
 import type { Msg, NatsConnection, Subscription } from '@nats-io/nats-core';
 import type { Logger } from 'pino';
+import { maxPayloadOf } from '../../../shared/messaging/max-payload.ts';
 import type { ErrorView } from '../../../shared/contracts/outcomes.ts';
 import type { AccountId } from '../../../shared/contracts/primitives.ts';
 import { querySchemas, type QueryAnswer, type QueryPayload } from '../../../shared/contracts/queries.ts';
@@ -88,7 +89,7 @@ async function answerMessage(message: Msg, nats: NatsConnection, desk: QueryDesk
     respond(message, nats, failed(payload));
     return;
   }
-  const answers = await answerElements(kind, payload.elements, desk, maxReplyBytes(nats));
+  const answers = await answerElements(kind, payload.elements, desk, maxPayloadOf(nats));
   const only = payload.shape === 'single' && Array.isArray(answers) ? answers[0] : undefined;
   respond(message, nats, only ?? answers);
 }
@@ -215,11 +216,7 @@ function failed(error: ErrorView): Extract<Answer, { ok: false }> {
 
 const tooLarge = failed({ code: 'invalid_request', detail: 'The answer is too large; ask for less.' });
 
-function maxReplyBytes(nats: NatsConnection): number {
-  return nats.info?.max_payload ?? Infinity;
-}
-
 function respond(message: Msg, nats: NatsConnection, answer: Answer | Answer[]): void {
   const text = JSON.stringify(answer);
-  message.respond(Buffer.byteLength(text) <= maxReplyBytes(nats) ? text : JSON.stringify(tooLarge));
+  message.respond(Buffer.byteLength(text) <= maxPayloadOf(nats) ? text : JSON.stringify(tooLarge));
 }

@@ -34,6 +34,7 @@ export function gatherRows(rows: readonly OutgoingRow[], maxPayload: number): Ou
   return [...gathered, ...rows.filter(({ message }) => message.topic === 'due').map(alone)];
 }
 
-function alone(row: OutgoingRow): Outgoing {
+/** A row's message as it is, under its own id. */
+export function alone(row: OutgoingRow): Outgoing {
   return { message: row.message, rows: [row] };
 }

@@ -16,7 +16,7 @@ import type { BatchResult } from '../domain/execute-batch.ts';
 import type { Micros } from '../domain/time.ts';
 import type { OutboxTable } from '../store/outbox-table.ts';
 import { DueSeconds } from './due-seconds.ts';
-import { gatherRows, type Outgoing, type OutgoingRow } from './gather-rows.ts';
+import { alone, gatherRows, type Outgoing, type OutgoingRow } from './gather-rows.ts';
 import type { OutboxMessage } from '../store/outbox-message.ts';
 import { eventMessages } from './messages.ts';
 
@@ -226,7 +226,7 @@ export class Outbox {
       const publishing = left
         .filter(({ id }) => !own.has(id))
         // Each under its own id: of what other ledgers send as well the broker keeps one.
-        .map((row) => this.#publish({ message: row.message, rows: [row] }));
+        .map((row) => this.#publish(alone(row)));
       const sent = (await Promise.all(publishing)).filter(Boolean).length;
       if (sent > 0) logger.info({ sent }, 'the relay sent outbox messages that were left behind');
     } catch (error) {

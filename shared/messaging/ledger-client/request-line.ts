@@ -7,6 +7,7 @@ import type { Metrics } from '../../telemetry/metrics.ts';
 import type { NatsLink } from '../connect.ts';
 import { Attempts } from './attempts.ts';
 import { Slots } from './slots.ts';
+import { maxPayloadOf } from '../max-payload.ts';
 import { fits, splitPayloads, type MessageBounds, type Parcel } from '../split-payloads.ts';
 
 /** How long one attempt waits for its reply. A ledger's batch takes milliseconds; a lost reply should not cost 5 s. */
@@ -230,7 +231,7 @@ export class RequestLine {
 
   /** The contract's bounds, or less where the server or the reply wants it. */
   #bounds(flights: readonly Flight[]): MessageBounds {
-    const maxBytes = Math.min(maxMessageBytes, this.#link.connection.info?.max_payload ?? maxMessageBytes);
+    const maxBytes = Math.min(maxMessageBytes, maxPayloadOf(this.#link.connection));
     const maxElements = Math.min(maxCommandsPerMessage, flights[0]?.mostPerMessage ?? 1);
     return { maxElements, maxBytes };
   }
