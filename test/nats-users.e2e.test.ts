@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { randomUUID } from 'node:crypto';
+import type { Client } from 'pg';
 import type { Fact } from '../shared/contracts/events.ts';
 import { inboxPrefixOf, type NatsUserName } from '../shared/contracts/nats-users.ts';
 import { connectNats, type NatsLink } from '../shared/messaging/connect.ts';
@@ -11,6 +12,7 @@ import { createLogger } from '../shared/telemetry/logger.ts';
 import { createMetrics } from '../shared/telemetry/metrics.ts';
 import { openAccount } from './support/accounts.ts';
 import { call, eventually } from './support/http.ts';
+import { untilOutboxIsEmpty } from './support/outbox.ts';
 import { Stack } from './support/stack.ts';
 
 const streams = ['BALANCE_HOLDS', 'BALANCE_EVENTS', 'BALANCE_COMMANDS'];
@@ -20,6 +22,7 @@ describe('under the NATS users', () => {
   let stack: Stack;
   let link: NatsLink;
   let tools: LedgerClient;
+  let books: Client;
   const connections: NatsConnection[] = [];
 
   const credentialsOf = (name: NatsUserName) => ({ name, password: stack.nats.passwords[name] });
@@ -37,6 +40,7 @@ describe('under the NATS users', () => {
 
   beforeAll(async () => {
     stack = await Stack.start({ openNats: false, holdPeriodMinutes: 0.01, env: { LOG_LEVEL: 'info' } });
+    books = await stack.books();
     link = await connectNats({
       urls: [stack.nats.url],
       user: credentialsOf('tools'),
@@ -47,6 +51,7 @@ describe('under the NATS users', () => {
     tools = createLedgerClient({ link, logger: createLogger('test', 'silent'), metrics: createMetrics() });
   }, 60_000);
   afterAll(async () => {
+    await books.end();
     await tools.close();
     await link.drain();
     await Promise.all(connections.map((connection) => connection.close()));
@@ -125,6 +130,7 @@ describe('under the NATS users', () => {
       const [holds, , commands] = await states();
       return holds?.messages === 0 && commands?.messages === 0 ? true : undefined;
     });
+    await untilOutboxIsEmpty(books);
     const before = await states();
     expect(before[1]?.messages).toBeGreaterThan(0);
     const replies = [
@@ -160,6 +166,7 @@ describe('under the NATS users', () => {
       const { messages, first_seq: first } = (await manager.streams.info('BALANCE_EVENTS')).state;
       return { messages, first };
     };
+    await untilOutboxIsEmpty(books);
     const before = await eventsKept();
     expect(before.messages).toBeGreaterThan(0);
     const orders = ['PURGE', 'MSG.DELETE', 'DELETE', 'UPDATE'];
@@ -172,6 +179,7 @@ describe('under the NATS users', () => {
       const account = await balanceOf(accountId);
       return 'balance' in account && account.balance === `${10 + replies.length}.00` ? true : undefined;
     });
+    await untilOutboxIsEmpty(books);
     const after = await eventsKept();
     expect(after.first).toBe(before.first);
     expect(after.messages).toBeGreaterThan(before.messages);

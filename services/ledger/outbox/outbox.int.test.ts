@@ -9,6 +9,7 @@ import { ensureStreams } from '../../../shared/messaging/streams.ts';
 import { createLogger } from '../../../shared/telemetry/logger.ts';
 import { createMetrics } from '../../../shared/telemetry/metrics.ts';
 import { eventually } from '../../../test/support/http.ts';
+import { untilOutboxIsEmpty } from '../../../test/support/outbox.ts';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database.ts';
 import { startTcpProxy, type TcpProxy } from '../../../test/tcp-proxy.ts';
 import { migrate } from '../store/migrate.ts';
@@ -103,18 +104,11 @@ async function factsSince(first: number): Promise<unknown[]> {
   return facts;
 }
 
-async function untilOutboxIsEmpty(): Promise<void> {
-  await eventually(async () => {
-    const { rowCount } = await pool.query('SELECT FROM outbox LIMIT 1');
-    return rowCount === 0 ? true : undefined;
-  }, 20_000);
-}
-
 test('facts of batches that are committed together leave as one message', async () => {
   const { messages, ids } = await commit(3);
   const heard = await hear(messages);
   messages.forEach((message, index) => outbox.committed([message], ids.slice(index, index + 1), []));
-  await untilOutboxIsEmpty();
+  await untilOutboxIsEmpty(pool);
   expect(heard).toEqual([messages.map(({ messageId }) => messageId)]);
 });
 
@@ -123,7 +117,7 @@ test('none of them is dropped because another ledger’s relay sent one of them 
   const { payload, messageId: msgID } = messages.at(0) ?? { payload: '', messageId: '' };
   const { seq } = await jetstream(listener.connection).publish(eventSubject, payload, { msgID });
   outbox.committed(messages, ids, []);
-  await untilOutboxIsEmpty();
+  await untilOutboxIsEmpty(pool);
   expect(await factsSince(seq)).toEqual(expect.arrayContaining(messages.map(({ messageId }) => messageId)));
 });
 
@@ -140,6 +134,6 @@ test('at most 256 messages wait for the broker’s word; the relay sends what ca
 
   proxy.deliver('toClient');
   outbox.start();
-  await untilOutboxIsEmpty();
+  await untilOutboxIsEmpty(pool);
   expect(new Set(heard.flat())).toEqual(new Set(messages.map(({ messageId }) => messageId)));
 }, 30_000);
