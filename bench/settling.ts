@@ -115,11 +115,12 @@ async function placeDueHolds(
   return databaseNow(bench);
 }
 
+/** The order keeps the look at the index: one over the whole table would take a processor from what is measured. */
 async function untilNothingIsDue({ stack }: Bench): Promise<void> {
   for (const until = performance.now() + settleWithinMs; ;) {
     const due = await askBooks(
       stack.database,
-      `SELECT FROM holds WHERE status = 'pending' AND due_at <= (SELECT clock_timestamp()) LIMIT 1`,
+      `SELECT FROM holds WHERE status = 'pending' AND due_at <= (SELECT clock_timestamp()) ORDER BY due_at LIMIT 1`,
     );
     if (due.length === 0) return;
     if (performance.now() > until) throw new Error('the holds that are due are not settled');

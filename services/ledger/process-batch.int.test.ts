@@ -494,7 +494,7 @@ describe('a command that the database will not take', () => {
   test('and its hold keep no other hold from being settled', async () => {
     const ledger = openLedger(address.port, 0);
     const [good, bad] = [await accountWith('1000', ledger), await accountWith('1000', ledger)];
-    const commands = Array.from({ length: 40 }, (_, index) => subtracting(index === 7 ? bad : good, '1'));
+    const commands = Array.from({ length: 300 }, (_, index) => subtracting(index === 200 ? bad : good, '1'));
     await processBatch(commands, ledger);
     await until(
       `(SELECT max(due_at) FROM holds WHERE account_id = ANY ($1) AND status = 'pending') <= clock_timestamp()`,
@@ -624,6 +624,39 @@ describe('settling', () => {
     await release();
     expect(await settling).toBe(1);
     expect(words(await live)).toEqual(['applied', 'insufficient_funds']);
+    await expectSoundBooks(id);
+  });
+
+  test('that loses its session between two parts has settled nothing, and then settles all once', async () => {
+    const ledger = openLedger(address.port, 0);
+    const id = await accountWith('1000', ledger);
+    for (const holds of [200, 1, 200]) {
+      await processBatch(
+        Array.from({ length: holds }, () => subtracting(id, '1')),
+        ledger,
+      );
+      await untilDue(id);
+    }
+    const { turn, settle } = settler(ledger);
+    // The 201st hold is settled by the second part, which waits for it. The first part is written by then.
+    await observer.query('BEGIN');
+    await observer.query(
+      'SELECT FROM holds WHERE account_id = $1 ORDER BY due_at OFFSET 200 LIMIT 1 FOR UPDATE',
+      [id],
+    );
+    const interrupted = turn();
+    await until(`(${waiters}) = 1`);
+    await observer.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+       WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    );
+    expect(await interrupted).toMatchObject({ type: 'failed' });
+    await observer.query('COMMIT');
+    expect(await pendingOf(id)).toBe(401);
+    await expectSoundBooks(id);
+
+    expect(await settle()).toBe(401);
+    expect(await entriesOf(id)).toHaveLength(2 + 401 + 401);
     await expectSoundBooks(id);
   });
 

@@ -1,6 +1,7 @@
 import type { Command } from './domain/commands.ts';
 import { executeBatch, isEmpty, type Outcome } from './domain/execute-batch.ts';
 import type { Outbox } from './outbox/outbox.ts';
+import type { OutboxMessage } from './store/outbox-message.ts';
 import { inBatchTransaction, type BatchTransaction } from './store/batch-transaction.ts';
 import type { WriteConnection } from './store/write-connection.ts';
 
@@ -23,20 +24,41 @@ export async function processBatch(commands: readonly Command[], books: Books): 
   );
 }
 
-/** Decides commands on a loaded state and saves what they change. */
+/**
+ * Decides commands on a loaded state and saves what they change, all of it or nothing. With `perPart` so many at a time,
+ * in the one transaction: Postgres then writes what one part changes while the next is decided.
+ */
 export async function decideAndSave(
   commands: readonly Command[],
   transaction: BatchTransaction,
   { outbox, holdPeriodMs }: Books,
+  perPart = commands.length,
 ): Promise<readonly Outcome[]> {
-  const result = executeBatch(commands, transaction.state, holdPeriodMs);
-  const messages = outbox.messagesFor(commands, result, transaction.state.now);
-  if (isEmpty(result.changes) && messages.length === 0) {
-    await transaction.release();
-    return result.outcomes;
+  const outcomes: Outcome[] = [];
+  const messages: OutboxMessage[] = [];
+  const ids: bigint[] = [];
+  let { state } = transaction;
+  let written: Promise<readonly bigint[]> = Promise.resolve([]);
+  for (let from = 0; ; from += perPart) {
+    const part = commands.slice(from, from + perPart);
+    const result = executeBatch(part, state, holdPeriodMs);
+    const told = outbox.messagesFor(part, result, state.now);
+    state = result.after;
+    outcomes.push(...result.outcomes);
+    messages.push(...told);
+    ids.push(...(await written));
+
+    if (from + perPart < commands.length) {
+      written = transaction.write(result.changes, told);
+      continue;
+    }
+    if (from === 0 && isEmpty(result.changes) && told.length === 0) {
+      await transaction.release();
+      return outcomes;
+    }
+    const acknowledged = outbox.acknowledgedIds();
+    ids.push(...(await transaction.save(result.changes, told, acknowledged)));
+    outbox.committed(messages, ids, acknowledged);
+    return outcomes;
   }
-  const acknowledged = outbox.acknowledgedIds();
-  const ids = await transaction.save(result.changes, messages, acknowledged);
-  outbox.committed(messages, ids, acknowledged);
-  return result.outcomes;
 }

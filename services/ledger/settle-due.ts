@@ -13,6 +13,9 @@ import type { PickedRow } from './store/statements/pick-due-holds.ts';
 /** Holds in one turn: as many as commands in a batch, so that a turn takes no longer than a batch does. */
 const maxHoldsPerTurn = 512;
 
+/** Postgres writes so many while the next are decided. Without commands, neither has anything else to do. */
+const holdsPerPart = 128;
+
 /**
  * While commands come in a turn takes twice as many holds as there were commands since the last one, so that settling gets
  * ahead of what is placed; but at least so many, since a turn costs something by itself.
@@ -161,7 +164,7 @@ export class SettleDue implements Turns {
       if (holds.length > 0) {
         const commands = settleCommands(holds);
         const outcomes = await observe({ holds, now, askedBy }, async () =>
-          decideAndSave(commands, await load(commands), books),
+          decideAndSave(commands, await load(commands), books, holdsPerPart),
         );
         settled = outcomes.filter((outcome) => outcome.type === 'applied').length;
       }

@@ -54,6 +54,8 @@ export interface BatchResult {
   /** One per command, in the same order. */
   readonly outcomes: readonly Outcome[];
   readonly changes: BatchChanges;
+  /** What further commands of the same transaction are decided on. */
+  readonly after: BatchState;
 }
 
 /**
@@ -67,7 +69,7 @@ export function executeBatch(
 ): BatchResult {
   const batch = new OpenBatch(state);
   const outcomes = commands.map((command) => executeOne(command, batch, holdPeriodMs));
-  return { outcomes, changes: batch.changes() };
+  return { outcomes, changes: batch.changes(), after: batch.state() };
 }
 
 function executeOne(command: Command, batch: OpenBatch, holdPeriodMs: number): Outcome {
@@ -187,6 +189,16 @@ class OpenBatch {
       newHolds: holds.filter((hold) => !this.#state.holds.has(hold.id)),
       changedHolds: holds.filter((hold) => this.#state.holds.has(hold.id)),
       refusals: this.#refusals,
+    };
+  }
+
+  state(): BatchState {
+    return {
+      now: this.now,
+      accounts: this.#accounts,
+      applied: this.#applied,
+      refused: this.#refused,
+      holds: this.#holds,
     };
   }
 

@@ -279,6 +279,32 @@ describe('executing a batch', () => {
     );
   });
 
+  test('goes on from what was decided before as if that had been written and loaded', () => {
+    fc.assert(
+      fc.property(
+        sequence,
+        fc.array(fc.integer({ min: 1, max: 12 }), { maxLength: 20 }),
+        (commands, lengths) => {
+          const loaded = new Journal();
+          const reloading = cut(commands, lengths).flatMap((part) => loaded.run(part));
+          const journal = new Journal();
+          let state = journal.stateFor(commands, startedAt);
+          const goingOn = cut(commands, lengths).flatMap((part) => {
+            const { outcomes, changes, after } = executeBatch(part, state, holdPeriodMs);
+            journal.write(changes);
+            state = after;
+            return outcomes;
+          });
+          expect(goingOn.map(seen)).toEqual(reloading.map(seen));
+          expect(journal.entries).toEqual(loaded.entries);
+          expect(journal.refusals).toEqual(loaded.refusals);
+          expect([...journal.holds]).toEqual([...loaded.holds]);
+        },
+      ),
+      runs,
+    );
+  });
+
   test('conserves money and keeps to the limits, whatever the clock does', () => {
     fc.assert(
       fc.property(
