@@ -46,6 +46,8 @@ export async function settleDue(options: SettleDueOptions): Promise<number> {
       settled += outcome.settled;
       if (!outcome.more && outcome.notBefore === undefined) return settled;
     }
-    await delay(outcome.ok ? outcome.waitMs : tryAgainMs, undefined, { signal: stopping });
+    const waitMs = outcome.ok ? outcome.waitMs : tryAgainMs;
+    // A timer of 0 ms would take one, with the ledger idle.
+    if (waitMs > 0) await delay(waitMs, undefined, { signal: stopping });
   }
 }
