@@ -502,7 +502,7 @@ describe('a command that the database will not take', () => {
     );
     await poison(bad);
     const { settle } = settler(ledger);
-    await settle();
+    expect(await settle()).toBe(299);
     expect(await pendingOf(good)).toBe(0);
     expect(await pendingOf(bad)).toBe(1);
     await pool.query('DROP TRIGGER poison ON entries');
@@ -628,7 +628,7 @@ describe('settling', () => {
   });
 
   test('that loses its session between two parts has settled nothing, and then settles all once', async () => {
-    const ledger = openLedger(address.port, 0);
+    const ledger = openLedger(address.port, 0, refuser);
     const id = await accountWith('1000', ledger);
     for (const holds of [200, 1, 200]) {
       await processBatch(
@@ -641,7 +641,9 @@ describe('settling', () => {
     // The 201st hold is settled by the second part, which waits for it. The first part is written by then.
     await observer.query('BEGIN');
     await observer.query(
-      'SELECT FROM holds WHERE account_id = $1 ORDER BY due_at OFFSET 200 LIMIT 1 FOR UPDATE',
+      `SELECT FROM holds WHERE account_id = $1
+         AND id = (SELECT id FROM holds WHERE account_id = $1 ORDER BY due_at OFFSET 200 LIMIT 1)
+       FOR UPDATE`,
       [id],
     );
     const interrupted = turn();
@@ -658,6 +660,14 @@ describe('settling', () => {
     expect(await settle()).toBe(401);
     expect(await entriesOf(id)).toHaveLength(2 + 401 + 401);
     await expectSoundBooks(id);
+    await ledger.outbox.stop();
+    const { rows } = await pool.query<{ payload: string }>(
+      'SELECT payload FROM outbox WHERE payload LIKE $1',
+      [`%${id}%`],
+    );
+    const facts = rows.flatMap((row) => JSON.parse(row.payload) as { kind: string; seq: number }[]);
+    const settled = facts.filter(({ kind }) => kind === 'settle').map(({ seq }) => seq);
+    expect(settled.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 401 }, (_, index) => 404 + index));
   });
 
   test('that is asked for by too many at once is refused to those on top', async () => {

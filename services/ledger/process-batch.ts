@@ -1,5 +1,12 @@
 import type { Command } from './domain/commands.ts';
-import { executeBatch, isEmpty, type Outcome } from './domain/execute-batch.ts';
+import {
+  executeBatch,
+  isEmpty,
+  type BatchResult,
+  type BatchState,
+  type Outcome,
+} from './domain/execute-batch.ts';
+import type { Hold } from './domain/hold.ts';
 import type { Outbox } from './outbox/outbox.ts';
 import type { OutboxMessage } from './store/outbox-message.ts';
 import { inBatchTransaction, type BatchTransaction } from './store/batch-transaction.ts';
@@ -25,8 +32,10 @@ export async function processBatch(commands: readonly Command[], books: Books): 
 }
 
 /**
- * Decides commands on a loaded state and saves what they change, all of it or nothing. With `perPart` so many at a time,
- * in the one transaction: Postgres then writes what one part changes while the next is decided.
+ * Decides commands on a loaded state and saves what they change, all of it or nothing.
+ *
+ * With `perPart`, so many at a time: Postgres writes what one part changes while the next is decided. Only for settlings:
+ * after several writes COMMIT may come later than new holds allow (`nearMicros`, `lateCommitMs`).
  */
 export async function decideAndSave(
   commands: readonly Command[],
@@ -35,30 +44,29 @@ export async function decideAndSave(
   perPart = commands.length,
 ): Promise<readonly Outcome[]> {
   const outcomes: Outcome[] = [];
-  const messages: OutboxMessage[] = [];
-  const ids: bigint[] = [];
-  let { state } = transaction;
-  let written: Promise<readonly bigint[]> = Promise.resolve([]);
-  for (let from = 0; ; from += perPart) {
-    const part = commands.slice(from, from + perPart);
-    const result = executeBatch(part, state, holdPeriodMs);
-    const told = outbox.messagesFor(part, result, state.now);
-    state = result.after;
-    outcomes.push(...result.outcomes);
-    messages.push(...told);
-    ids.push(...(await written));
+  const newHolds: Hold[] = [];
+  let messages: readonly OutboxMessage[] = [];
+  const decidePart = (from: number, state: BatchState): BatchResult => {
+    const part = executeBatch(commands.slice(from, from + perPart), state, holdPeriodMs);
+    outcomes.push(...part.outcomes);
+    newHolds.push(...part.changes.newHolds);
+    // All of them leave as one message, and it is made while the last part but one is written.
+    if (outcomes.length === commands.length)
+      messages = outbox.messagesFor(commands, outcomes, newHolds, state.now);
+    return part;
+  };
 
-    if (from + perPart < commands.length) {
-      written = transaction.write(result.changes, told);
-      continue;
-    }
-    if (from === 0 && isEmpty(result.changes) && told.length === 0) {
-      await transaction.release();
-      return outcomes;
-    }
-    const acknowledged = outbox.acknowledgedIds();
-    ids.push(...(await transaction.save(result.changes, told, acknowledged)));
-    outbox.committed(messages, ids, acknowledged);
+  let part = decidePart(0, transaction.state);
+  for (let from = perPart; from < commands.length; from += perPart) {
+    const { changes, after } = part;
+    part = await transaction.writeWhile(changes, () => decidePart(from, after));
+  }
+  if (commands.length <= perPart && isEmpty(part.changes) && messages.length === 0) {
+    await transaction.release();
     return outcomes;
   }
+  const acknowledged = outbox.acknowledgedIds();
+  const ids = await transaction.save(part.changes, messages, acknowledged);
+  outbox.committed(messages, ids, acknowledged);
+  return outcomes;
 }

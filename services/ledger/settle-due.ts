@@ -13,7 +13,7 @@ import type { PickedRow } from './store/statements/pick-due-holds.ts';
 /** Holds in one turn: as many as commands in a batch, so that a turn takes no longer than a batch does. */
 const maxHoldsPerTurn = 512;
 
-/** Postgres writes so many while the next are decided. Without commands, neither has anything else to do. */
+/** Postgres writes so many while the next are decided: some milliseconds of either. */
 const holdsPerPart = 128;
 
 /**

@@ -47,7 +47,7 @@ export async function settleDue(options: SettleDueOptions): Promise<number> {
       if (!outcome.more && outcome.notBefore === undefined) return settled;
     }
     const waitMs = outcome.ok ? outcome.waitMs : tryAgainMs;
-    // A timer of 0 ms would take one, with the ledger idle.
+    // A timer of 0 ms would take 1 ms, with the ledger idle.
     if (waitMs > 0) await delay(waitMs, undefined, { signal: stopping });
   }
 }

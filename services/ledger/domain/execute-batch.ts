@@ -8,7 +8,7 @@ import type { Hold } from './hold.ts';
 import type { KeptRefusal, Refusal } from './refusals.ts';
 import { laterOf, type Micros } from './time.ts';
 
-/** Everything that the decisions of one batch depend on, as it was once the accounts were locked. */
+/** Everything that decisions depend on, as it was once the accounts were locked, or as those before have left it. */
 export interface BatchState {
   readonly now: Micros;
   readonly accounts: ReadonlyMap<AccountId, Account>;
@@ -19,7 +19,7 @@ export interface BatchState {
   readonly holds: ReadonlyMap<HoldId, Hold>;
 }
 
-/** What a batch leaves behind: all of it is written in one statement, or none. */
+/** What decided commands leave behind: all of it is written in one statement, or none. */
 export interface BatchChanges {
   readonly openedAccounts: readonly Account[];
   readonly changedAccounts: readonly Account[];

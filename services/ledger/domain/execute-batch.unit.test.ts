@@ -134,6 +134,10 @@ class Journal {
 
   /** As Postgres would: a second entry or refusal of a command, or a row that is there already, fails. */
   write(changes: BatchChanges): void {
+    const isThere = (account: Account): boolean =>
+      this.entries.some(({ accountId }) => accountId === account.id);
+    must(!changes.openedAccounts.some(isThere), 'an opened account is new');
+    must(changes.changedAccounts.every(isThere), 'a changed account is there');
     for (const entry of changes.entries) {
       const twin = this.entries.find(
         (each) =>
@@ -285,11 +289,15 @@ describe('executing a batch', () => {
         sequence,
         fc.array(fc.integer({ min: 1, max: 12 }), { maxLength: 20 }),
         (commands, lengths) => {
+          const before = commands.slice(0, commands.length / 4);
+          const parts = cut(commands.slice(before.length), lengths);
           const loaded = new Journal();
-          const reloading = cut(commands, lengths).flatMap((part) => loaded.run(part));
+          loaded.run(before);
+          const reloading = parts.flatMap((part) => loaded.run(part));
           const journal = new Journal();
+          journal.run(before);
           let state = journal.stateFor(commands, startedAt);
-          const goingOn = cut(commands, lengths).flatMap((part) => {
+          const goingOn = parts.flatMap((part) => {
             const { outcomes, changes, after } = executeBatch(part, state, holdPeriodMs);
             journal.write(changes);
             state = after;

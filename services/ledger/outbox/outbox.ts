@@ -12,7 +12,8 @@ import {
   type Span,
 } from '../../../shared/telemetry/tracing.ts';
 import type { Command } from '../domain/commands.ts';
-import type { BatchResult } from '../domain/execute-batch.ts';
+import type { Outcome } from '../domain/execute-batch.ts';
+import type { Hold } from '../domain/hold.ts';
 import type { Micros } from '../domain/time.ts';
 import type { OutboxTable } from '../store/outbox-table.ts';
 import { DueSeconds } from './due-seconds.ts';
@@ -82,11 +83,13 @@ export class Outbox {
   }
 
   /** What a decided batch must tell the world. */
-  messagesFor(commands: readonly Command[], result: BatchResult, now: Micros): OutboxMessage[] {
-    return [
-      ...eventMessages(commands, result.outcomes, now),
-      ...this.#dueSeconds.messagesFor(result.changes.newHolds, now),
-    ];
+  messagesFor(
+    commands: readonly Command[],
+    outcomes: readonly Outcome[],
+    newHolds: readonly Hold[],
+    now: Micros,
+  ): OutboxMessage[] {
+    return [...eventMessages(commands, outcomes, now), ...this.#dueSeconds.messagesFor(newHolds, now)];
   }
 
   /** Rows that the next batch can delete in passing. */

@@ -22,16 +22,15 @@ const rollback: Statement = { name: 'rollback', text: 'ROLLBACK' };
 export interface BatchTransaction {
   readonly state: BatchState;
   /**
-   * Writes changes that others of the same transaction will follow. What it resolves with is to be awaited before those
-   * are written.
+   * Writes changes that others of the same transaction will follow, and does something else while Postgres writes.
    *
-   * @returns the messages' ids in the outbox.
+   * @returns what `meanwhile` returned, once both are done.
    */
-  write(changes: BatchChanges, messages: readonly OutboxMessage[]): Promise<bigint[]>;
+  writeWhile<T>(changes: BatchChanges, meanwhile: () => T): Promise<T>;
   /**
    * Writes the last changes, or all of them, and commits. When it returns, everything is on disk.
    *
-   * @returns these messages' ids in the outbox.
+   * @returns the messages' ids in the outbox.
    * @throws CommitUnknownError when the connection was lost after COMMIT was sent; any other error means that nothing
    *   was written.
    */
@@ -105,26 +104,23 @@ async function guarded<T>(connection: WriteConnection, run: (session: Session) =
 function openTransaction(session: Session, state: BatchState): BatchTransaction {
   return {
     state,
-    write: (changes, messages) => {
-      const writing = session
-        .flight([writeChanges(changes, messages, [])])
-        .then(([written]) => idsOf(messages, written));
-      // When the batch has failed meanwhile, nobody waits for this any more.
-      writing.catch(() => undefined);
-      return writing;
+    writeWhile: async (changes, meanwhile) => {
+      const written = session.flight([writeChanges(changes, [], [])]);
+      try {
+        return meanwhile();
+      } finally {
+        await written;
+      }
     },
-    save: async (changes, messages, sentOutboxIds) =>
-      idsOf(messages, await save(session, writeChanges(changes, messages, sentOutboxIds))),
+    save: async (changes, messages, sentOutboxIds) => {
+      const rows = await save(session, writeChanges(changes, messages, sentOutboxIds));
+      const ids = new Map(rows.map((row) => [row.message_id, row.id]));
+      return messages.flatMap((message) => ids.get(message.messageId) ?? []);
+    },
     release: async () => {
       await session.flight([rollback]);
     },
   };
-}
-
-function idsOf(messages: readonly OutboxMessage[], written: Answer | undefined): bigint[] {
-  const rows = (written?.rows ?? []) as OutboxRow[];
-  const ids = new Map(rows.map((row) => [row.message_id, row.id]));
-  return messages.flatMap((message) => ids.get(message.messageId) ?? []);
 }
 
 /** BEGIN, locks and look-ups in one flight: each is a statement of its own, so each sees what the locks waited for. */
@@ -180,13 +176,13 @@ function stateOf([accounts, lookedUp, holds]: readonly Answer[]): BatchState {
   };
 }
 
-async function save(session: Session, write: Statement): Promise<Answer> {
+async function save(session: Session, write: Statement): Promise<OutboxRow[]> {
   try {
     const [written, committed] = await session.flight([write, commit]);
     // A COMMIT of an aborted transaction is answered with ROLLBACK, not with an error.
     if (written === undefined || committed?.command !== 'COMMIT')
       throw new Error('COMMIT was answered with a rollback');
-    return written;
+    return written.rows as OutboxRow[];
   } catch (error) {
     if (faultKindOf(error) !== 'connection') throw error;
     throw new CommitUnknownError('the connection was lost while COMMIT was under way', { cause: error });

@@ -140,8 +140,8 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: 'services/ledger/process-batch.js',
-        search: 'const ids = await transaction.save(result.changes, messages, acknowledged);',
-        replace: `await transaction.save(result.changes, [], acknowledged);
+        search: 'const ids = await transaction.save(part.changes, messages, acknowledged);',
+        replace: `await transaction.save(part.changes, [], acknowledged);
     const ids = messages.map((_, index) => BigInt(-1 - index));`,
       },
     ],
@@ -152,7 +152,7 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: 'services/ledger/outbox/outbox.js',
-        search: '...this.#dueSeconds.messagesFor(result.changes.newHolds, now),',
+        search: '...this.#dueSeconds.messagesFor(newHolds, now),',
         replace: '',
       },
     ],
