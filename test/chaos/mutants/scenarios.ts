@@ -19,6 +19,8 @@ export interface Scenario {
 const bothWaitMs = 4_000;
 /** Far more than a ledger takes to decide, and less than a transaction may be idle. */
 const oneWritesMs = 1_000;
+/** Far more than an ack takes to the broker, and less than a ledger waits for Postgres. */
+const ackMs = 500;
 /** Postgres recovers first. */
 const readyMs = 20_000;
 
@@ -160,6 +162,7 @@ export const streamWhileDatabaseStalls: Scenario = {
     line.holdFrom('toServer', 'lock-accounts');
     await ground.leave(ground.command('add', account, 100));
     await line.untilHeld('toServer', 'lock-accounts');
+    await delay(ackMs);
     const manager = await jetstreamManager(ground.link.connection);
     const { num_ack_pending: underWay } = await manager.consumers.info(commandsStream, asyncCommandsConsumer);
     line.deliver('toServer');
