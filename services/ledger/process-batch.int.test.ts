@@ -215,8 +215,13 @@ async function until(condition: string, values: unknown[] = []): Promise<void> {
   }
 }
 
-const waiters = `SELECT count(*) FROM pg_stat_activity
-  WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+const waiting = `FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+const waiters = `SELECT count(*) ${waiting}`;
+
+/** Ends the sessions that wait for a lock. */
+async function endWaiters(): Promise<void> {
+  await observer.query(`SELECT pg_terminate_backend(pid) ${waiting}`);
+}
 
 /** Keeps an account locked until the returned function is called. */
 async function lockAccount(id: AccountId): Promise<() => Promise<unknown>> {
@@ -427,10 +432,7 @@ describe('a lost connection', () => {
     const release = await lockAccount(id);
     const attempt = run(ledger, [subtracting(id, '4')]);
     await until(`(${waiters}) = 1`);
-    await observer.query(
-      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-       WHERE datname = current_database() AND wait_event_type = 'Lock'`,
-    );
+    await endWaiters();
     await release();
     expect(words(await attempt)).toEqual(['applied']);
     await expectSoundBooks(id);
@@ -648,10 +650,7 @@ describe('settling', () => {
     );
     const interrupted = turn();
     await until(`(${waiters}) = 1`);
-    await observer.query(
-      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-       WHERE datname = current_database() AND wait_event_type = 'Lock'`,
-    );
+    await endWaiters();
     expect(await interrupted).toMatchObject({ type: 'failed' });
     await observer.query('COMMIT');
     expect(await pendingOf(id)).toBe(401);

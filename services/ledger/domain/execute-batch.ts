@@ -69,7 +69,7 @@ export function executeBatch(
 ): BatchResult {
   const batch = new OpenBatch(state);
   const outcomes = commands.map((command) => executeOne(command, batch, holdPeriodMs));
-  return { outcomes, changes: batch.changes(), after: batch.state() };
+  return { outcomes, changes: batch.changes(), after: batch.after() };
 }
 
 function executeOne(command: Command, batch: OpenBatch, holdPeriodMs: number): Outcome {
@@ -192,7 +192,7 @@ class OpenBatch {
     };
   }
 
-  state(): BatchState {
+  after(): BatchState {
     return {
       now: this.now,
       accounts: this.#accounts,

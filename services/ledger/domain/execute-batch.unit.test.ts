@@ -260,6 +260,12 @@ function cut<T>(items: readonly T[], lengths: readonly number[]): T[][] {
   return pieces;
 }
 
+function expectSameBooks(journal: Journal, expected: Journal): void {
+  expect(journal.entries).toEqual(expected.entries);
+  expect(journal.refusals).toEqual(expected.refusals);
+  expect([...journal.holds]).toEqual([...expected.holds]);
+}
+
 const runs = { numRuns: 300 };
 
 describe('executing a batch', () => {
@@ -274,9 +280,7 @@ describe('executing a batch', () => {
           const together = new Journal();
           const batched = cut(commands, lengths).flatMap((batch) => together.run(batch));
           expect(batched.map(seen)).toEqual(oneByOne.map(seen));
-          expect(together.entries).toEqual(alone.entries);
-          expect(together.refusals).toEqual(alone.refusals);
-          expect([...together.holds]).toEqual([...alone.holds]);
+          expectSameBooks(together, alone);
         },
       ),
       runs,
@@ -304,9 +308,7 @@ describe('executing a batch', () => {
             return outcomes;
           });
           expect(goingOn.map(seen)).toEqual(reloading.map(seen));
-          expect(journal.entries).toEqual(loaded.entries);
-          expect(journal.refusals).toEqual(loaded.refusals);
-          expect([...journal.holds]).toEqual([...loaded.holds]);
+          expectSameBooks(journal, loaded);
         },
       ),
       runs,
