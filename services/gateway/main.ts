@@ -1,6 +1,5 @@
 import { inboxPrefixOf } from '../../shared/contracts/nats-users.ts';
 import { listenProblem } from '../../shared/lifecycle/listen-problem.ts';
-import { startOpsServer } from '../../shared/lifecycle/ops-server.ts';
 import { runService, type Service } from '../../shared/lifecycle/run-service.ts';
 import { connectNats } from '../../shared/messaging/connect.ts';
 import { createLedgerClient } from '../../shared/messaging/ledger-client/index.ts';
@@ -17,8 +16,8 @@ import { refuseWhenFull } from './plugins/refuse-when-full.ts';
  */
 const MAX_IN_FLIGHT = 1_024;
 
-async function start(service: Service<GatewaySettings>): Promise<void> {
-  const { settings, logger, stopping, metricsText, onStop } = service;
+async function start(service: Service<GatewaySettings>): Promise<() => readonly string[]> {
+  const { settings, logger, stopping, onStop } = service;
 
   const metrics = createMetrics();
   measureProcess(metrics);
@@ -51,17 +50,7 @@ async function start(service: Service<GatewaySettings>): Promise<void> {
   } catch (error) {
     throw listenProblem(error, { host, port, hostSetting: 'HOST', portSetting: 'PORT' });
   }
-
-  if (settings.opsPort !== undefined) {
-    const ops = await startOpsServer({
-      host: settings.opsHost,
-      port: settings.opsPort,
-      portSetting: 'GATEWAY_OPS_PORT',
-      missing: ledger.missing,
-      metricsText,
-    });
-    onStop('metrics', ops.close);
-  }
+  return ledger.missing;
 }
 
 await runService({ name: 'gateway', schema: gatewaySettings, readSettings: readGatewaySettings, start });

@@ -6,7 +6,7 @@ import { holdsStream } from '../../shared/contracts/subjects.ts';
 import { maxPayloadOf } from '../../shared/messaging/max-payload.ts';
 import type { NatsLink } from '../../shared/messaging/connect.ts';
 import { OLDEST_VERSION, versionWarning } from '../../shared/messaging/nats-server-version.ts';
-import { ensureStreams, streamSince } from '../../shared/messaging/streams.ts';
+import { ensureStreams, ensureStreamsWhenReachable, streamSince } from '../../shared/messaging/streams.ts';
 import type { Metrics } from '../../shared/telemetry/metrics.ts';
 import { Lane } from './batching/lane.ts';
 import { MicroBatcher } from './batching/micro-batcher.ts';
@@ -87,7 +87,7 @@ export async function createLedger(options: {
 
   const echo = echoStatements ? echoTo(logger) : undefined;
   const database = await prepareDatabase({ owner, ledgerUser, logger, stopping, echo });
-  await ensureStreams(link.connection, streamReplicas);
+  await ensureStreamsWhenReachable({ nats: link.connection, replicas: streamReplicas, logger, stopping });
 
   const pool = new Pool({ ...sessionConfig(database), max: readConnections });
   pool.on('error', (error) =>

@@ -1,5 +1,4 @@
 import { inboxPrefixOf } from '../../shared/contracts/nats-users.ts';
-import { startOpsServer } from '../../shared/lifecycle/ops-server.ts';
 import { runService } from '../../shared/lifecycle/run-service.ts';
 import { connectNats } from '../../shared/messaging/connect.ts';
 import { createMetrics } from '../../shared/telemetry/metrics.ts';
@@ -11,7 +10,7 @@ await runService({
   name: 'ledger',
   schema: ledgerSettings,
   readSettings: readLedgerSettings,
-  start: async ({ settings, logger, stopping, metricsText, onStop }) => {
+  start: async ({ settings, logger, stopping, onStop }) => {
     const metrics = createMetrics();
     measureProcess(metrics);
     const link = await connectNats({
@@ -28,18 +27,7 @@ await runService({
     onStop('NATS', link.drain);
     onStop('work', ledger.finish);
     onStop('subscriptions', ledger.stopServing);
-
-    if (settings.opsPort !== undefined) {
-      const { opsHost: host, opsPort: port } = settings;
-      const ops = await startOpsServer({
-        host,
-        port,
-        portSetting: 'LEDGER_OPS_PORT',
-        missing: ledger.missing,
-        metricsText,
-      });
-      onStop('health', ops.close);
-    }
     logger.info('the ledger serves commands');
+    return ledger.missing;
   },
 });

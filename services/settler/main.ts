@@ -1,5 +1,4 @@
 import { inboxPrefixOf } from '../../shared/contracts/nats-users.ts';
-import { startOpsServer } from '../../shared/lifecycle/ops-server.ts';
 import { runService } from '../../shared/lifecycle/run-service.ts';
 import { connectNats } from '../../shared/messaging/connect.ts';
 import { createLedgerClient } from '../../shared/messaging/ledger-client/index.ts';
@@ -12,7 +11,7 @@ await runService({
   name: 'settler',
   schema: settlerSettings,
   readSettings: readSettlerSettings,
-  start: async ({ settings, logger, stopping, metricsText, onStop }) => {
+  start: async ({ settings, logger, stopping, onStop }) => {
     const metrics = createMetrics();
     measureProcess(metrics);
     const link = await connectNats({
@@ -30,18 +29,7 @@ await runService({
     onStop('settling', async () => {
       await settler.ended;
     });
-
-    if (settings.opsPort !== undefined) {
-      const { opsHost: host, opsPort: port } = settings;
-      const ops = await startOpsServer({
-        host,
-        port,
-        portSetting: 'SETTLER_OPS_PORT',
-        missing: settler.missing,
-        metricsText,
-      });
-      onStop('health', ops.close);
-    }
     logger.info('the settler watches for due holds');
+    return settler.missing;
   },
 });

@@ -7,6 +7,7 @@ import { SettingsError, type Environment } from '../config/parse-settings.ts';
 import { createLogger, type Logger } from '../telemetry/logger.ts';
 import { startTelemetry } from '../telemetry/start-telemetry.ts';
 import { Closers } from './closers.ts';
+import { startOpsServer } from './ops-server.ts';
 
 /** The supervisor and `docker stop` give a service 10 s; the rest is for the telemetry's last words and the exit. */
 const STOP_LIMIT_MS = 8_000;
@@ -25,25 +26,24 @@ export interface Service<Settings> {
   instanceId: string;
   /** Aborted as soon as the service is asked to stop: give up waiting, take no new work. */
   stopping: AbortSignal;
-  /** All metrics in Prometheus' text format, when there is an ops port. */
-  metricsText?: () => Promise<string>;
   /** Registers what must be stopped, and how. Stopping goes in reverse order, each after the one before is done. */
   onStop: (what: string, close: () => Promise<void> | void) => void;
 }
 
 /**
- * Runs a service as this process: reads its settings (environment and `.env`), starts
- * telemetry, calls `start`, and stops it in order on
- * SIGTERM or SIGINT. Faults that nobody caught are logged and end the process. Exit codes: `EXIT_CODE`.
+ * Runs a service as this process: reads its settings (environment and `.env`), starts telemetry and the ops server,
+ * calls `start`, and stops it in order on SIGTERM or SIGINT. Faults that nobody caught are logged and end the process.
+ * Exit codes: `EXIT_CODE`.
  */
 export async function runService<
-  Settings extends { logLevel: string; opsPort?: number | undefined },
+  Settings extends { logLevel: string; opsHost: string; opsPort: number | undefined },
 >(options: {
   name: string;
   /** What `readSettings` reads, by name. */
   schema: z.ZodObject;
   readSettings: (env: Environment) => Settings;
-  start: (service: Service<Settings>) => Promise<void>;
+  /** Resolves once the service serves, to what is missing to serve: empty when nothing is; asked with every probe. */
+  start: (service: Service<Settings>) => Promise<() => readonly string[]>;
 }): Promise<void> {
   process.title = `holdfast-${options.name}`;
   // Short-lived objects are gathered by one thread. With helpers, which V8 has by default, a service took 6 % more of the
@@ -77,12 +77,27 @@ export async function runService<
       prometheus: settings.opsPort !== undefined,
     });
     closers.add('telemetry', telemetry.shutdown);
-    await options.start({
+    // From the first moment to the last: a service that waits for its servers, or finishes its work, is alive.
+    let missingToServe: (() => readonly string[]) | undefined;
+    const missing = (): readonly string[] => {
+      if (stopping?.aborted === true) return ['stopping: it takes nothing new'];
+      return missingToServe?.() ?? ['starting: the log says what it waits for'];
+    };
+    if (settings.opsPort !== undefined) {
+      const ops = await startOpsServer({
+        host: settings.opsHost,
+        port: settings.opsPort,
+        portSetting: `${options.name.toUpperCase()}_OPS_PORT`,
+        missing,
+        metricsText: telemetry.metricsText,
+      });
+      closers.add('health and metrics', ops.close);
+    }
+    missingToServe = await options.start({
       settings,
       logger,
       instanceId,
       stopping,
-      ...(telemetry.metricsText && { metricsText: telemetry.metricsText }),
       onStop: (what, close) => closers.add(what, close),
     });
   } catch (error) {

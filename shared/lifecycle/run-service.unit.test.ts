@@ -1,9 +1,15 @@
 import { describe, expect, test } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
 import { runTypeScript } from '../../test/run-typescript.ts';
+import { freePort } from '../../deploy/local/free-port.ts';
 import { SETTINGS_CHECKED } from '../config/odd-settings.ts';
 
 const start = (env: Record<string, string>) => runTypeScript('test/fixtures/service.ts', env);
+
+async function readinessAt(port: number): Promise<[number, unknown]> {
+  const answer = await fetch(`http://127.0.0.1:${port}/readyz`);
+  return [answer.status, await answer.json()];
+}
 
 describe('a service', () => {
   test.each(['SIGTERM', 'SIGINT'] as const)('stops in order on %s', async (signal) => {
@@ -49,6 +55,32 @@ describe('a service', () => {
     service.child.kill('SIGTERM');
     expect(await service.ended).toBe(0);
     expect(service.stdout()).not.toContain('fatal');
+  });
+
+  test.each([
+    ['starts', 'wait', 'starting: the log says what it waits for'],
+    ['serves', '', 'example: nothing to serve with'],
+  ])('says what is missing while it %s', async (_, fixture, missing) => {
+    const port = await freePort();
+    const service = start({ FIXTURE: fixture, EXAMPLE_OPS_PORT: String(port) });
+    await service.untilPrinted('ready');
+    expect(await readinessAt(port)).toEqual([503, { status: 'not ready', missing: [missing] }]);
+    service.child.kill('SIGTERM');
+    expect(await service.ended).toBe(0);
+  });
+
+  test('says that it stops while it does', async () => {
+    const port = await freePort();
+    const service = start({ FIXTURE: 'hang while stopping', EXAMPLE_OPS_PORT: String(port) });
+    await service.untilPrinted('ready');
+    service.child.kill('SIGTERM');
+    await service.untilPrinted('second closing');
+    const [status, body] = await readinessAt(port);
+    service.child.kill('SIGKILL');
+    expect([status, body]).toEqual([
+      503,
+      { status: 'not ready', missing: ['stopping: it takes nothing new'] },
+    ]);
   });
 
   test.each([

@@ -1,5 +1,7 @@
 import {
   DiscardPolicy,
+  JetStreamApiCodes,
+  JetStreamApiError,
   jetstreamManager,
   type JetStreamManager,
   RetentionPolicy,
@@ -8,6 +10,7 @@ import {
 } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { nanos } from '@nats-io/nats-core';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   asyncCommandSubjectPrefix,
   commandsStream,
@@ -16,11 +19,15 @@ import {
   holdDueSubject,
   holdsStream,
 } from '../contracts/subjects.ts';
+import type { Logger } from '../telemetry/logger.ts';
 
 type StreamSettings = Pick<
   StreamConfig,
   'name' | 'subjects' | 'retention' | 'discard' | 'max_msgs' | 'max_bytes' | 'max_age'
 >;
+
+/** After the broker did not answer, or could not make a stream. */
+const tryAgainMs = 1_000;
 
 const dayMs = 24 * 60 * 60 * 1000;
 const megabyte = 1024 * 1024;
@@ -89,7 +96,8 @@ export async function ensureStreams(nats: NatsConnection, replicas: number, name
     if (name !== undefined && settings.name !== name) continue;
     try {
       await manager.streams.info(settings.name);
-    } catch {
+    } catch (error) {
+      if (!isStreamNotFound(error)) throw error;
       await manager.streams.add({
         ...settings,
         ...onlyAdded,
@@ -98,5 +106,35 @@ export async function ensureStreams(nats: NatsConnection, replicas: number, name
         duplicate_window: nanos(duplicateWindowMs),
       });
     }
+  }
+}
+
+function isStreamNotFound(error: unknown): boolean {
+  return error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound;
+}
+
+/**
+ * Makes the streams as `ensureStreams` does, for as long as it takes: the broker may be lost again as soon as it was met,
+ * or have JetStream switched off. Throws only when `stopping` is aborted.
+ */
+export async function ensureStreamsWhenReachable(options: {
+  nats: NatsConnection;
+  replicas: number;
+  logger: Logger;
+  stopping: AbortSignal;
+}): Promise<void> {
+  const { nats, replicas, logger, stopping } = options;
+  for (;;) {
+    stopping.throwIfAborted();
+    try {
+      await ensureStreams(nats, replicas);
+      return;
+    } catch (error) {
+      logger.warn(
+        { error: String(error) },
+        'can’t make the streams; trying again. Is JetStream on, and has it room?',
+      );
+    }
+    await delay(tryAgainMs, undefined, { signal: stopping });
   }
 }

@@ -8,10 +8,13 @@ const lookEveryMs = 250;
 /** Looked at no later than so long before the server comes back. */
 const marginMs = 500;
 
-/** What `/readyz` may say is missing. What only the ledger sees, others see as a ledger that gives no good answer. */
+/**
+ * What `/readyz` may say is missing. What only the ledger sees, others see as a ledger that gives no good answer; and a
+ * service that was just starting goes on with it once the server is back.
+ */
 const wordsFor: Readonly<Record<ServerName, RegExp>> = {
-  nats: /^(?:nats|ledger)/u,
-  postgres: /^(?:postgres|ledger)/u,
+  nats: /^(?:nats|ledger|starting)/u,
+  postgres: /^(?:postgres|ledger|starting)/u,
 };
 
 /**
