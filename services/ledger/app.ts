@@ -148,7 +148,7 @@ export async function createLedger(options: {
     books,
     lane,
     logger,
-    commandsSoFar: () => batcher.taken,
+    commands: batcher,
     onSweep: async () => {
       await outbox.announceComing();
       void sweep();

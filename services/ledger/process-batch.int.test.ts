@@ -514,33 +514,39 @@ describe('a command that the database will not take', () => {
   });
 });
 
-function settler(books: Books, commandsSoFar = () => 0) {
+function settler(books: Books, commands = { taken: 0, depth: 0 }) {
   const lane = new Lane();
+  /** How many holds each turn settled. */
+  const turns: number[] = [];
   const settleDue = new SettleDue({
     books,
     lane,
     logger,
-    commandsSoFar,
+    commands,
     onSweep: async () => undefined,
-    observe: async (_turn, work) => work(),
+    observe: async (_turn, work) => {
+      const outcomes = await work();
+      turns.push(outcomes.length);
+      return outcomes;
+    },
     observeRequest: async (_askedBy, work) => work(),
   });
-  const turn = (asked: { until?: Micros; sweep?: boolean } = {}): Promise<SettleDueAnswer> =>
+  const ask = (asked: { until?: Micros; sweep?: boolean } = {}): Promise<SettleDueAnswer> =>
     new Promise((answer) =>
       settleDue.request({ until: asked.until ?? null, sweep: asked.sweep ?? false, span: undefined, answer }),
     );
-  /** Turn after turn until nothing is left; how many were settled. */
+  /** Asks until nothing is left; how many were settled. */
   const settle = async (asked: { sweep?: boolean } = {}): Promise<number> => {
     let settled = 0;
-    for (let turns = 0; turns < 500; turns += 1) {
-      const answer = await turn(turns === 0 ? asked : {});
+    for (let times = 0; times < 500; times += 1) {
+      const answer = await ask(times === 0 ? asked : {});
       if (answer.type !== 'settled') throw new Error(answer.type);
       settled += answer.settled;
       if (!answer.more) return settled;
     }
     throw new Error('settling does not end');
   };
-  return { turn, settle };
+  return { ask, settle, turns };
 }
 
 async function pendingOf(id: AccountId): Promise<number> {
@@ -582,36 +588,38 @@ describe('settling', () => {
 
   test('takes twice as many holds in a turn as there were commands before it, 128 to 512, for a while after', async () => {
     const ledger = openLedger(address.port, 0);
-    const id = await accountWithDueHolds(4_000, ledger);
+    const id = await accountWithDueHolds(5_600, ledger);
+    const taken = [0, 1, 100, 300, ...Array.from({ length: 16 }, () => 0)];
     let commands = 0;
-    const { turn } = settler(ledger, () => commands);
-    const settledAfter = async (more: number): Promise<number | undefined> => {
-      commands += more;
-      const answer = await turn();
-      return answer.type === 'settled' ? answer.settled : undefined;
-    };
-    expect([
-      await settledAfter(0),
-      await settledAfter(1),
-      await settledAfter(100),
-      await settledAfter(300),
-    ]).toEqual([512, 128, 200, 512]);
-    for (let without = 0; without < 16; without += 1) expect(await settledAfter(0)).toBe(128);
-    expect(await settledAfter(0)).toBe(512);
-    expect(await turn()).toMatchObject({
-      settled: 4_000 - 512 - 128 - 200 - 512 - 16 * 128 - 512,
-      more: false,
+    const { settle, turns } = settler(ledger, {
+      depth: 0,
+      get taken() {
+        return (commands += taken.shift() ?? 0);
+      },
     });
+    expect(await settle()).toBe(5_600);
+    const small = Array.from({ length: 16 }, () => 128);
+    expect(turns).toEqual([1_024, 128, 200, 512, ...small, 1_024, 5_600 - 2_888 - 16 * 128]);
+    await expectSoundBooks(id);
+  });
+
+  test('ends a long turn early when a command comes, and goes on with what is left', async () => {
+    const ledger = openLedger(address.port, 0);
+    const id = await accountWithDueHolds(1_200, ledger);
+    // Seen when the first part is decided: the turn that is under way ends with it.
+    const { settle, turns } = settler(ledger, { taken: 0, depth: 1 });
+    expect(await settle()).toBe(1_200);
+    expect(turns).toEqual([...Array.from({ length: 9 }, () => 128), 48]);
     await expectSoundBooks(id);
   });
 
   test('is left to the ledger that is at it', async () => {
     await observer.query('BEGIN');
     await observer.query(claimSettling());
-    const { turn } = settler(openLedger());
-    expect(await turn()).toMatchObject({ type: 'settled', settled: 0, more: true });
+    const { ask } = settler(openLedger());
+    expect(await ask()).toMatchObject({ type: 'settled', settled: 0, more: true });
     await observer.query('COMMIT');
-    expect(await turn()).toMatchObject({ type: 'settled', more: false });
+    expect(await ask()).toMatchObject({ type: 'settled', more: false });
   });
 
   test('and live batches of other ledgers come out as if one had followed the other', async () => {
@@ -639,7 +647,7 @@ describe('settling', () => {
       );
       await untilDue(id);
     }
-    const { turn, settle } = settler(ledger);
+    const { ask, settle } = settler(ledger);
     // The 201st hold is settled by the second part, which waits for it. The first part is written by then.
     await observer.query('BEGIN');
     await observer.query(
@@ -648,7 +656,7 @@ describe('settling', () => {
        FOR UPDATE`,
       [id],
     );
-    const interrupted = turn();
+    const interrupted = ask();
     await until(`(${waiters}) = 1`);
     await endWaiters();
     expect(await interrupted).toMatchObject({ type: 'failed' });
@@ -670,8 +678,8 @@ describe('settling', () => {
   });
 
   test('that is asked for by too many at once is refused to those on top', async () => {
-    const { turn } = settler(openLedger());
-    const answers = await Promise.all(Array.from({ length: 8_193 }, async () => turn()));
+    const { ask } = settler(openLedger());
+    const answers = await Promise.all(Array.from({ length: 8_193 }, async () => ask()));
     expect(answers.slice(0, -1).every(({ type }) => type === 'settled')).toBe(true);
     expect(answers.at(-1)).toEqual({ type: 'overloaded' });
   });
@@ -682,8 +690,8 @@ describe('settling', () => {
     const [outcome] = await processBatch([subtracting(id, '4')], ledger);
     await processBatch([{ ...common(id), kind: 'close' }], ledger);
     const dueAt = outcome?.type === 'applied' ? outcome.hold?.dueAt : undefined;
-    const { turn, settle } = settler(ledger);
-    expect(await turn({ until: dueAt as Micros })).toMatchObject({ type: 'too-early', notBefore: dueAt });
+    const { ask, settle } = settler(ledger);
+    expect(await ask({ until: dueAt as Micros })).toMatchObject({ type: 'too-early', notBefore: dueAt });
     expect(await pendingOf(id)).toBe(1);
     await untilDue(id);
     expect(await settle()).toBe(1);
@@ -695,9 +703,9 @@ describe('settling', () => {
     const id = await accountWith('10', ledger);
     await processBatch([subtracting(id, '4')], ledger);
     await untilDue(id);
-    const { turn, settle } = settler(ledger);
+    const { ask, settle } = settler(ledger);
     const release = await lockAccount(id);
-    const answer = turn();
+    const answer = ask();
     await until(`(${waiters}) = 1`);
     proxy.hold('toServer');
     await release();
@@ -713,8 +721,8 @@ describe('settling', () => {
   });
 
   test.each(['0001-01-01T00:00:00Z', '9999-12-31T23:59:59.999Z'])('until %s does no harm', async (time) => {
-    const { turn } = settler(openLedger());
-    const answer = await turn({ until: (Date.parse(time) * 1000) as Micros });
+    const { ask } = settler(openLedger());
+    const answer = await ask({ until: (Date.parse(time) * 1000) as Micros });
     expect(answer.type).toBe(time.startsWith('9') ? 'too-early' : 'settled');
   });
 });

@@ -31,37 +31,48 @@ export async function processBatch(commands: readonly Command[], books: Books): 
   );
 }
 
+/** How many commands are decided and written at a time. */
+export interface Parts {
+  readonly size: number;
+  /** Asked after each part; without it the rest is left undecided. */
+  readonly goOn: () => boolean;
+}
+
 /**
  * Decides commands on a loaded state and saves what they change, all of it or nothing.
  *
- * With `perPart`, so many at a time: Postgres writes what one part changes while the next is decided. Only for settlings:
- * after several writes COMMIT may come later than new holds allow (`nearMicros`, `lateCommitMs`).
+ * With `parts`, some at a time: Postgres writes what one part changes while the next is decided. Only for settlings: after
+ * several writes COMMIT may come later than new holds allow (`nearMicros`, `lateCommitMs`).
+ *
+ * @returns one outcome per command, in order, up to where it went on.
  */
 export async function decideAndSave(
   commands: readonly Command[],
   transaction: BatchTransaction,
   { outbox, holdPeriodMs }: Books,
-  perPart = commands.length,
+  { size, goOn }: Parts = { size: commands.length, goOn: () => false },
 ): Promise<readonly Outcome[]> {
   const outcomes: Outcome[] = [];
   const newHolds: Hold[] = [];
   let messages: readonly OutboxMessage[] = [];
-  const decidePart = (from: number, state: BatchState): BatchResult => {
-    const part = executeBatch(commands.slice(from, from + perPart), state, holdPeriodMs);
+  const decidePart = (state: BatchState): BatchResult & { isLast: boolean } => {
+    const part = executeBatch(commands.slice(outcomes.length, outcomes.length + size), state, holdPeriodMs);
     outcomes.push(...part.outcomes);
     newHolds.push(...part.changes.newHolds);
+    const isLast = outcomes.length === commands.length || !goOn();
     // All of them leave as one message, and it is made while the last part but one is written.
-    if (outcomes.length === commands.length)
-      messages = outbox.messagesFor(commands, outcomes, newHolds, state.now);
-    return part;
+    if (isLast)
+      messages = outbox.messagesFor(commands.slice(0, outcomes.length), outcomes, newHolds, state.now);
+    return { ...part, isLast };
   };
 
-  let part = decidePart(0, transaction.state);
-  for (let from = perPart; from < commands.length; from += perPart) {
+  const first = decidePart(transaction.state);
+  let part = first;
+  while (!part.isLast) {
     const { changes, after } = part;
-    part = await transaction.writeWhile(changes, () => decidePart(from, after));
+    part = await transaction.writeWhile(changes, () => decidePart(after));
   }
-  if (commands.length <= perPart && isEmpty(part.changes) && messages.length === 0) {
+  if (part === first && isEmpty(part.changes) && messages.length === 0) {
     await transaction.release();
     return outcomes;
   }

@@ -3,6 +3,7 @@ import type { Span } from '../../shared/telemetry/tracing.ts';
 import type { Lane, Turns } from './batching/lane.ts';
 import type { HoldId } from '../../shared/contracts/primitives.ts';
 import type { Command } from './domain/commands.ts';
+import type { Outcome } from './domain/execute-batch.ts';
 import { settleCommandIdFor } from './domain/hold.ts';
 import { addMillis, type Micros } from './domain/time.ts';
 import { decideAndSave, type Books } from './process-batch.ts';
@@ -10,8 +11,11 @@ import { inSettleTransaction } from './store/batch-transaction.ts';
 import { faultKindOf } from './store/faults.ts';
 import type { PickedRow } from './store/statements/pick-due-holds.ts';
 
-/** Holds in one turn: as many as commands in a batch, so that a turn takes no longer than a batch does. */
-const maxHoldsPerTurn = 512;
+/** Holds in one turn while no commands come in. The first that does has it end early, so that it need not wait. */
+const maxHoldsPerTurn = 1_024;
+
+/** Holds in one turn while commands come in: as many as there are commands in a batch, to take no longer than one. */
+const maxHoldsBesideCommands = 512;
 
 /** Postgres writes so many while the next are decided: some milliseconds of either. */
 const holdsPerPart = 128;
@@ -30,6 +34,9 @@ const maxStuck = 100;
 
 /** Requests that wait: far more than settlers there are, each of which asks for one turn after another. */
 const maxWaiting = 8_192;
+
+/** One turn follows another for so long before it is answered that more is left: the broker wants to hear of work under way. */
+const answerAfterMs = 500;
 
 /** How long to leave a ledger alone that is settling just now. */
 const busyWaitMs = 25;
@@ -54,6 +61,7 @@ export interface SettleDueRequest {
 }
 
 export type SettleDueAnswer =
+  /** So many since it was asked. */
   | { readonly type: 'settled'; readonly settled: number; readonly more: boolean; readonly waitMs: number }
   /** Asked too early, by the database's clock. */
   | { readonly type: 'too-early'; readonly notBefore: Micros; readonly waitMs: number }
@@ -65,8 +73,8 @@ interface SettleDueOptions {
   readonly books: Books;
   readonly lane: Lane;
   readonly logger: Logger;
-  /** How many commands have had their turns on the lane. */
-  readonly commandsSoFar: () => number;
+  /** The commands on the same lane: how many have had their turns, and how many wait. */
+  readonly commands: { readonly taken: number; readonly depth: number };
   /** What else is done once a minute. Must not reject. */
   readonly onSweep: () => Promise<void>;
   readonly observe: SettleObserver;
@@ -83,13 +91,33 @@ export interface SettleTurn {
 /** Wraps all that is done for requests that share a turn. */
 export type SettleRequestObserver = <T>(askedBy: readonly Span[], work: () => Promise<T>) => Promise<T>;
 
-/** Wraps the settling of the picked holds. */
-export type SettleObserver = <T>(turn: SettleTurn, work: () => Promise<T>) => Promise<T>;
+/** Wraps the settling of the picked holds. There are outcomes for the first of them, or for all. */
+export type SettleObserver = (
+  turn: SettleTurn,
+  work: () => Promise<readonly Outcome[]>,
+) => Promise<readonly Outcome[]>;
 
-/** Settles what is due, a bounded turn at a time. Requests that come together share a turn: they ask the same. */
+interface TurnResult {
+  readonly now: Micros;
+  readonly settled: number;
+  readonly more: boolean;
+  readonly waitMs: number;
+}
+
+/** A request, and what was done for it so far. */
+interface OpenRequest extends SettleDueRequest {
+  readonly settled: number;
+  /** By `performance.now()`. */
+  readonly since: number;
+}
+
+/**
+ * Settles what is due, a bounded turn at a time, until nothing is left or whoever asked should hear of it. Requests that
+ * come together share a turn: they ask the same.
+ */
 export class SettleDue implements Turns {
   readonly #options: SettleDueOptions;
-  #requests: SettleDueRequest[] = [];
+  #requests: OpenRequest[] = [];
   /** No pending hold is due before this. A hint, forgotten at each sweep. */
   #oldestPending: Micros | null = null;
   #limit = maxHoldsPerTurn;
@@ -110,7 +138,7 @@ export class SettleDue implements Turns {
       request.answer({ type: 'overloaded' });
       return;
     }
-    this.#requests.push(request);
+    this.#requests.push({ ...request, settled: 0, since: performance.now() });
     this.#options.lane.wake();
   }
 
@@ -131,56 +159,67 @@ export class SettleDue implements Turns {
       const turn = await this.#options.observeRequest(askedBy, () =>
         this.#settle(latestOf(requests), askedBy),
       );
-      return () => {
-        for (const { until, answer } of requests) {
-          const waitMs = until === null ? 0 : Math.ceil((until - turn.now) / 1000);
-          if (until !== null && until > turn.now) answer({ type: 'too-early', notBefore: until, waitMs });
-          else answer({ type: 'settled', settled: turn.settled, more: turn.more, waitMs: turn.waitMs });
-        }
-      };
+      return this.#answersTo(requests, turn);
     } catch (error) {
       const failed = this.#failed(error);
       return () => {
-        for (const { answer } of requests) answer(failed);
+        for (const { settled, answer } of requests) {
+          answer(failed.type === 'settled' ? { ...failed, settled } : failed);
+        }
       };
     }
   }
 
-  async #settle(
-    until: Micros | null,
-    askedBy: readonly Span[],
-  ): Promise<{ now: Micros; settled: number; more: boolean; waitMs: number }> {
-    const { books, observe } = this.#options;
-    const commandsSoFar = this.#options.commandsSoFar();
+  /** Those for whom another turn follows at once stay open. */
+  #answersTo(requests: readonly OpenRequest[], { now, settled, more, waitMs }: TurnResult): () => void {
+    const answers: (() => void)[] = [];
+    const open: OpenRequest[] = [];
+    for (const request of requests) {
+      const { until, since, answer } = request;
+      const settledForIt = request.settled + settled;
+      if (until !== null && until > now) {
+        const early = Math.ceil((until - now) / 1000);
+        answers.push(() => answer({ type: 'too-early', notBefore: until, waitMs: early }));
+      } else if (more && waitMs === 0 && performance.now() - since < answerAfterMs) {
+        open.push({ ...request, sweep: false, settled: settledForIt });
+      } else {
+        answers.push(() => answer({ type: 'settled', settled: settledForIt, more, waitMs }));
+      }
+    }
+    this.#requests.unshift(...open);
+    return () => {
+      for (const tell of answers) tell();
+    };
+  }
+
+  async #settle(until: Micros | null, askedBy: readonly Span[]): Promise<TurnResult> {
+    const { books, observe, commands: live } = this.#options;
+    const commandsSoFar = live.taken;
     const commandsBetween = commandsSoFar - this.#commandsBefore;
-    const limit = this.#limitAfter(commandsBetween);
+    const isQuiet = commandsBetween === 0 && this.#turnsSinceCommands >= turnsWithoutCommands;
+    const limit = Math.min(this.#limit, isQuiet ? maxHoldsPerTurn : limitBeside(commandsBetween));
+    const parts = { size: holdsPerPart, goOn: () => !isQuiet || live.depth === 0 };
     const due = { from: this.#oldestPending, until, limit, except: this.#stuck };
     this.#picked = [];
     return inSettleTransaction(books.connection, due, async (pick, load) => {
       const { claimed, now, holds } = pick;
       if (!claimed) return { now, settled: 0, more: true, waitMs: busyWaitMs };
       this.#picked = holds;
-      let settled = 0;
+      let outcomes: readonly Outcome[] = [];
       if (holds.length > 0) {
         const commands = settleCommands(holds);
-        const outcomes = await observe({ holds, now, askedBy }, async () =>
-          decideAndSave(commands, await load(commands), books, holdsPerPart),
+        outcomes = await observe({ holds, now, askedBy }, async () =>
+          decideAndSave(commands, await load(commands), books, parts),
         );
-        settled = outcomes.filter((outcome) => outcome.type === 'applied').length;
       }
-      const more = holds.length === limit;
-      this.#oldestPending = oldestAfter(holds, more, until, now);
+      const settled = outcomes.filter((outcome) => outcome.type === 'applied').length;
+      const more = holds.length === limit || outcomes.length < holds.length;
+      this.#oldestPending = oldestAfter(holds.slice(0, outcomes.length), more, until, now);
       this.#limit = maxHoldsPerTurn;
       this.#turnsSinceCommands = commandsBetween > 0 ? 0 : this.#turnsSinceCommands + 1;
       this.#commandsBefore = commandsSoFar;
       return { now, settled, more, waitMs: 0 };
     });
-  }
-
-  /** The most holds of a turn after so many commands. */
-  #limitAfter(commands: number): number {
-    if (commands === 0 && this.#turnsSinceCommands >= turnsWithoutCommands) return this.#limit;
-    return Math.min(this.#limit, Math.max(minHoldsBesideCommands, 2 * commands));
   }
 
   /**
@@ -217,6 +256,11 @@ export class SettleDue implements Turns {
       waitMs: this.#picked.length > 0 ? busyWaitMs : brokenWaitMs,
     };
   }
+}
+
+/** The most holds of a turn that so many commands came before. */
+function limitBeside(commands: number): number {
+  return Math.min(maxHoldsBesideCommands, Math.max(minHoldsBesideCommands, 2 * commands));
 }
 
 /** The latest time asked for; null, which is now, is later than any that may be asked. */

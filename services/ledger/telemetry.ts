@@ -196,24 +196,28 @@ export async function observeBatch<Result extends Outcome | Failure>(
  * Runs one settle turn: each sampled hold gets a span in the trace of the command that made it. The turn's own span is
  * linked to these and to whoever asked for the turn.
  */
-export async function observeSettleTurn<T>(
+export async function observeSettleTurn(
   { holds, now, askedBy }: SettleTurn,
   { metrics, logger, underWay }: Watchers,
-  work: () => Promise<T>,
-): Promise<T> {
+  work: () => Promise<readonly Outcome[]>,
+): Promise<readonly Outcome[]> {
   const began = performance.now();
-  const settling = isTracing() ? holds.flatMap((hold) => startSettleSpan(hold) ?? []) : [];
+  const settling = isTracing() ? holds.map(startSettleSpan) : [];
   try {
-    const sampled = [...settling, ...askedBy];
-    const result = await timed(metrics, () => inSharedSpan(sampled, holds.length, underWay, work));
-    for (const hold of holds) metrics.settleLag.record(Math.max(0, now - hold.due_at) / 1_000_000);
-    if (holds.length > 0) logger.debug({ holds: holds.length, ms: msSince(began) }, 'settle turn');
-    return result;
+    const sampled = [...settling.flatMap((span) => span ?? []), ...askedBy];
+    const outcomes = await timed(metrics, () => inSharedSpan(sampled, holds.length, underWay, work));
+    // A span that is never ended is never shown: the holds behind these are left to a later turn.
+    for (const span of settling.slice(0, outcomes.length)) span?.end();
+    for (const hold of holds.slice(0, outcomes.length))
+      metrics.settleLag.record(Math.max(0, now - hold.due_at) / 1_000_000);
+    logger.debug({ holds: outcomes.length, ms: msSince(began) }, 'settle turn');
+    return outcomes;
   } catch (error) {
-    for (const span of settling) recordFault(span, error);
+    for (const span of settling) {
+      if (span !== undefined) recordFault(span, error);
+      span?.end();
+    }
     throw error;
-  } finally {
-    for (const span of settling) span.end();
   }
 }
 

@@ -99,7 +99,7 @@ export type AppliedOutcome = z.output<typeof appliedOutcomeSchema>;
 export const settledOutcomeSchema = z.object({
   ok: z.literal(true),
   commandId: commandIdSchema,
-  settled: z.int().describe('Holds settled by this turn.'),
+  settled: z.int().describe('Holds settled since it was sent.'),
   more: z.boolean().describe('More is due: send it again.'),
   waitMs: z.int().describe('Milliseconds to wait before asking again; 0 is at once.'),
   notBefore: timeSchema
