@@ -170,7 +170,11 @@ describe('a service', () => {
   ])('%s logs by its own log level: %j', async (service, levels, hasInfo) => {
     const [portSetting, port] = [`${service.toUpperCase()}_OPS_PORT`, await freePort()];
     const { lines, child } = await run(main(service), { ...servers, [portSetting]: String(port), ...levels });
-    await answerOf(`${originOf('127.0.0.1', port)}/healthz`);
+    // Once it has started. The settler is never ready here: there is no ledger.
+    await eventually(async () => {
+      const answer = await answerOf(`${originOf('127.0.0.1', port)}/readyz`);
+      return (await answer.text()).includes('starting') ? undefined : true;
+    });
     await child.stop(stopMs);
     expect(lines.some((line) => line.includes('"level":"info"'))).toBe(hasInfo);
   });

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import type { JetStreamClient } from '@nats-io/jetstream';
 import { hash, randomUUID } from 'node:crypto';
 import { Client, Pool } from 'pg';
@@ -518,12 +518,15 @@ function settler(books: Books, commands = { taken: 0, depth: 0 }) {
   const lane = new Lane();
   /** How many holds each turn settled. */
   const turns: number[] = [];
+  let sweeps = 0;
   const settleDue = new SettleDue({
     books,
     lane,
     logger,
     commands,
-    onSweep: async () => undefined,
+    onSweep: async () => {
+      sweeps += 1;
+    },
     observe: async (_turn, work) => {
       const outcomes = await work();
       turns.push(outcomes.length);
@@ -546,7 +549,7 @@ function settler(books: Books, commands = { taken: 0, depth: 0 }) {
     }
     throw new Error('settling does not end');
   };
-  return { ask, settle, turns };
+  return { ask, settle, turns, sweeps: () => sweeps };
 }
 
 async function pendingOf(id: AccountId): Promise<number> {
@@ -555,6 +558,18 @@ async function pendingOf(id: AccountId): Promise<number> {
     [id],
   );
   return Number(rows[0]?.count);
+}
+
+/** The entries, by their number, that a ledger whose messages nobody takes has told of as settlings. */
+async function settleFactsOf(id: AccountId, ledger: Books): Promise<number[]> {
+  await ledger.outbox.stop();
+  const { rows } = await pool.query<{ payload: string }>('SELECT payload FROM outbox WHERE payload LIKE $1', [
+    `%${id}%`,
+  ]);
+  return rows
+    .flatMap((row) => JSON.parse(row.payload) as { accountId: string; kind: string; seq: number }[])
+    .filter(({ accountId, kind }) => accountId === id && kind === 'settle')
+    .map(({ seq }) => seq);
 }
 
 async function untilDue(id: AccountId): Promise<void> {
@@ -590,27 +605,72 @@ describe('settling', () => {
     const ledger = openLedger(address.port, 0);
     const id = await accountWithDueHolds(5_600, ledger);
     const taken = [0, 1, 100, 300, ...Array.from({ length: 16 }, () => 0)];
+    const waiting = [0, 0, 0, 0, 0, 0, 0, 0, 1];
     let commands = 0;
     const { settle, turns } = settler(ledger, {
-      depth: 0,
+      // Only a long turn asks for it, and the second of them is met by a command after its first part.
+      get depth() {
+        return waiting.shift() ?? 0;
+      },
       get taken() {
         return (commands += taken.shift() ?? 0);
       },
     });
     expect(await settle()).toBe(5_600);
     const small = Array.from({ length: 16 }, () => 128);
-    expect(turns).toEqual([1_024, 128, 200, 512, ...small, 1_024, 5_600 - 2_888 - 16 * 128]);
+    expect(turns).toEqual([1_024, 128, 200, 512, ...small, 128, 1_024, 5_600 - 5_064]);
     await expectSoundBooks(id);
   });
 
-  test('ends a long turn early when a command comes, and goes on with what is left', async () => {
-    const ledger = openLedger(address.port, 0);
-    const id = await accountWithDueHolds(1_200, ledger);
-    // Seen when the first part is decided: the turn that is under way ends with it.
-    const { settle, turns } = settler(ledger, { taken: 0, depth: 1 });
-    expect(await settle()).toBe(1_200);
-    expect(turns).toEqual([...Array.from({ length: 9 }, () => 128), 48]);
-    await expectSoundBooks(id);
+  test.each([-120_000, 0])(
+    'ends a long turn early when a command comes, and leaves no hold out (due %i ms ago)',
+    async (holdPeriodMs) => {
+      const books = [0, 1, 2].map((each) => openLedger(address.port, holdPeriodMs + each * -10_000));
+      const ids: AccountId[] = [];
+      for (const each of books) ids.push(await accountWithDueHolds(400, each));
+      let asked = 0;
+      const ledger = openLedger(address.port, 0, refuser);
+      const { settle, turns } = settler(ledger, {
+        taken: 0,
+        // It comes while the second part is written.
+        get depth() {
+          return (asked += 1) % 3 === 0 ? 1 : 0;
+        },
+      });
+      expect(await settle()).toBe(1_200);
+      expect(turns).toEqual([256, 256, 256, 256, 176]);
+      for (const id of ids) {
+        expect(await pendingOf(id)).toBe(0);
+        await expectSoundBooks(id);
+        expect(new Set(await settleFactsOf(id, ledger)).size).toBe(400);
+      }
+    },
+  );
+
+  describe('that is asked for once', () => {
+    let clock: jest.SpiedFunction<typeof performance.now>;
+    beforeEach(() => {
+      clock = jest.spyOn(performance, 'now').mockReturnValue(1_000);
+    });
+    afterEach(() => clock.mockRestore());
+
+    test('goes on until nothing is left, says how much that was, and sweeps once', async () => {
+      const id = await accountWithDueHolds(2_400, openLedger(address.port, 0));
+      const { ask, turns, sweeps } = settler(openLedger());
+      const answer = { type: 'settled', settled: 2_400, more: false, waitMs: 0 };
+      expect(await ask({ sweep: true })).toEqual(answer);
+      expect([turns, sweeps()]).toEqual([[1_024, 1_024, 352], 1]);
+      expect(await pendingOf(id)).toBe(0);
+    });
+
+    test('says after half a second that more is left', async () => {
+      await accountWithDueHolds(1_200, openLedger(address.port, 0));
+      const { ask, settle } = settler(openLedger());
+      const answering = ask();
+      clock.mockReturnValue(1_500);
+      expect(await answering).toEqual({ type: 'settled', settled: 1_024, more: true, waitMs: 0 });
+      expect(await settle()).toBe(176);
+    });
   });
 
   test('is left to the ledger that is at it', async () => {
@@ -667,13 +727,7 @@ describe('settling', () => {
     expect(await settle()).toBe(401);
     expect(await entriesOf(id)).toHaveLength(2 + 401 + 401);
     await expectSoundBooks(id);
-    await ledger.outbox.stop();
-    const { rows } = await pool.query<{ payload: string }>(
-      'SELECT payload FROM outbox WHERE payload LIKE $1',
-      [`%${id}%`],
-    );
-    const facts = rows.flatMap((row) => JSON.parse(row.payload) as { kind: string; seq: number }[]);
-    const settled = facts.filter(({ kind }) => kind === 'settle').map(({ seq }) => seq);
+    const settled = await settleFactsOf(id, ledger);
     expect(settled.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 401 }, (_, index) => 404 + index));
   });
 

@@ -34,7 +34,7 @@ export async function processBatch(commands: readonly Command[], books: Books): 
 /** How many commands are decided and written at a time. */
 export interface Parts {
   readonly size: number;
-  /** Asked after each part; without it the rest is left undecided. */
+  /** Asked before each part but the first; without it that and what follows is left undecided. */
   readonly goOn: () => boolean;
 }
 
@@ -50,28 +50,30 @@ export async function decideAndSave(
   commands: readonly Command[],
   transaction: BatchTransaction,
   { outbox, holdPeriodMs }: Books,
-  { size, goOn }: Parts = { size: commands.length, goOn: () => false },
+  { size, goOn }: Parts = { size: commands.length, goOn: () => true },
 ): Promise<readonly Outcome[]> {
   const outcomes: Outcome[] = [];
   const newHolds: Hold[] = [];
-  let messages: readonly OutboxMessage[] = [];
-  const decidePart = (state: BatchState): BatchResult & { isLast: boolean } => {
-    const part = executeBatch(commands.slice(outcomes.length, outcomes.length + size), state, holdPeriodMs);
+  // All of them leave as one message.
+  const messagesSoFar = () => outbox.messagesFor(commands, outcomes, newHolds, transaction.state.now);
+  let messages: readonly OutboxMessage[] | undefined;
+  const decidePart = (state: BatchState): BatchResult => {
+    const decided = outcomes.length;
+    const part = executeBatch(commands.slice(decided, decided + size), state, holdPeriodMs);
     outcomes.push(...part.outcomes);
     newHolds.push(...part.changes.newHolds);
-    const isLast = outcomes.length === commands.length || !goOn();
-    // All of them leave as one message, and it is made while the last part but one is written.
-    if (isLast)
-      messages = outbox.messagesFor(commands.slice(0, outcomes.length), outcomes, newHolds, state.now);
-    return { ...part, isLast };
+    // Made here, while the last part but one is written.
+    if (outcomes.length === commands.length) messages = messagesSoFar();
+    return part;
   };
 
   const first = decidePart(transaction.state);
   let part = first;
-  while (!part.isLast) {
+  while (outcomes.length < commands.length && goOn()) {
     const { changes, after } = part;
     part = await transaction.writeWhile(changes, () => decidePart(after));
   }
+  messages ??= messagesSoFar();
   if (part === first && isEmpty(part.changes) && messages.length === 0) {
     await transaction.release();
     return outcomes;

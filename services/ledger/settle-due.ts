@@ -11,7 +11,7 @@ import { inSettleTransaction } from './store/batch-transaction.ts';
 import { faultKindOf } from './store/faults.ts';
 import type { PickedRow } from './store/statements/pick-due-holds.ts';
 
-/** Holds in one turn while no commands come in. The first that does has it end early, so that it need not wait. */
+/** Holds in one turn while no commands come in. The first that does has it end early, so that it waits for two parts at most. */
 const maxHoldsPerTurn = 1_024;
 
 /** Holds in one turn while commands come in: as many as there are commands in a batch, to take no longer than one. */
@@ -26,13 +26,13 @@ const holdsPerPart = 128;
  */
 const minHoldsBesideCommands = 128;
 
-/** Commands come in until so many turns have passed without one: half a second of small turns. */
+/** Commands come in until so many turns have passed without one: a quarter of a second or half of small turns. */
 const turnsWithoutCommands = 16;
 
 /** More than this many are no accident of single holds: then settling stands still until someone has looked. */
 const maxStuck = 100;
 
-/** Requests that wait: far more than settlers there are, each of which asks for one turn after another. */
+/** Requests that wait: far more than settlers there are, each of which has a request or two under way. */
 const maxWaiting = 8_192;
 
 /** One turn follows another for so long before it is answered that more is left: the broker wants to hear of work under way. */
@@ -161,10 +161,11 @@ export class SettleDue implements Turns {
       );
       return this.#answersTo(requests, turn);
     } catch (error) {
-      const failed = this.#failed(error);
+      const waitMs = this.#waitAfter(error);
       return () => {
         for (const { settled, answer } of requests) {
-          answer(failed.type === 'settled' ? { ...failed, settled } : failed);
+          if (waitMs === undefined) answer({ type: 'failed', code: 'unavailable' });
+          else answer({ type: 'settled', settled, more: true, waitMs });
         }
       };
     }
@@ -174,13 +175,15 @@ export class SettleDue implements Turns {
   #answersTo(requests: readonly OpenRequest[], { now, settled, more, waitMs }: TurnResult): () => void {
     const answers: (() => void)[] = [];
     const open: OpenRequest[] = [];
+    const goesOn = more && waitMs === 0;
+    const room = maxWaiting - this.#requests.length;
     for (const request of requests) {
       const { until, since, answer } = request;
       const settledForIt = request.settled + settled;
       if (until !== null && until > now) {
         const early = Math.ceil((until - now) / 1000);
         answers.push(() => answer({ type: 'too-early', notBefore: until, waitMs: early }));
-      } else if (more && waitMs === 0 && performance.now() - since < answerAfterMs) {
+      } else if (goesOn && performance.now() - since < answerAfterMs && open.length < room) {
         open.push({ ...request, sweep: false, settled: settledForIt });
       } else {
         answers.push(() => answer({ type: 'settled', settled: settledForIt, more, waitMs }));
@@ -198,22 +201,23 @@ export class SettleDue implements Turns {
     const commandsBetween = commandsSoFar - this.#commandsBefore;
     const isQuiet = commandsBetween === 0 && this.#turnsSinceCommands >= turnsWithoutCommands;
     const limit = Math.min(this.#limit, isQuiet ? maxHoldsPerTurn : limitBeside(commandsBetween));
-    const parts = { size: holdsPerPart, goOn: () => !isQuiet || live.depth === 0 };
+    const goOn = (): boolean => !isQuiet || live.depth === 0;
     const due = { from: this.#oldestPending, until, limit, except: this.#stuck };
     this.#picked = [];
     return inSettleTransaction(books.connection, due, async (pick, load) => {
-      const { claimed, now, holds } = pick;
+      const { claimed, now } = pick;
       if (!claimed) return { now, settled: 0, more: true, waitMs: busyWaitMs };
+      const holds = goOn() ? pick.holds : pick.holds.slice(0, holdsPerPart);
       this.#picked = holds;
       let outcomes: readonly Outcome[] = [];
       if (holds.length > 0) {
         const commands = settleCommands(holds);
         outcomes = await observe({ holds, now, askedBy }, async () =>
-          decideAndSave(commands, await load(commands), books, parts),
+          decideAndSave(commands, await load(commands), books, { size: holdsPerPart, goOn }),
         );
       }
       const settled = outcomes.filter((outcome) => outcome.type === 'applied').length;
-      const more = holds.length === limit || outcomes.length < holds.length;
+      const more = pick.holds.length === limit || outcomes.length < pick.holds.length;
       this.#oldestPending = oldestAfter(holds.slice(0, outcomes.length), more, until, now);
       this.#limit = maxHoldsPerTurn;
       this.#turnsSinceCommands = commandsBetween > 0 ? 0 : this.#turnsSinceCommands + 1;
@@ -225,15 +229,17 @@ export class SettleDue implements Turns {
   /**
    * A turn that fails for want of the database is asked for again. One that fails for any other reason is tried with
    * fewer holds, down to one; that one is then left out, so that it can't keep the others from being settled.
+   *
+   * @returns how long to wait before it is tried with fewer, in milliseconds; undefined for want of the database.
    */
-  #failed(error: unknown): SettleDueAnswer {
+  #waitAfter(error: unknown): number | undefined {
     const { logger } = this.#options;
     if (faultKindOf(error) !== 'statement') {
       logger.warn(
         { error: String(error) },
         'a settle turn failed; it will be asked for again. When this repeats, see how PostgreSQL is',
       );
-      return { type: 'failed', code: 'unavailable' };
+      return undefined;
     }
     const [only] = this.#picked;
     if (only !== undefined && this.#picked.length === 1 && this.#stuck.length < maxStuck) {
@@ -249,12 +255,7 @@ export class SettleDue implements Turns {
       );
     }
     this.#limit = Math.max(1, Math.floor(this.#picked.length / 8));
-    return {
-      type: 'settled',
-      settled: 0,
-      more: true,
-      waitMs: this.#picked.length > 0 ? busyWaitMs : brokenWaitMs,
-    };
+    return this.#picked.length > 0 ? busyWaitMs : brokenWaitMs;
   }
 }
 

@@ -206,18 +206,17 @@ export async function observeSettleTurn(
   try {
     const sampled = [...settling.flatMap((span) => span ?? []), ...askedBy];
     const outcomes = await timed(metrics, () => inSharedSpan(sampled, holds.length, underWay, work));
-    // A span that is never ended is never shown: the holds behind these are left to a later turn.
-    for (const span of settling.slice(0, outcomes.length)) span?.end();
+    // A turn that ended early leaves the last of its holds to the next one.
+    for (const span of settling.slice(outcomes.length)) span?.setAttribute(ATTRIBUTE.outcome, 'left');
     for (const hold of holds.slice(0, outcomes.length))
       metrics.settleLag.record(Math.max(0, now - hold.due_at) / 1_000_000);
     logger.debug({ holds: outcomes.length, ms: msSince(began) }, 'settle turn');
     return outcomes;
   } catch (error) {
-    for (const span of settling) {
-      if (span !== undefined) recordFault(span, error);
-      span?.end();
-    }
+    for (const span of settling) if (span !== undefined) recordFault(span, error);
     throw error;
+  } finally {
+    for (const span of settling) span?.end();
   }
 }
 

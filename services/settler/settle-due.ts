@@ -3,8 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { LedgerClient } from '../../shared/messaging/ledger-client/index.ts';
 import type { Span } from '../../shared/telemetry/tracing.ts';
 
-/** A turn of the ledger takes milliseconds. Short enough to wait for when the service is asked to stop. */
-const turnDeadlineMs = 4_000;
+/** The ledger answers within half a second and a turn. Short enough to wait for when the service is asked to stop. */
+const answerDeadlineMs = 4_000;
 
 /** After an answer that says nothing about when, such as `unavailable`. */
 const tryAgainMs = 250;
@@ -16,13 +16,13 @@ interface SettleDueOptions {
   /** The once-a-minute turn: see the command's schema. */
   readonly sweep?: boolean;
   readonly stopping: AbortSignal;
-  /** Called after each turn of the ledger, so that the broker can be told that work is under way. */
+  /** Called after each answer of the ledger, so that the broker can be told that work is under way. */
   readonly onProgress?: () => void;
   readonly parentSpan?: Span | undefined;
 }
 
 /**
- * Has the ledger settle what is due, one bounded turn after another, until nothing is left. Tries on through faults:
+ * Has the ledger settle what is due, half a second of turns at a time, until nothing is left. Tries on through faults:
  * settling is idempotent, and the hold is the truth.
  *
  * @returns how many holds were settled.
@@ -36,9 +36,9 @@ export async function settleDue(options: SettleDueOptions): Promise<number> {
     stopping.throwIfAborted();
     const outcome = await client.send(
       'settle-due',
-      // Only the first turn looks from the very beginning; the ledger remembers how far it came.
+      // Only the first request looks from the very beginning; the ledger remembers how far it came.
       { id: randomUUID(), ...(until !== undefined && { until }), sweep: sweep && first },
-      { deadlineMs: turnDeadlineMs, parentSpan },
+      { deadlineMs: answerDeadlineMs, parentSpan },
     );
     onProgress?.();
     if (outcome.ok) {

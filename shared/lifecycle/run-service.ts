@@ -93,6 +93,7 @@ export async function runService<
       });
       closers.add('health and metrics', ops.close);
     }
+    stopping.throwIfAborted();
     missingToServe = await options.start({
       settings,
       logger,

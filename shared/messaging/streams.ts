@@ -130,9 +130,10 @@ export async function ensureStreamsWhenReachable(options: {
       await ensureStreams(nats, replicas);
       return;
     } catch (error) {
+      stopping.throwIfAborted();
       logger.warn(
         { error: String(error) },
-        'can’t make the streams; trying again. Is JetStream on, and has it room?',
+        'can’t make the streams; trying again. Is JetStream on, has it room, may this user make streams, and are there as many servers as NATS_STREAM_REPLICAS wants?',
       );
     }
     await delay(tryAgainMs, undefined, { signal: stopping });

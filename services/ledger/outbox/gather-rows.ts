@@ -24,7 +24,7 @@ export interface Outgoing {
  * alone, and the broker would take this for a second sending and drop the other rows.
  */
 export function gatherRows(rows: readonly OutgoingRow[], maxPayload: number): Outgoing[] {
-  const bounds = { ...factBounds, maxBytes: Math.min(factBounds.maxBytes, maxPayload) };
+  const bounds = factBounds(maxPayload);
   const facts = rows
     .filter(({ message }) => message.topic === 'event')
     .map((row) => ({ of: row, json: row.message.payload.slice(1, -1) }));

@@ -9,8 +9,10 @@ import type { Outcome } from '../domain/execute-batch.ts';
 import type { OutboxMessage } from '../store/outbox-message.ts';
 import { formatMicros, formatSecond, type Micros } from '../domain/time.ts';
 
-/** As many facts as fit into a message. */
-export const factBounds = { maxElements: Number.MAX_SAFE_INTEGER, maxBytes: maxMessageBytes };
+/** As many facts as fit into a message that the broker takes. */
+export function factBounds(maxPayload: number): { maxElements: number; maxBytes: number } {
+  return { maxElements: Number.MAX_SAFE_INTEGER, maxBytes: Math.min(maxMessageBytes, maxPayload) };
+}
 
 /**
  * The events of a batch: its entries, and the refusals of commands whose callers do not wait. One message, or several
@@ -20,10 +22,11 @@ export function eventMessages(
   commands: readonly Command[],
   outcomes: readonly Outcome[],
   now: Micros,
+  maxPayload: number,
 ): OutboxMessage[] {
   const facts = outcomes.flatMap((outcome, index) => factOf(commands[index], outcome, now) ?? []);
   const texts = facts.map((fact) => ({ of: fact, json: JSON.stringify(fact) }));
-  return splitPayloads(texts, factBounds).map(({ payload, isArray }) =>
+  return splitPayloads(texts, factBounds(maxPayload)).map(({ payload, isArray }) =>
     eventMessage(isArray ? payload : `[${payload}]`),
   );
 }

@@ -89,7 +89,10 @@ export class Outbox {
     newHolds: readonly Hold[],
     now: Micros,
   ): OutboxMessage[] {
-    return [...eventMessages(commands, outcomes, now), ...this.#dueSeconds.messagesFor(newHolds, now)];
+    return [
+      ...eventMessages(commands, outcomes, now, this.#options.maxPayload()),
+      ...this.#dueSeconds.messagesFor(newHolds, now),
+    ];
   }
 
   /** Rows that the next batch can delete in passing. */
