@@ -605,12 +605,12 @@ describe('settling', () => {
     const ledger = openLedger(address.port, 0);
     const id = await accountWithDueHolds(5_600, ledger);
     const taken = [0, 1, 100, 300, ...Array.from({ length: 16 }, () => 0)];
-    const waiting = [0, 0, 0, 0, 0, 0, 0, 0, 1];
+    const depths = [0, 0, 0, 0, 0, 0, 0, 0, 1];
     let commands = 0;
     const { settle, turns } = settler(ledger, {
       // Only a long turn asks for it, and the second of them is met by a command after its first part.
       get depth() {
-        return waiting.shift() ?? 0;
+        return depths.shift() ?? 0;
       },
       get taken() {
         return (commands += taken.shift() ?? 0);
