@@ -152,7 +152,7 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: 'services/ledger/outbox/outbox.js',
-        search: ', ...this.#dueSeconds.messagesFor(newHolds, now)',
+        search: '...this.#dueSeconds.messagesFor(newHolds, now),',
         replace: '',
       },
     ],
