@@ -32,7 +32,6 @@ beforeAll(async () => {
   ({ client } = await stack.ledgerClient());
 }, LIMIT_MS);
 afterAll(async () => {
-  await client.close();
   await stack.stop();
 });
 

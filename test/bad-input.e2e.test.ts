@@ -115,7 +115,6 @@ beforeAll(async () => {
 }, 60_000);
 
 afterAll(async () => {
-  await client.close();
   await stack.stop();
 });
 

@@ -17,7 +17,6 @@ describe('two gateways and two ledgers', () => {
   }, 60_000);
   afterAll(async () => {
     await books.end();
-    await client.close();
     await stack.stop();
   });
 

@@ -8,7 +8,6 @@ import { eventSchema, type Fact } from '../shared/contracts/events.ts';
 import { outcomeSchemas, type AppliedOutcome, type ErrorView } from '../shared/contracts/outcomes.ts';
 import { answerSchemas } from '../shared/contracts/queries.ts';
 import { commandsStream, eventSubject, type CommandKind } from '../shared/contracts/subjects.ts';
-import type { LedgerClient } from '../shared/messaging/ledger-client/index.ts';
 import { readBooks } from './bad-input/books.ts';
 import { Vouchers } from './fuzz/account-for.ts';
 import { HttpClient } from './fuzz/http-client.ts';
@@ -30,7 +29,6 @@ const patienceMs = 60_000;
 const timeLimitMs = 120_000 + runs * 20;
 
 let stack: Stack;
-let client: LedgerClient;
 let nats: NatsConnection;
 let js: JetStreamClient;
 let http: HttpClient;
@@ -45,9 +43,8 @@ const answers = new Map<string, number>();
 beforeAll(async () => {
   // Nothing falls due meanwhile: a settling is an entry that nobody sent.
   stack = await Stack.start({ holdPeriodMinutes: 600 });
-  const connected = await stack.ledgerClient();
-  client = connected.client;
-  nats = connected.link.connection;
+  const { link } = await stack.ledgerClient();
+  nats = link.connection;
   js = jetstream(nats);
   http = new HttpClient(stack.url(), atOnce);
   nats.subscribe(eventSubject, {
@@ -68,7 +65,6 @@ beforeAll(async () => {
 afterAll(async () => {
   process.stdout.write(`fuzz: seed ${seed}, ${runs} inputs; answers: ${talliedAnswers()}\n`);
   http.close();
-  await client.close();
   await stack.stop();
 });
 

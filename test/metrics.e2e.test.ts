@@ -20,7 +20,6 @@ describe('metrics', () => {
     ({ client } = await stack.ledgerClient());
   }, 60_000);
   afterAll(async () => {
-    await client.close();
     await stack.stop();
   });
 

@@ -28,7 +28,6 @@ describe('the NATS API', () => {
     });
   }, 60_000);
   afterAll(async () => {
-    await client.close();
     await stack.stop();
   });
 

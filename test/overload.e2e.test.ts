@@ -40,7 +40,6 @@ describe('what is full refuses at once, and does nothing by half', () => {
   }, 60_000);
   afterAll(async () => {
     await books.end();
-    await client.close();
     await stack.stop();
   });
 

@@ -54,7 +54,6 @@ describe('a hold settles by itself', () => {
       }
       const { body } = await call(stack.url(), `/api/status/${id}`);
       expect(body).toMatchObject({ balance: '50.00', held: '0.00', available: '50.00' });
-      await client.close();
     });
   }, 60_000);
 
@@ -71,7 +70,6 @@ describe('a hold settles by itself', () => {
         // Opened, added to, a hundred holds, a hundred settlings.
         expect(body).toMatchObject({ balance: '0.00', held: '0.00', version: 202 });
       }
-      await client.close();
     });
   }, 60_000);
 
@@ -79,7 +77,6 @@ describe('a hold settles by itself', () => {
     await withStack({ holdPeriodMinutes: 0.08 }, async (stack) => {
       const { client } = await stack.ledgerClient();
       const id = await openAccount(client, '10.00');
-      await client.close();
       const { status } = await call(stack.url(), '/api/substract', { id, amount: '4.00' });
       expect(status).toBe(200);
       await Promise.all(stack.services.map((service) => service.kill()));
@@ -99,7 +96,6 @@ describe('a hold settles by itself', () => {
     await withStack({ holdPeriodMinutes: 0.2 }, async (stack) => {
       const { client } = await stack.ledgerClient();
       const id = await openAccount(client, '10.00');
-      await client.close();
       await call(stack.url(), '/api/substract', { id, amount: '4.00' });
       await stack.restartNats({ loseData: true });
       // Settled in time: the due second is announced again as soon as the broker is back.
@@ -135,7 +131,6 @@ describe('a hold settles by itself', () => {
       expect(await settledHolds(stack, 10_000)).toHaveLength(1);
       const { body } = await call(stack.url(), `/api/status/${id}`);
       expect(body).toMatchObject({ status: 'closed', balance: '6.00', held: '0.00' });
-      await client.close();
     });
   }, 60_000);
 });

@@ -23,7 +23,6 @@ describe('traces', () => {
     ({ client } = await stack.ledgerClient());
   }, 60_000);
   afterAll(async () => {
-    await client.close();
     await stack.stop();
     await collector.close();
   });

@@ -34,6 +34,7 @@ export class Stack {
   readonly database: TestDatabase;
   readonly #dataDir: string;
   readonly #env: NodeJS.ProcessEnv;
+  readonly #clients: LedgerClient[] = [];
   readonly #links: NatsLink[] = [];
   nats: NatsServer;
 
@@ -91,12 +92,14 @@ export class Stack {
     return gateway.url;
   }
 
-  /** A client as another service would have it. */
+  /** A client as another service would have it; closed with the stack. */
   async ledgerClient(): Promise<{ client: LedgerClient; link: NatsLink }> {
     const logger = createLogger('test', 'silent');
     const link = await connectNats({ urls: [this.nats.url], name: 'test', logger });
     this.#links.push(link);
-    return { client: createLedgerClient({ link, logger, metrics: createMetrics() }), link };
+    const client = createLedgerClient({ link, logger, metrics: createMetrics() });
+    this.#clients.push(client);
+    return { client, link };
   }
 
   /** A connection to the books. */
@@ -114,6 +117,7 @@ export class Stack {
   }
 
   async stop(): Promise<void> {
+    await Promise.all(this.#clients.map((client) => client.close()));
     for (const link of this.#links) await link.drain();
     for (const group of [this.gateways, this.settlers, this.ledgers]) {
       await Promise.all(group.map((service) => service.stop()));
