@@ -31,9 +31,7 @@ beforeAll(async () => {
   stack = await Stack.start({ settlers: 0, env: tokens });
   ({ client } = await stack.ledgerClient());
 }, LIMIT_MS);
-afterAll(async () => {
-  await stack.stop();
-});
+afterAll(() => stack.stop());
 
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 const statusOf = async (url: string, accountId: string, headers?: Record<string, string>) =>

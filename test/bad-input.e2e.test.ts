@@ -114,9 +114,7 @@ beforeAll(async () => {
   before = await readBooks(stack.database);
 }, 60_000);
 
-afterAll(async () => {
-  await stack.stop();
-});
+afterAll(() => stack.stop());
 
 describe('the tables know every field of', () => {
   test.each(subjects)('$subject', ({ schema, fields }) => {

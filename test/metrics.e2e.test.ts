@@ -19,9 +19,7 @@ describe('metrics', () => {
     await stack.add('gateway', { GATEWAY_OPS_PORT: String(port) });
     ({ client } = await stack.ledgerClient());
   }, 60_000);
-  afterAll(async () => {
-    await stack.stop();
-  });
+  afterAll(() => stack.stop());
 
   test('are answered in Prometheus’ text format, each on the service’s own port', async () => {
     const id = await openAccount(client, '10.00');

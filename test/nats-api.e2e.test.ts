@@ -27,9 +27,7 @@ describe('the NATS API', () => {
       },
     });
   }, 60_000);
-  afterAll(async () => {
-    await stack.stop();
-  });
+  afterAll(() => stack.stop());
 
   const request = async (subject: string, payload: unknown): Promise<unknown> => {
     const text = typeof payload === 'string' ? payload : JSON.stringify(payload);

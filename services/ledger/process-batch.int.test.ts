@@ -560,9 +560,8 @@ async function pendingOf(id: AccountId): Promise<number> {
   return Number(rows[0]?.count);
 }
 
-/** The entries, by their number, that a ledger whose messages nobody takes has told of as settlings. */
-async function settleFactsOf(id: AccountId, ledger: Books): Promise<number[]> {
-  await ledger.outbox.stop();
+/** The entries, by their number, that the outbox tells of as settlings. For a ledger whose messages nobody takes. */
+async function settleFactsOf(id: AccountId): Promise<number[]> {
   const { rows } = await pool.query<{ payload: string }>('SELECT payload FROM outbox WHERE payload LIKE $1', [
     `%${id}%`,
   ]);
@@ -608,7 +607,7 @@ describe('settling', () => {
     const depths = [0, 0, 0, 0, 0, 0, 0, 0, 1];
     let commands = 0;
     const { settle, turns } = settler(ledger, {
-      // Only a long turn asks for it, and the second of them is met by a command after its first part.
+      // Only a long turn asks for it, and the second of them finds a command waiting once it has picked.
       get depth() {
         return depths.shift() ?? 0;
       },
@@ -623,7 +622,7 @@ describe('settling', () => {
   });
 
   test.each([-120_000, 0])(
-    'ends a long turn early when a command comes, and leaves no hold out (due %i ms ago)',
+    'ends a long turn early when a command comes, and leaves no hold out (held for %i ms and less)',
     async (holdPeriodMs) => {
       const books = [0, 1, 2].map((each) => openLedger(address.port, holdPeriodMs + each * -10_000));
       const ids: AccountId[] = [];
@@ -639,10 +638,11 @@ describe('settling', () => {
       });
       expect(await settle()).toBe(1_200);
       expect(turns).toEqual([256, 256, 256, 256, 176]);
+      await ledger.outbox.stop();
       for (const id of ids) {
         expect(await pendingOf(id)).toBe(0);
         await expectSoundBooks(id);
-        expect(new Set(await settleFactsOf(id, ledger)).size).toBe(400);
+        expect(new Set(await settleFactsOf(id)).size).toBe(400);
       }
     },
   );
@@ -727,7 +727,8 @@ describe('settling', () => {
     expect(await settle()).toBe(401);
     expect(await entriesOf(id)).toHaveLength(2 + 401 + 401);
     await expectSoundBooks(id);
-    const settled = await settleFactsOf(id, ledger);
+    await ledger.outbox.stop();
+    const settled = await settleFactsOf(id);
     expect(settled.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 401 }, (_, index) => 404 + index));
   });
 

@@ -35,10 +35,9 @@ test('waits when the broker falls silent right after it was met, until it is bac
   line.silent = false;
   await ensuring;
   const { streams } = await manageStreams(link.connection);
-  const infos = await Promise.all(
-    [holdsStream, eventsStream, commandsStream].map((name) => streams.info(name)),
-  );
-  expect(infos.map(({ config }) => config.name)).toEqual([holdsStream, eventsStream, commandsStream]);
+  const names = [holdsStream, eventsStream, commandsStream];
+  const infos = await Promise.all(names.map((name) => streams.info(name)));
+  expect(infos.map(({ config }) => config.name)).toEqual(names);
 });
 
 test('stops waiting when the service stops', async () => {

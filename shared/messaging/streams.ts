@@ -125,10 +125,8 @@ export async function ensureStreamsWhenReachable(options: {
 }): Promise<void> {
   const { nats, replicas, logger, stopping } = options;
   for (;;) {
-    stopping.throwIfAborted();
     try {
-      await ensureStreams(nats, replicas);
-      return;
+      return await ensureStreams(nats, replicas);
     } catch (error) {
       stopping.throwIfAborted();
       logger.warn(
