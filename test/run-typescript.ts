@@ -20,16 +20,10 @@ export function runTypeScript(
   env: Readonly<Record<string, string>>,
   args: readonly string[] = [],
 ): RunningScript {
-  const loader = pathToFileURL(join(import.meta.dirname, 'typescript-loader.mjs')).href;
-  const register = `import { register } from 'node:module'; register(${JSON.stringify(loader)});`;
+  const register = pathToFileURL(join(import.meta.dirname, 'register-typescript.mjs')).href;
   const child = spawn(
     process.execPath,
-    [
-      '--import',
-      `data:text/javascript,${encodeURIComponent(register)}`,
-      join(import.meta.dirname, '..', path),
-      ...args,
-    ],
+    ['--import', register, join(import.meta.dirname, '..', path), ...args],
     { env: { PATH: process.env['PATH'], ...env }, stdio: ['ignore', 'pipe', 'pipe'] },
   );
   let stdout = '';

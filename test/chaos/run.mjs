@@ -1,10 +1,9 @@
 /* `npm run test:chaos`: makes the clone ready, then runs the campaign or, with --mutants, the mutants. */
-import { register } from 'node:module';
 import { prepare, ROOT, runCommandLine } from '../../deploy/local/prepare.mjs';
 
 await runCommandLine(async () => {
   await prepare();
-  register('../typescript-loader.mjs', import.meta.url);
+  await import('../register-typescript.mjs');
   const { main } = await import('./main.ts');
   // The listeners for signals would keep the process: it ends when the work has.
   process.exit(await main(ROOT, process.argv.slice(2)));
