@@ -28,7 +28,7 @@ import { lockAbsentAccounts } from './store/statements/lock-absent-accounts.ts';
 import { lookUp } from './store/statements/look-up.ts';
 import { pickDueHolds } from './store/statements/pick-due-holds.ts';
 import { readHolds } from './store/statements/read-holds.ts';
-import { writeChanges } from './store/statements/write-changes.ts';
+import { fillChanges, writeChanges } from './store/statements/write-changes.ts';
 import { WriteConnection } from './store/write-connection.ts';
 
 /** Interleavings of several ledgers on one database, ordered by locks that a further session holds. */
@@ -975,7 +975,7 @@ describe('plans made on analysed tables of a few rows', () => {
   test.each<[string, Statement, number]>([
     ['look-up', lookUp([accountId], [randomUUID() as CommandId]), 2],
     ['read-holds', readHolds([accountId], [holdId]), 1],
-    ['write-changes', writeChanges(updates, [], []), 2],
+    ['write-changes', writeChanges(fillChanges(updates), [], []), 2],
     ['pick-due-holds', pickDueHolds({ from: null, until: null, limit: 512, except: [] }), 1],
   ])('reach rows by key: %s', async (name, statement, lookUps) => {
     await planner.query(`PREPARE "${name}" AS ${statement.text}`);

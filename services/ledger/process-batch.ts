@@ -1,15 +1,10 @@
 import type { Command } from './domain/commands.ts';
-import {
-  executeBatch,
-  isEmpty,
-  type BatchResult,
-  type BatchState,
-  type Outcome,
-} from './domain/execute-batch.ts';
+import { executeBatch, type BatchState, type Outcome } from './domain/execute-batch.ts';
 import type { Hold } from './domain/hold.ts';
 import type { Outbox } from './outbox/outbox.ts';
 import type { OutboxMessage } from './store/outbox-message.ts';
 import { inBatchTransaction, type BatchTransaction } from './store/batch-transaction.ts';
+import { fillChanges, type FilledChanges } from './store/statements/write-changes.ts';
 import type { WriteConnection } from './store/write-connection.ts';
 
 export interface Books {
@@ -38,6 +33,13 @@ export interface Parts {
   readonly goOn: () => boolean;
 }
 
+/** Commands that were decided together. */
+interface DecidedPart {
+  readonly changes: FilledChanges;
+  /** What the next ones are decided on. */
+  readonly after: BatchState;
+}
+
 /**
  * Decides commands on a loaded state and saves what they change, all of it or nothing.
  *
@@ -57,14 +59,14 @@ export async function decideAndSave(
   // All of them leave as one message.
   const messagesSoFar = () => outbox.messagesFor(commands, outcomes, newHolds, transaction.state.now);
   let messages: readonly OutboxMessage[] | undefined;
-  const decidePart = (state: BatchState): BatchResult => {
+  // All that can be made ready is, since the part before is written meanwhile.
+  const decidePart = (state: BatchState): DecidedPart => {
     const decided = outcomes.length;
     const part = executeBatch(commands.slice(decided, decided + size), state, holdPeriodMs);
     outcomes.push(...part.outcomes);
     newHolds.push(...part.changes.newHolds);
-    // Made here, while the last part but one is written.
     if (outcomes.length === commands.length) messages = messagesSoFar();
-    return part;
+    return { changes: fillChanges(part.changes), after: part.after };
   };
 
   const first = decidePart(transaction.state);
@@ -74,7 +76,7 @@ export async function decideAndSave(
     part = await transaction.writeWhile(changes, () => decidePart(after));
   }
   messages ??= messagesSoFar();
-  if (part === first && isEmpty(part.changes) && messages.length === 0) {
+  if (part === first && part.changes.length === 0 && messages.length === 0) {
     await transaction.release();
     return outcomes;
   }

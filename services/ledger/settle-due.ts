@@ -211,10 +211,12 @@ export class SettleDue implements Turns {
       this.#picked = holds;
       let outcomes: readonly Outcome[] = [];
       if (holds.length > 0) {
-        const commands = settleCommands(holds);
-        outcomes = await observe({ holds, now, askedBy }, async () =>
-          decideAndSave(commands, await load(commands), books, { size: holdsPerPart, goOn }),
-        );
+        outcomes = await observe({ holds, now, askedBy }, async () => {
+          const loading = load(holds);
+          // Made while Postgres locks and reads.
+          const commands = settleCommands(holds);
+          return decideAndSave(commands, await loading, books, { size: holdsPerPart, goOn });
+        });
       }
       const settled = outcomes.filter((outcome) => outcome.type === 'applied').length;
       const more = pick.holds.length === limit || outcomes.length < pick.holds.length;

@@ -241,8 +241,3 @@ function holdAsMade(entry: Entry): HoldAsMade | undefined {
 function present<T>(values: readonly (T | undefined)[]): T[] {
   return values.filter((value) => value !== undefined);
 }
-
-/** Nothing to write. */
-export function isEmpty(changes: BatchChanges): boolean {
-  return changes.entries.length === 0 && changes.refusals.length === 0;
-}

@@ -1,6 +1,6 @@
 import type { AccountId, HoldId } from '../../../shared/contracts/primitives.ts';
-import { commandKey, type Command } from '../domain/commands.ts';
-import type { BatchChanges, BatchState } from '../domain/execute-batch.ts';
+import { commandKey, type Command, type SettleHoldCommand } from '../domain/commands.ts';
+import type { BatchState } from '../domain/execute-batch.ts';
 import type { OutboxMessage } from './outbox-message.ts';
 import { CommitUnknownError, faultKindOf } from './faults.ts';
 import type { Answer, Statement } from './flight.ts';
@@ -11,7 +11,7 @@ import { lockAbsentAccounts } from './statements/lock-absent-accounts.ts';
 import { entriesOf, lookUp, refusalsOf, type LookUpRow } from './statements/look-up.ts';
 import { pickDueHolds, type DueRange, type PickedRow } from './statements/pick-due-holds.ts';
 import { holdOf, readHolds, type HoldRow } from './statements/read-holds.ts';
-import { writeChanges, type OutboxRow } from './statements/write-changes.ts';
+import { writeChanges, type FilledChanges, type OutboxRow } from './statements/write-changes.ts';
 import type { Session, WriteConnection } from './write-connection.ts';
 
 const begin: Statement = { name: 'begin', text: 'BEGIN ISOLATION LEVEL READ COMMITTED' };
@@ -26,7 +26,7 @@ export interface BatchTransaction {
    *
    * @returns what `meanwhile` returned, once both are done.
    */
-  writeWhile<T>(changes: BatchChanges, meanwhile: () => T): Promise<T>;
+  writeWhile<T>(changes: FilledChanges, meanwhile: () => T): Promise<T>;
   /**
    * Writes the last changes, or all of them, and commits. When it returns, everything is on disk.
    *
@@ -35,7 +35,7 @@ export interface BatchTransaction {
    *   was written.
    */
   save(
-    changes: BatchChanges,
+    changes: FilledChanges,
     messages: readonly OutboxMessage[],
     sentOutboxIds: readonly bigint[],
   ): Promise<bigint[]>;
@@ -66,13 +66,13 @@ export interface DuePick {
 }
 
 /**
- * As {@link inBatchTransaction}, for holds that fell due: picks some first, and `work` then loads the state for the
- * commands that settle them.
+ * As {@link inBatchTransaction}, for holds that fell due: picks some first, and `work` then loads the state for those that
+ * it settles. Their accounts are locked by the time `load` resolves.
  */
 export async function inSettleTransaction<T>(
   connection: WriteConnection,
   due: DueRange,
-  work: (pick: DuePick, load: (commands: readonly Command[]) => Promise<BatchTransaction>) => Promise<T>,
+  work: (pick: DuePick, load: (holds: readonly PickedRow[]) => Promise<BatchTransaction>) => Promise<T>,
 ): Promise<T> {
   return guarded(connection, async (session) => {
     const [, claim, picked] = await session.flight([begin, claimSettling(), pickDueHolds(due)]);
@@ -81,9 +81,10 @@ export async function inSettleTransaction<T>(
     const { claimed, now } = claimRow;
     const holds = claimed ? ((picked?.rows ?? []) as PickedRow[]) : [];
     let ended = false;
-    const result = await work({ claimed, now, holds }, async (commands) => {
+    const result = await work({ claimed, now, holds }, async (toSettle) => {
       ended = true;
-      const state = stateOf(await session.flight(loadStatements(commands, accountsOf(commands))));
+      const named = toSettle.map((hold) => ({ accountId: hold.account_id, holdId: hold.id }));
+      const state = stateOf(await session.flight(loadStatements(accountsOf(named), [], named)));
       return openTransaction(session, state);
     });
     if (!ended) await session.flight([rollback]);
@@ -126,7 +127,10 @@ function openTransaction(session: Session, state: BatchState): BatchTransaction 
 /** BEGIN, locks and look-ups in one flight: each is a statement of its own, so each sees what the locks waited for. */
 async function beginBatch(session: Session, commands: readonly Command[]): Promise<BatchState> {
   const accountIds = accountsOf(commands);
-  const load = loadStatements(commands, accountIds);
+  const named = commands.filter((command) => command.kind === 'settle');
+  // Whether a hold was settled before it says itself: its entry and its status are written together.
+  const repeatable = commands.filter((command) => command.kind !== 'settle');
+  const load = loadStatements(accountIds, repeatable, named);
   const state = stateOf((await session.flight([begin, ...load])).slice(1));
 
   const absent = accountIds.filter((id) => !state.accounts.has(id));
@@ -137,14 +141,15 @@ async function beginBatch(session: Session, commands: readonly Command[]): Promi
   return stateOf(answers.slice(3));
 }
 
-function accountsOf(commands: readonly Command[]): AccountId[] {
-  return [...new Set(commands.map((command) => command.accountId))];
+function accountsOf(named: readonly { readonly accountId: AccountId }[]): AccountId[] {
+  return [...new Set(named.map(({ accountId }) => accountId))];
 }
 
-function loadStatements(commands: readonly Command[], accountIds: readonly AccountId[]): Statement[] {
-  const named = commands.filter((command) => command.kind === 'settle');
-  // Whether a hold was settled before it says itself: its entry and its status are written together.
-  const repeatable = commands.filter((command) => command.kind !== 'settle');
+function loadStatements(
+  accountIds: readonly AccountId[],
+  repeatable: readonly Pick<Command, 'accountId' | 'id'>[],
+  named: readonly Pick<SettleHoldCommand, 'accountId' | 'holdId'>[],
+): Statement[] {
   return [
     lockAccounts(accountIds),
     lookUp(
@@ -155,8 +160,8 @@ function loadStatements(commands: readonly Command[], accountIds: readonly Accou
       ? []
       : [
           readHolds(
-            named.map((command) => command.accountId),
-            named.map((command) => command.holdId),
+            named.map((hold) => hold.accountId),
+            named.map((hold) => hold.holdId),
           ),
         ]),
   ];

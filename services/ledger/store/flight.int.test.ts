@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { types, type FieldDef } from 'pg';
 import { eventually } from '../../../test/support/http.ts';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database.ts';
 import { createLogger } from '../../../shared/telemetry/logger.ts';
@@ -119,4 +120,12 @@ test('observers are told once, also when the line closes after a time-out', () =
   flight.handleError(late);
   flight.handleError(new Error('the line closed'));
   expect(told).toEqual([late]);
+});
+
+test('a value that can’t be read fails who asks for the answers, not the socket it came from', () => {
+  const flight = new Flight([add('1', '1')], new Map(), [], () => undefined);
+  flight.handleRowDescription({ fields: [{ name: 'sum', dataTypeID: types.builtins.INT8 } as FieldDef] });
+  flight.handleDataRow({ fields: ['two'] });
+  flight.handleCommandComplete({ text: 'SELECT 1' });
+  expect(() => flight.answers()).toThrow('two');
 });

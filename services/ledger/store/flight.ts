@@ -29,13 +29,6 @@ interface Column {
 /** The columns of each statement that a session has prepared. They don't change while it lasts. */
 export type Prepared = Map<string, readonly Column[]>;
 
-/** As it came: it is read where an error of ours can be caught. */
-interface RawAnswer {
-  readonly columns: readonly Column[];
-  readonly rows: readonly (readonly (string | null)[])[];
-  readonly command: string;
-}
-
 /**
  * Statements that are sent together and answered together: one Sync for all of them, so that the server wakes us once;
  * and a description of the columns only for those that the session doesn't know yet. `pg` alone would send both for each.
@@ -48,11 +41,13 @@ export class Flight implements Submittable {
   callback: (error: Error | null) => void;
   readonly #statements: readonly Statement[];
   readonly #prepared: Prepared;
-  readonly #answers: RawAnswer[] = [];
+  readonly #answers: Answer[] = [];
   #ends: readonly (StatementEnd | undefined)[];
   /** The columns and rows of the statement that is being answered. */
   #columns: readonly Column[] | undefined;
-  #rows: (readonly (string | null)[])[] = [];
+  #rows: unknown[] = [];
+  /** Why a value could not be read. */
+  #unreadable: unknown;
 
   /** `ends` are what observers of the statements returned; `callback` is told when all is answered, or of the first error. */
   constructor(
@@ -67,12 +62,14 @@ export class Flight implements Submittable {
     this.callback = callback;
   }
 
-  /** One per statement, in order, once the callback was told of no error. */
+  /**
+   * One per statement, in order, once the callback was told of no error.
+   *
+   * @throws the error of a value that could not be read.
+   */
   answers(): Answer[] {
-    return this.#answers.map(({ columns, rows, command }) => ({
-      command,
-      rows: rows.map((values) => rowOf(columns, values)),
-    }));
+    if (this.#unreadable !== undefined) throw this.#unreadable;
+    return this.#answers;
   }
 
   submit(connection: Connection): void {
@@ -99,19 +96,30 @@ export class Flight implements Submittable {
     this.#columns = fields.map(({ name, dataTypeID }) => ({ name, parse: parserOf(dataTypeID) }));
   }
 
+  /** Read as they come, while the server is at the next ones. */
   handleDataRow({ fields }: { fields: readonly (string | null)[] }): void {
-    this.#rows.push(fields);
+    try {
+      this.#rows.push(rowOf(this.#columnsOfNext(), fields));
+    } catch (error) {
+      // Thrown here it would be nobody's: `pg` calls from its socket.
+      this.#unreadable ??= error;
+    }
   }
 
   handleCommandComplete({ text }: { text: string }): void {
     const index = this.#answers.length;
     const name = this.#statements[index]?.name ?? '';
-    const columns = this.#columns ?? this.#prepared.get(name) ?? [];
-    this.#prepared.set(name, columns);
-    this.#answers.push({ columns, rows: this.#rows, command: text.split(' ', 1)[0] ?? '' });
+    this.#prepared.set(name, this.#columnsOfNext());
+    this.#answers.push({ rows: this.#rows, command: text.split(' ', 1)[0] ?? '' });
     this.#columns = undefined;
     this.#rows = [];
     this.#ends[index]?.();
+  }
+
+  /** Of the statement whose answer is under way. */
+  #columnsOfNext(): readonly Column[] {
+    this.#columns ??= this.#prepared.get(this.#statements[this.#answers.length]?.name ?? '') ?? [];
+    return this.#columns;
   }
 
   handleError(error: Error): void {

@@ -137,6 +137,9 @@ interface FilledPart {
   readonly values: readonly (Buffer | string)[];
 }
 
+/** What a batch changes, as the parameters of the statement that writes it. Empty when nothing changes. */
+export type FilledChanges = readonly FilledPart[];
+
 /** Fills a part with rows. Without rows there is none: it would take the server as long as some rows do. */
 type Fill<Row> = (rows: readonly Row[]) => FilledPart[];
 
@@ -178,16 +181,9 @@ const addHolds = insert('holds', 'holds', newHoldColumns);
 const endHolds = update('ended', 'holds', changedHoldColumns, ['account_id', 'id']);
 const keepRefusals = insert('refusals', 'refusals', refusalColumns);
 
-/**
- * Writes a batch's changes and outbox messages, and deletes the outbox rows whose messages the broker has: one statement,
- * of those parts that the batch needs.
- */
-export function writeChanges(
-  changes: BatchChanges,
-  messages: readonly OutboxMessage[],
-  sentOutboxIds: readonly bigint[],
-): Statement {
-  const filled = [
+/** Most of the work of making the statement: for a moment when Postgres has something else to do. */
+export function fillChanges(changes: BatchChanges): FilledChanges {
+  return [
     ...openAccounts(changes.openedAccounts),
     ...changeAccounts(changes.changedAccounts),
     ...addEntries(changes.entries),
@@ -195,6 +191,17 @@ export function writeChanges(
     ...endHolds(changes.changedHolds),
     ...keepRefusals(changes.refusals),
   ];
+}
+
+/**
+ * Writes a batch's changes and outbox messages, and deletes the outbox rows whose messages the broker has: one statement,
+ * of those parts that the batch needs.
+ */
+export function writeChanges(
+  filled: FilledChanges,
+  messages: readonly OutboxMessage[],
+  sentOutboxIds: readonly bigint[],
+): Statement {
   const parts = filled.map(({ part }) => part);
   const name = ['write', ...parts.map((part) => part.name)].join(' ');
   return {
