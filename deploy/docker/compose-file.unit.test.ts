@@ -135,6 +135,11 @@ describe('Dockerfile', () => {
     expect(last).not.toMatch(/npm (?:ci|install)/);
   });
 
+  test('stands on the same Node.js by itself as with Compose', () => {
+    const [, image = ''] = /^ARG NODE_IMAGE=(\S+)$/m.exec(dockerfile) ?? [];
+    expect(text).toContain(`NODE_IMAGE: \${NODE_IMAGE:-${image}}\n`);
+  });
+
   test('takes its packages without those for developers', () => {
     expect(dockerfile).toMatch(/npm ci --omit=dev/);
     const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {

@@ -11,12 +11,13 @@ import { startTcpProxy, type TcpProxy } from '../../test/tcp-proxy.ts';
 import { Lane } from './batching/lane.ts';
 import type { Command } from './domain/commands.ts';
 import { chainStart, hashEntry, type Entry } from './domain/entry.ts';
-import type { Outcome } from './domain/execute-batch.ts';
+import { executeBatch, type Outcome } from './domain/execute-batch.ts';
 import { formatSecond, type Micros } from './domain/time.ts';
 import { Outbox } from './outbox/outbox.ts';
 import { processBatch, type Books } from './process-batch.ts';
 import { runBatch, type Failure } from './run-batch.ts';
 import { SettleDue, type SettleDueAnswer } from './settle-due.ts';
+import { inSettleTransaction } from './store/batch-transaction.ts';
 import type { Statement } from './store/flight.ts';
 import { ledgerRoleOf } from './store/ledger-role.ts';
 import { migrate } from './store/migrate.ts';
@@ -141,6 +142,10 @@ function adding(accountId: AccountId, amount: string): Command {
 
 function subtracting(accountId: AccountId, amount: string): Command {
   return { ...common(accountId), kind: 'subtract', amount };
+}
+
+function settlingOf(accountId: AccountId, holdId: HoldId): Command {
+  return { ...common(accountId), kind: 'settle', holdId };
 }
 
 async function accountWith(amount: string, ledger = openLedger()): Promise<AccountId> {
@@ -590,6 +595,10 @@ async function accountWithDueHolds(count: number, ledger: ReturnType<typeof open
   return id;
 }
 
+function fails(): never {
+  throw new Error('of itself');
+}
+
 describe('settling', () => {
   test('of more holds than a turn takes, by three ledgers at once, takes each hold once', async () => {
     const ledger = openLedger(address.port, 0);
@@ -599,6 +608,28 @@ describe('settling', () => {
     expect(await pendingOf(id)).toBe(0);
     await expectSoundBooks(id);
   });
+
+  test.each(['is locked and read', 'is written'])(
+    'that fails of itself while a part %s changes nothing, and its session serves the next',
+    async (moment) => {
+      const ledger = openLedger(address.port, 0);
+      const id = await accountWithDueHolds(400, ledger);
+      const due = { from: null, until: null, limit: 10_000, except: [] };
+      const turn = inSettleTransaction(ledger.connection, due, async ({ holds }, load) => {
+        const own = holds.filter((hold) => hold.account_id === id);
+        const [transaction] = await load(own, moment === 'is written' ? () => undefined : fails);
+        const commands = own.map((hold) => settlingOf(id, hold.id));
+        const { changes } = executeBatch(commands, transaction.state, 0);
+        expect(changes.entries).toHaveLength(400);
+        return transaction.writeWhile(fillChanges(changes), fails);
+      });
+      await expect(turn).rejects.toThrow('of itself');
+      expect(await pendingOf(id)).toBe(400);
+      await settler(ledger).settle();
+      expect(await pendingOf(id)).toBe(0);
+      await expectSoundBooks(id);
+    },
+  );
 
   test('takes twice as many holds in a turn as there were commands before it, 128 to 512, for a while after', async () => {
     const ledger = openLedger(address.port, 0);

@@ -33,7 +33,7 @@ export interface Parts {
   readonly goOn: () => boolean;
 }
 
-/** Commands that were decided together. */
+/** What commands that were decided together change and leave. */
 interface DecidedPart {
   readonly changes: FilledChanges;
   /** What the next ones are decided on. */
@@ -59,7 +59,7 @@ export async function decideAndSave(
   // All of them leave as one message.
   const messagesSoFar = () => outbox.messagesFor(commands, outcomes, newHolds, transaction.state.now);
   let messages: readonly OutboxMessage[] | undefined;
-  // All that can be made ready is, since the part before is written meanwhile.
+  // And makes it ready to be sent: but for the first part, Postgres writes the one before meanwhile.
   const decidePart = (state: BatchState): DecidedPart => {
     const decided = outcomes.length;
     const part = executeBatch(commands.slice(decided, decided + size), state, holdPeriodMs);

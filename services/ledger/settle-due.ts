@@ -212,10 +212,8 @@ export class SettleDue implements Turns {
       let outcomes: readonly Outcome[] = [];
       if (holds.length > 0) {
         outcomes = await observe({ holds, now, askedBy }, async () => {
-          const loading = load(holds);
-          // Made while Postgres locks and reads.
-          const commands = settleCommands(holds);
-          return decideAndSave(commands, await loading, books, { size: holdsPerPart, goOn });
+          const [transaction, commands] = await load(holds, () => settleCommands(holds));
+          return decideAndSave(commands, transaction, books, { size: holdsPerPart, goOn });
         });
       }
       const settled = outcomes.filter((outcome) => outcome.type === 'applied').length;

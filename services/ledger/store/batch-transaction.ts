@@ -65,14 +65,17 @@ export interface DuePick {
   readonly holds: readonly PickedRow[];
 }
 
-/**
- * As {@link inBatchTransaction}, for holds that fell due: picks some first, and `work` then loads the state for those that
- * it settles. Their accounts are locked by the time `load` resolves.
- */
+/** Locks the accounts of holds and loads the state to settle them on, and does something else while Postgres is at it. */
+export type LoadWhile = <T>(
+  holds: readonly PickedRow[],
+  meanwhile: () => T,
+) => Promise<readonly [BatchTransaction, T]>;
+
+/** As {@link inBatchTransaction}, for holds that fell due: picks some first, and `work` loads those that it settles. */
 export async function inSettleTransaction<T>(
   connection: WriteConnection,
   due: DueRange,
-  work: (pick: DuePick, load: (holds: readonly PickedRow[]) => Promise<BatchTransaction>) => Promise<T>,
+  work: (pick: DuePick, load: LoadWhile) => Promise<T>,
 ): Promise<T> {
   return guarded(connection, async (session) => {
     const [, claim, picked] = await session.flight([begin, claimSettling(), pickDueHolds(due)]);
@@ -81,11 +84,12 @@ export async function inSettleTransaction<T>(
     const { claimed, now } = claimRow;
     const holds = claimed ? ((picked?.rows ?? []) as PickedRow[]) : [];
     let ended = false;
-    const result = await work({ claimed, now, holds }, async (toSettle) => {
+    const result = await work({ claimed, now, holds }, async (toSettle, meanwhile) => {
       ended = true;
       const named = toSettle.map((hold) => ({ accountId: hold.account_id, holdId: hold.id }));
-      const state = stateOf(await session.flight(loadStatements(accountsOf(named), [], named)));
-      return openTransaction(session, state);
+      const statements = loadStatements(accountsOf(named), [], named);
+      const [answers, made] = await flightWhile(session, statements, meanwhile);
+      return [openTransaction(session, stateOf(answers)), made];
     });
     if (!ended) await session.flight([rollback]);
     return result;
@@ -106,12 +110,8 @@ function openTransaction(session: Session, state: BatchState): BatchTransaction 
   return {
     state,
     writeWhile: async (changes, meanwhile) => {
-      const written = session.flight([writeChanges(changes, [], [])]);
-      try {
-        return meanwhile();
-      } finally {
-        await written;
-      }
+      const [, made] = await flightWhile(session, [writeChanges(changes, [], [])], meanwhile);
+      return made;
     },
     save: async (changes, messages, sentOutboxIds) => {
       const rows = await save(session, writeChanges(changes, messages, sentOutboxIds));
@@ -124,11 +124,27 @@ function openTransaction(session: Session, state: BatchState): BatchTransaction 
   };
 }
 
+/** Both are waited for, come what may: what is left alone while it fails ends the process. */
+async function flightWhile<T>(
+  session: Session,
+  statements: readonly Statement[],
+  meanwhile: () => T,
+): Promise<readonly [Answer[], T]> {
+  const flight = session.flight(statements);
+  let made: T;
+  try {
+    made = meanwhile();
+  } catch (error) {
+    await flight;
+    throw error;
+  }
+  return [await flight, made];
+}
+
 /** BEGIN, locks and look-ups in one flight: each is a statement of its own, so each sees what the locks waited for. */
 async function beginBatch(session: Session, commands: readonly Command[]): Promise<BatchState> {
   const accountIds = accountsOf(commands);
   const named = commands.filter((command) => command.kind === 'settle');
-  // Whether a hold was settled before it says itself: its entry and its status are written together.
   const repeatable = commands.filter((command) => command.kind !== 'settle');
   const load = loadStatements(accountIds, repeatable, named);
   const state = stateOf((await session.flight([begin, ...load])).slice(1));
@@ -145,6 +161,7 @@ function accountsOf(named: readonly { readonly accountId: AccountId }[]): Accoun
   return [...new Set(named.map(({ accountId }) => accountId))];
 }
 
+/** Whether a hold was settled before it says itself, so settlings are not looked up: entry and status are written together. */
 function loadStatements(
   accountIds: readonly AccountId[],
   repeatable: readonly Pick<Command, 'accountId' | 'id'>[],

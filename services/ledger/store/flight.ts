@@ -99,33 +99,37 @@ export class Flight implements Submittable {
   /** Read as they come, while the server is at the next ones. */
   handleDataRow({ fields }: { fields: readonly (string | null)[] }): void {
     try {
-      this.#rows.push(rowOf(this.#columnsOfNext(), fields));
+      this.#rows.push(rowOf(this.#columnsUnderWay(), fields));
     } catch (error) {
-      // Thrown here it would be nobody's: `pg` calls from its socket.
+      // Nobody would catch it here, where `pg` calls from its socket, and the process would end.
       this.#unreadable ??= error;
     }
   }
 
   handleCommandComplete({ text }: { text: string }): void {
     const index = this.#answers.length;
-    const name = this.#statements[index]?.name ?? '';
-    this.#prepared.set(name, this.#columnsOfNext());
+    this.#prepared.set(this.#nameUnderWay, this.#columnsUnderWay());
     this.#answers.push({ rows: this.#rows, command: text.split(' ', 1)[0] ?? '' });
     this.#columns = undefined;
     this.#rows = [];
     this.#ends[index]?.();
   }
 
-  /** Of the statement whose answer is under way. */
-  #columnsOfNext(): readonly Column[] {
-    this.#columns ??= this.#prepared.get(this.#statements[this.#answers.length]?.name ?? '') ?? [];
+  /** The name of the statement whose answer is under way. */
+  get #nameUnderWay(): string {
+    return this.#statements[this.#answers.length]?.name ?? '';
+  }
+
+  /** Its columns: described just now, or when the session prepared it. */
+  #columnsUnderWay(): readonly Column[] {
+    this.#columns ??= this.#prepared.get(this.#nameUnderWay) ?? [];
     return this.#columns;
   }
 
   handleError(error: Error): void {
     const failed = this.#answers.length;
     // Made anew next time: a table that changed may have made its plan invalid.
-    this.#prepared.delete(this.#statements[failed]?.name ?? '');
+    this.#prepared.delete(this.#nameUnderWay);
     for (const end of this.#ends.slice(failed)) end?.(error);
     // After a time-out `pg` calls once more, when the line closes.
     this.#ends = [];

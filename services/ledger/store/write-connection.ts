@@ -92,7 +92,8 @@ export class Session {
    *
    * @returns one answer per statement.
    * @throws ConnectionLostError, or the error of the first statement that failed. None after it was done, and without a
-   *   BEGIN none before it; the session may be in an aborted transaction: discard it or roll back.
+   *   BEGIN none before it; the session may be in an aborted transaction: discard it or roll back. Or that of a value
+   *   that could not be read, once all was done.
    */
   async flight(statements: readonly Statement[]): Promise<Answer[]> {
     const ends = statements.map((statement) => this.#observe(statement));

@@ -126,25 +126,25 @@ const outboxColumns: Columns<OutboxMessage> = {
 type Next = (type: string) => string;
 
 /** What a batch does to one table. */
-interface Part {
+interface TableWrite {
   /** It stands in the statement's name, so that a trace tells what a batch wrote. */
   readonly name: string;
   readonly sql: (next: Next) => string;
 }
 
-interface FilledPart {
-  readonly part: Part;
+interface FilledWrite {
+  readonly write: TableWrite;
   readonly values: readonly (Buffer | string)[];
 }
 
 /** What a batch changes, as the parameters of the statement that writes it. Empty when nothing changes. */
-export type FilledChanges = readonly FilledPart[];
+export type FilledChanges = readonly FilledWrite[];
 
-/** Fills a part with rows. Without rows there is none: it would take the server as long as some rows do. */
-type Fill<Row> = (rows: readonly Row[]) => FilledPart[];
+/** Fills a write with rows. Without rows there is none: it would take the server as long as some rows do. */
+type Fill<Row> = (rows: readonly Row[]) => FilledWrite[];
 
-function fillOf<Row>(columns: Columns<Row>, part: Part): Fill<Row> {
-  return (rows) => (rows.length === 0 ? [] : [{ part, values: valuesOf(columns, rows) }]);
+function fillOf<Row>(columns: Columns<Row>, write: TableWrite): Fill<Row> {
+  return (rows) => (rows.length === 0 ? [] : [{ write, values: valuesOf(columns, rows) }]);
 }
 
 function insert<Row>(name: string, table: string, columns: Columns<Row>): Fill<Row> {
@@ -195,18 +195,18 @@ export function fillChanges(changes: BatchChanges): FilledChanges {
 
 /**
  * Writes a batch's changes and outbox messages, and deletes the outbox rows whose messages the broker has: one statement,
- * of those parts that the batch needs.
+ * of those writes that the batch needs.
  */
 export function writeChanges(
   filled: FilledChanges,
   messages: readonly OutboxMessage[],
   sentOutboxIds: readonly bigint[],
 ): Statement {
-  const parts = filled.map(({ part }) => part);
-  const name = ['write', ...parts.map((part) => part.name)].join(' ');
+  const writes = filled.map(({ write }) => write);
+  const name = ['write', ...writes.map((write) => write.name)].join(' ');
   return {
     name,
-    text: textOf(name, parts),
+    text: textOf(name, writes),
     values: [
       ...filled.flatMap(({ values }) => values),
       bigint.parameter(sentOutboxIds),
@@ -218,14 +218,14 @@ export function writeChanges(
 const texts = new Map<string, string>();
 
 /** Made once, as it is parsed and planned once per connection. */
-function textOf(name: string, parts: readonly Part[]): string {
+function textOf(name: string, writes: readonly TableWrite[]): string {
   const known = texts.get(name);
   if (known !== undefined) return known;
   let parameters = 0;
   const next: Next = (type) => `$${(parameters += 1)}::${type}[]`;
-  const writes = parts.map((part) => `written_${part.name} AS (${part.sql(next)})`);
+  const written = writes.map((write) => `written_${write.name} AS (${write.sql(next)})`);
   const made = `
-    WITH ${[...writes, `sent AS (DELETE FROM outbox WHERE id = ANY (${next('bigint')}))`].join(',\n    ')}
+    WITH ${[...written, `sent AS (DELETE FROM outbox WHERE id = ANY (${next('bigint')}))`].join(',\n    ')}
     ${insertSql('outbox', outboxColumns, next)}
     RETURNING id, message_id`;
   texts.set(name, made);
