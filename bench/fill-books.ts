@@ -5,7 +5,6 @@ import type { Command } from '../services/ledger/domain/commands.ts';
 import { executeBatch } from '../services/ledger/domain/execute-batch.ts';
 import { settleCommandIdFor, type Hold } from '../services/ledger/domain/hold.ts';
 import { inBatchTransaction } from '../services/ledger/store/batch-transaction.ts';
-import { fillChanges } from '../services/ledger/store/statements/write-changes.ts';
 import type { DatabaseAddress } from '../services/ledger/store/session.ts';
 import { WriteConnection } from '../services/ledger/store/write-connection.ts';
 import { accountIdAt } from './account-ids.ts';
@@ -83,7 +82,7 @@ export class BookFiller {
     return inBatchTransaction(this.#connection, commands, async (transaction) => {
       const { changes } = executeBatch(commands, transaction.state, holdPeriodMs);
       if (changes.entries.length !== commands.length) throw new Error('a command was refused');
-      await transaction.save(fillChanges(changes), [], []);
+      await transaction.save(transaction.fill(changes), [], []);
       return changes.newHolds;
     });
   }

@@ -4,7 +4,7 @@ import type { Hold } from './domain/hold.ts';
 import type { Outbox } from './outbox/outbox.ts';
 import type { OutboxMessage } from './store/outbox-message.ts';
 import { inBatchTransaction, type BatchTransaction } from './store/batch-transaction.ts';
-import { fillChanges, type FilledChanges } from './store/statements/write-changes.ts';
+import type { FilledChanges } from './store/statements/write-changes.ts';
 import type { WriteConnection } from './store/write-connection.ts';
 
 export interface Books {
@@ -66,7 +66,7 @@ export async function decideAndSave(
     outcomes.push(...part.outcomes);
     newHolds.push(...part.changes.newHolds);
     if (outcomes.length === commands.length) messages = messagesSoFar();
-    return { changes: fillChanges(part.changes), after: part.after };
+    return { changes: transaction.fill(part.changes), after: part.after };
   };
 
   const first = decidePart(transaction.state);

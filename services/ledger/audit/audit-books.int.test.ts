@@ -7,7 +7,6 @@ import type { Command } from '../domain/commands.ts';
 import { executeBatch } from '../domain/execute-batch.ts';
 import { settleCommandIdFor } from '../domain/hold.ts';
 import { inBatchTransaction } from '../store/batch-transaction.ts';
-import { fillChanges } from '../store/statements/write-changes.ts';
 import { migrate } from '../store/migrate.ts';
 import type { DatabaseAddress } from '../store/session.ts';
 import { WriteConnection } from '../store/write-connection.ts';
@@ -267,7 +266,7 @@ function commandsOn(accountId: AccountId) {
 async function run(...commands: Command[]): Promise<void> {
   await inBatchTransaction(connection, commands, async (transaction) => {
     const { changes } = executeBatch(commands, transaction.state, 600_000);
-    await transaction.save(fillChanges(changes), [], []);
+    await transaction.save(transaction.fill(changes), [], []);
   });
 }
 

@@ -1,6 +1,6 @@
 import type { AccountId, HoldId } from '../../../shared/contracts/primitives.ts';
-import { commandKey, type Command, type SettleHoldCommand } from '../domain/commands.ts';
-import type { BatchState } from '../domain/execute-batch.ts';
+import { commandKey, type Command } from '../domain/commands.ts';
+import type { BatchChanges, BatchState } from '../domain/execute-batch.ts';
 import type { OutboxMessage } from './outbox-message.ts';
 import { CommitUnknownError, faultKindOf } from './faults.ts';
 import type { Answer, Statement } from './flight.ts';
@@ -10,17 +10,25 @@ import { accountOf, lockAccounts, type AccountRow } from './statements/lock-acco
 import { lockAbsentAccounts } from './statements/lock-absent-accounts.ts';
 import { entriesOf, lookUp, refusalsOf, type LookUpRow } from './statements/look-up.ts';
 import { pickDueHolds, type DueRange, type PickedRow } from './statements/pick-due-holds.ts';
-import { holdOf, readHolds, type HoldRow } from './statements/read-holds.ts';
-import { writeChanges, type FilledChanges, type OutboxRow } from './statements/write-changes.ts';
+import { holdOf, readHolds, readPickedHolds, type HoldRow } from './statements/read-holds.ts';
+import { fillChanges, writeChanges, type FilledChanges, type OutboxRow } from './statements/write-changes.ts';
 import type { Session, WriteConnection } from './write-connection.ts';
 
 const begin: Statement = { name: 'begin', text: 'BEGIN ISOLATION LEVEL READ COMMITTED' };
 const commit: Statement = { name: 'commit', text: 'COMMIT' };
 const rollback: Statement = { name: 'rollback', text: 'ROLLBACK' };
 
+interface Loaded {
+  readonly state: BatchState;
+  /** Where the holds that were read lie. */
+  readonly places: ReadonlyMap<HoldId, string>;
+}
+
 /** A batch's transaction once its accounts are locked and its state is loaded. */
 export interface BatchTransaction {
   readonly state: BatchState;
+  /** Makes changes ready to be written. */
+  fill(changes: BatchChanges): FilledChanges;
   /**
    * Writes changes that others of the same transaction will follow, and does something else while Postgres writes.
    *
@@ -86,10 +94,8 @@ export async function inSettleTransaction<T>(
     let ended = false;
     const result = await work({ claimed, now, holds }, async (toSettle, meanwhile) => {
       ended = true;
-      const named = toSettle.map((hold) => ({ accountId: hold.account_id, holdId: hold.id }));
-      const statements = loadStatements(accountsOf(named), [], named);
-      const [answers, made] = await flightWhile(session, statements, meanwhile);
-      return [openTransaction(session, stateOf(answers)), made];
+      const [answers, made] = await flightWhile(session, loadPickedHolds(toSettle), meanwhile);
+      return [openTransaction(session, loadedFrom(answers)), made];
     });
     if (!ended) await session.flight([rollback]);
     return result;
@@ -106,9 +112,10 @@ async function guarded<T>(connection: WriteConnection, run: (session: Session) =
   }
 }
 
-function openTransaction(session: Session, state: BatchState): BatchTransaction {
+function openTransaction(session: Session, { state, places }: Loaded): BatchTransaction {
   return {
     state,
+    fill: (changes) => fillChanges(changes, places),
     writeWhile: async (changes, meanwhile) => {
       const [, made] = await flightWhile(session, [writeChanges(changes, [], [])], meanwhile);
       return made;
@@ -142,30 +149,41 @@ async function flightWhile<T>(
 }
 
 /** BEGIN, locks and look-ups in one flight: each is a statement of its own, so each sees what the locks waited for. */
-async function beginBatch(session: Session, commands: readonly Command[]): Promise<BatchState> {
-  const accountIds = accountsOf(commands);
-  const named = commands.filter((command) => command.kind === 'settle');
+async function beginBatch(session: Session, commands: readonly Command[]): Promise<Loaded> {
+  const accountIds = [...new Set(commands.map((command) => command.accountId))];
   const repeatable = commands.filter((command) => command.kind !== 'settle');
-  const load = loadStatements(accountIds, repeatable, named);
-  const state = stateOf((await session.flight([begin, ...load])).slice(1));
+  const load = loadStatements(accountIds, repeatable, readNamedHolds(commands));
+  const loaded = loadedFrom((await session.flight([begin, ...load])).slice(1));
 
-  const absent = accountIds.filter((id) => !state.accounts.has(id));
-  if (absent.length === 0) return state;
+  const absent = accountIds.filter((id) => !loaded.state.accounts.has(id));
+  if (absent.length === 0) return loaded;
 
   // Begun again from the start, so that the locks of absent accounts come before every row lock.
   const answers = await session.flight([rollback, begin, lockAbsentAccounts(absent), ...load]);
-  return stateOf(answers.slice(3));
+  return loadedFrom(answers.slice(3));
 }
 
-function accountsOf(named: readonly { readonly accountId: AccountId }[]): AccountId[] {
-  return [...new Set(named.map(({ accountId }) => accountId))];
+function readNamedHolds(commands: readonly Command[]): Statement[] {
+  const naming = commands.filter((command) => command.kind === 'settle');
+  if (naming.length === 0) return [];
+  return [
+    readHolds(
+      naming.map((command) => command.accountId),
+      naming.map((command) => command.holdId),
+    ),
+  ];
+}
+
+function loadPickedHolds(holds: readonly PickedRow[]): Statement[] {
+  const accountIds = [...new Set(holds.map((hold) => hold.account_id))];
+  return loadStatements(accountIds, [], [readPickedHolds(holds.map((hold) => hold.place))]);
 }
 
 /** Whether a hold was settled before it says itself, so settlings are not looked up: entry and status are written together. */
 function loadStatements(
   accountIds: readonly AccountId[],
   repeatable: readonly Pick<Command, 'accountId' | 'id'>[],
-  named: readonly Pick<SettleHoldCommand, 'accountId' | 'holdId'>[],
+  holds: readonly Statement[],
 ): Statement[] {
   return [
     lockAccounts(accountIds),
@@ -173,29 +191,23 @@ function loadStatements(
       repeatable.map((command) => command.accountId),
       repeatable.map((command) => command.id),
     ),
-    ...(named.length === 0
-      ? []
-      : [
-          readHolds(
-            named.map((hold) => hold.accountId),
-            named.map((hold) => hold.holdId),
-          ),
-        ]),
+    ...holds,
   ];
 }
 
-function stateOf([accounts, lookedUp, holds]: readonly Answer[]): BatchState {
+function loadedFrom([accounts, lookedUp, holds]: readonly Answer[]): Loaded {
   const found = lookedUp?.rows[0] as LookUpRow | undefined;
   if (accounts === undefined || found === undefined) throw new Error('the look-up gave no row');
   const accountRows = accounts.rows as AccountRow[];
   const holdRows = (holds?.rows ?? []) as HoldRow[];
-  return {
+  const state: BatchState = {
     now: found.now,
     accounts: new Map(accountRows.map((row) => [row.id, accountOf(row)])),
     applied: new Map(entriesOf(found).map((entry) => [commandKey(entry.accountId, entry.commandId), entry])),
     refused: new Map(refusalsOf(found).map((kept) => [commandKey(kept.accountId, kept.commandId), kept])),
-    holds: new Map<HoldId, ReturnType<typeof holdOf>>(holdRows.map((row) => [row.id, holdOf(row)])),
+    holds: new Map(holdRows.map((row) => [row.id, holdOf(row)])),
   };
+  return { state, places: new Map(holdRows.map((row) => [row.id, row.place])) };
 }
 
 async function save(session: Session, write: Statement): Promise<OutboxRow[]> {

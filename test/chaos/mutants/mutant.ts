@@ -63,8 +63,8 @@ export const mutants: readonly Mutant[] = [
       },
       {
         file: batchTransaction,
-        search: 'function stateOf([accounts, lookedUp, holds])',
-        replace: 'function stateOf([lookedUp, accounts, holds])',
+        search: 'function loadedFrom([accounts, lookedUp, holds])',
+        replace: 'function loadedFrom([lookedUp, accounts, holds])',
       },
     ],
     scenario: scenarios.sameIdAtTwoLedgers,

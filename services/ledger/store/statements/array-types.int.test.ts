@@ -10,6 +10,7 @@ import {
   json,
   smallint,
   text,
+  tid,
   timestamptz,
   uuid,
   type ArrayType,
@@ -76,6 +77,11 @@ test('a number that does not fit is refused, not written in part', () => {
     expect(() => integer.parameter([value])).toThrow(`${value} is no integer`);
   for (const value of [2 ** 15, -(2 ** 15) - 1, 2 ** 16 + 1, 0.5, NaN])
     expect(() => smallint.parameter([value])).toThrow(`${value} is no smallint`);
+});
+
+test('places of rows, from the first to the last', async () => {
+  const values = ['(0,1)', '(12345,67)', null, '(4294967295,65535)'];
+  expect(await understood(tid, values)).toEqual(values);
 });
 
 test('times to the microsecond, before and after Postgres’ year 2000', async () => {

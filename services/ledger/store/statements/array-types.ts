@@ -70,6 +70,17 @@ export const timestamptz = binary<Micros>('timestamptz', {
   write: ({ numbers }, offset, value) => numbers.setBigInt64(offset, BigInt(value - year2000)),
 });
 
+/** `(block,row)`, as Postgres writes where a row lies. */
+export const tid = binary<string>('tid', {
+  oid: types.builtins.TID,
+  size: () => 6,
+  write: ({ numbers }, offset, value) => {
+    const comma = value.indexOf(',');
+    numbers.setUint32(offset, Number(value.slice(1, comma)));
+    numbers.setUint16(offset + 4, Number(value.slice(comma + 1, -1)));
+  },
+});
+
 export const bytea = binary<Buffer>('bytea', {
   oid: types.builtins.BYTEA,
   size: (value) => value.length,

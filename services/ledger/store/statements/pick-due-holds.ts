@@ -8,6 +8,8 @@ export interface PickedRow {
   id: HoldId;
   due_at: Micros;
   traceparent: string | null;
+  /** Where the row lies, for as long as nobody changes it. */
+  place: string;
 }
 
 export interface DueRange {
@@ -31,7 +33,7 @@ export function pickDueHolds({ from, until, limit, except }: DueRange): Statemen
   return {
     name: 'pick-due-holds',
     text: `
-      SELECT account_id, id, due_at, traceparent FROM holds
+      SELECT account_id, id, due_at, traceparent, ctid AS place FROM holds
       WHERE status = 'pending'
         AND due_at >= coalesce($1::timestamptz, '-infinity')
         AND due_at <= (SELECT least($2::timestamptz, clock_timestamp()))

@@ -4,7 +4,7 @@ import { money } from '../../../../shared/money/money.ts';
 import type { Hold } from '../../domain/hold.ts';
 import type { Micros } from '../../domain/time.ts';
 import type { Statement } from '../flight.ts';
-import { uuid } from './array-types.ts';
+import { tid, uuid } from './array-types.ts';
 
 export interface HoldRow {
   account_id: AccountId;
@@ -17,23 +17,35 @@ export interface HoldRow {
   command_id: CommandId;
   traceparent: string | null;
   version: number;
+  /** Where the row lies. Until the batch ends nobody else can change that. */
+  place: string;
 }
 
 export const holdColumns =
   'account_id, id, amount, remaining, status, due_at, on_due, command_id, traceparent, version';
 
-/**
- * Reads holds whose accounts are locked: what they are now stays so until the batch ends. Each by its key, see `lookUp`.
- */
+/** Reads holds whose accounts are locked: what they are now stays so until the batch ends. Each by its key, see `lookUp`. */
 export function readHolds(accountIds: readonly AccountId[], holdIds: readonly HoldId[]): Statement {
   return {
     name: 'read-holds',
     text: `
-      SELECT ${holdColumns}
+      SELECT ${holdColumns}, place
       FROM generate_subscripts($1::uuid[], 1) AS i, LATERAL (
-        SELECT * FROM holds WHERE (account_id, id) = (($1::uuid[])[i], ($2::uuid[])[i]) OFFSET 0
+        SELECT *, ctid AS place FROM holds WHERE (account_id, id) = (($1::uuid[])[i], ($2::uuid[])[i]) OFFSET 0
       ) AS found`,
     values: [uuid.parameter(accountIds), uuid.parameter(holdIds)],
+  };
+}
+
+/**
+ * As {@link readHolds}, by where they lay when they were picked: no index is walked down. Where one no longer lies because
+ * it was changed, nothing is found, or another, which the batch has no use for unless it was picked as well.
+ */
+export function readPickedHolds(places: readonly string[]): Statement {
+  return {
+    name: 'read-picked-holds',
+    text: `SELECT ${holdColumns}, ctid AS place FROM holds WHERE ctid = ANY ($1::tid[])`,
+    values: [tid.parameter(places)],
   };
 }
 

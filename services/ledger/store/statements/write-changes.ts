@@ -1,3 +1,4 @@
+import type { HoldId } from '../../../../shared/contracts/primitives.ts';
 import type { Account } from '../../domain/account.ts';
 import type { Entry } from '../../domain/entry.ts';
 import type { BatchChanges } from '../../domain/execute-batch.ts';
@@ -12,6 +13,7 @@ import {
   json,
   smallint,
   text,
+  tid,
   timestamptz,
   uuid,
   type ArrayType,
@@ -99,12 +101,17 @@ const newHoldColumns: Columns<Hold> = {
   version: column(integer, (hold) => hold.version),
 };
 
-const changedHoldColumns: Columns<Hold> = {
-  account_id: column(uuid, (hold) => hold.accountId),
-  id: column(uuid, (hold) => hold.id),
-  remaining: column(bigint, (hold) => hold.remaining),
-  status: column(holdStatus, (hold) => hold.status),
-  version: column(integer, (hold) => hold.version),
+/** A hold that was there before, and where its row lies. */
+interface PlacedHold {
+  readonly hold: Hold;
+  readonly place: string;
+}
+
+const changedHoldColumns: Columns<PlacedHold> = {
+  ctid: column(tid, ({ place }) => place),
+  remaining: column(bigint, ({ hold }) => hold.remaining),
+  status: column(holdStatus, ({ hold }) => hold.status),
+  version: column(integer, ({ hold }) => hold.version),
 };
 
 const refusalColumns: Columns<KeptRefusal> = {
@@ -161,36 +168,58 @@ function insertSql<Row>(table: string, columns: Columns<Row>, next: Next): strin
  * Each row is found by its key and then by its place (ctid), which its lock keeps from changing. A plain join on the key
  * would be planned as a walk over the whole table when that was tiny at its last ANALYZE, see `lookUp`.
  */
-function update<Row>(name: string, table: string, columns: Columns<Row>, keys: readonly string[]): Fill<Row> {
-  const changed = Object.keys(columns).filter((each) => !keys.includes(each));
+function updateByKey<Row>(name: string, table: string, columns: Columns<Row>, key: string): Fill<Row> {
   const sql = (next: Next): string => {
     const { rows, valueOf } = rowsOf(columns, next);
-    const changes = changed.map((each) => `${each} = ${valueOf(each)}`).join(', ');
-    const isKey = keys.map((key) => `${key} = ${valueOf(key)}`).join(' AND ');
-    return `UPDATE ${table} SET ${changes}
-      FROM ${rows}, LATERAL (SELECT ctid FROM ${table} WHERE ${isKey} OFFSET 0) AS found
+    return `UPDATE ${table} SET ${changesOf(columns, key, valueOf)}
+      FROM ${rows}, LATERAL (SELECT ctid FROM ${table} WHERE ${key} = ${valueOf(key)} OFFSET 0) AS found
       WHERE ${table}.ctid = found.ctid`;
   };
   return fillOf(columns, { name, sql });
 }
 
+/** For rows that the same transaction has read while nobody else could change them, and has not changed since. */
+function updateByPlace<Row>(name: string, table: string, columns: Columns<Row>): Fill<Row> {
+  const sql = (next: Next): string => {
+    const { rows, valueOf } = rowsOf(columns, next);
+    return `UPDATE ${table} SET ${changesOf(columns, 'ctid', valueOf)} FROM ${rows}
+      WHERE ${table}.ctid = ${valueOf('ctid')}`;
+  };
+  return fillOf(columns, { name, sql });
+}
+
+function changesOf<Row>(columns: Columns<Row>, key: string, valueOf: (column: string) => string): string {
+  const changed = Object.keys(columns).filter((each) => each !== key);
+  return changed.map((each) => `${each} = ${valueOf(each)}`).join(', ');
+}
+
 const openAccounts = insert('opened', 'accounts', openedAccountColumns);
-const changeAccounts = update('accounts', 'accounts', changedAccountColumns, ['id']);
+const changeAccounts = updateByKey('accounts', 'accounts', changedAccountColumns, 'id');
 const addEntries = insert('entries', 'entries', entryColumns);
 const addHolds = insert('holds', 'holds', newHoldColumns);
-const endHolds = update('ended', 'holds', changedHoldColumns, ['account_id', 'id']);
+const endHolds = updateByPlace('ended', 'holds', changedHoldColumns);
 const keepRefusals = insert('refusals', 'refusals', refusalColumns);
 
-/** Most of the work of making the statement: for a moment when Postgres has something else to do. */
-export function fillChanges(changes: BatchChanges): FilledChanges {
+/**
+ * Most of the work of making the statement: for a moment when Postgres has something else to do.
+ *
+ * @param places where the holds lie that were there before.
+ */
+export function fillChanges(changes: BatchChanges, places: ReadonlyMap<HoldId, string>): FilledChanges {
   return [
     ...openAccounts(changes.openedAccounts),
     ...changeAccounts(changes.changedAccounts),
     ...addEntries(changes.entries),
     ...addHolds(changes.newHolds),
-    ...endHolds(changes.changedHolds),
+    ...endHolds(changes.changedHolds.map((hold) => ({ hold, place: placeOf(hold, places) }))),
     ...keepRefusals(changes.refusals),
   ];
+}
+
+function placeOf({ id }: Hold, places: ReadonlyMap<HoldId, string>): string {
+  const place = places.get(id);
+  if (place === undefined) throw new Error(`hold ${id} is to be changed but was not read`);
+  return place;
 }
 
 /**
