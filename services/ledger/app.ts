@@ -105,7 +105,9 @@ export async function createLedger(options: {
   const underWay = new WorkUnderWay();
   const observeStatements: StatementObserver = (statement) => observeStatement(statement, underWay);
   const observed = echo === undefined ? observeStatements : echoObserved(observeStatements, echo);
-  const connection = new WriteConnection(database, logger, observed, databaseReconnectCounter(metrics));
+  const onReconnect = databaseReconnectCounter(metrics);
+  const connection = new WriteConnection(database, logger, observed, onReconnect);
+  const secondConnection = new WriteConnection(database, logger, observed, onReconnect);
   const table = new OutboxTable(pool);
   const outbox = new Outbox({
     jetstream: jetstream(link.connection),
@@ -146,6 +148,7 @@ export async function createLedger(options: {
   };
   const settleDue = new SettleDue({
     books,
+    secondConnection,
     lane,
     logger,
     commands: batcher,
@@ -201,7 +204,7 @@ export async function createLedger(options: {
     close: async () => {
       watch.stop();
       stopGauges();
-      await Promise.all([pool.end(), knex.destroy(), connection.close()]);
+      await Promise.all([pool.end(), knex.destroy(), connection.close(), secondConnection.close()]);
     },
   };
 }

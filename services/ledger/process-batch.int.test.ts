@@ -519,13 +519,16 @@ describe('a command that the database will not take', () => {
   });
 });
 
-function settler(books: Books, commands = { taken: 0, depth: 0 }) {
+function settler(books: Books, commands = { taken: 0, depth: 0 }, secondPort = address.port) {
   const lane = new Lane();
   /** How many holds each turn settled. */
   const turns: number[] = [];
   let sweeps = 0;
+  const secondConnection = new WriteConnection({ ...address, port: secondPort, role }, logger);
+  ledgers.push({ ...books, connection: secondConnection });
   const settleDue = new SettleDue({
     books,
+    secondConnection,
     lane,
     logger,
     commands,
@@ -534,7 +537,7 @@ function settler(books: Books, commands = { taken: 0, depth: 0 }) {
     },
     observe: async (_turn, work) => {
       const outcomes = await work();
-      turns.push(outcomes.length);
+      turns.push(outcomes.size);
       return outcomes;
     },
     observeRequest: async (_askedBy, work) => work(),
@@ -602,11 +605,14 @@ function fails(): never {
 describe('settling', () => {
   test('of more holds than a turn takes, by three ledgers at once, takes each hold once', async () => {
     const ledger = openLedger(address.port, 0);
-    const id = await accountWithDueHolds(1_200, ledger);
+    const ids: AccountId[] = [];
+    for (let each = 0; each < 3; each += 1) ids.push(await accountWithDueHolds(400, ledger));
     const settled = await Promise.all([1, 2, 3].map(async () => settler(openLedger()).settle()));
     expect(settled.reduce((total, each) => total + each)).toBe(1200);
-    expect(await pendingOf(id)).toBe(0);
-    await expectSoundBooks(id);
+    for (const id of ids) {
+      expect(await pendingOf(id)).toBe(0);
+      await expectSoundBooks(id);
+    }
   });
 
   test.each(['is locked and read', 'is written'])(
@@ -662,13 +668,13 @@ describe('settling', () => {
       const ledger = openLedger(address.port, 0, refuser);
       const { settle, turns } = settler(ledger, {
         taken: 0,
-        // It comes while the second part is written.
+        // It comes while the second part is written, of either share.
         get depth() {
-          return (asked += 1) % 3 === 0 ? 1 : 0;
+          return (asked += 1) % 5 >= 3 ? 1 : 0;
         },
       });
       expect(await settle()).toBe(1_200);
-      expect(turns).toEqual([256, 256, 256, 256, 176]);
+      expect(turns[0]).toBeLessThan(1_024);
       await ledger.outbox.stop();
       for (const id of ids) {
         expect(await pendingOf(id)).toBe(0);
@@ -795,6 +801,56 @@ describe('settling', () => {
     await ledger.outbox.stop();
     const settled = await settleFactsOf(id);
     expect(settled.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 401 }, (_, index) => 404 + index));
+  });
+
+  test.each(['first', 'second'])(
+    'that loses the %s of two connections settles the share of the other, and the rest on one',
+    async (which) => {
+      const ledger = openLedger(address.port, 0, refuser);
+      const shares = [
+        await accountWithDueHolds(400, ledger),
+        await accountWithDueHolds(400, ledger),
+      ] as const;
+      const [lost, kept] = which === 'first' ? shares : shares.toReversed();
+      if (lost === undefined || kept === undefined) throw new Error('two shares');
+      const { ask, settle, turns } = settler(ledger);
+      const release = await lockAccount(lost);
+      const interrupted = ask();
+      await until(`(${waiters}) = 1`);
+      await until(`NOT EXISTS (SELECT FROM holds WHERE account_id = $1 AND status = 'pending')`, [kept]);
+      await endWaiters();
+      expect(await interrupted).toMatchObject({ type: 'failed' });
+      await release();
+      expect(await pendingOf(lost)).toBe(400);
+
+      expect(await settle()).toBe(400);
+      expect(turns).toEqual([400]);
+      await ledger.outbox.stop();
+      for (const id of shares) {
+        await expectSoundBooks(id);
+        expect(new Set(await settleFactsOf(id)).size).toBe(400);
+      }
+    },
+  );
+
+  test('that can have no second connection does without one until the next sweep', async () => {
+    const ledger = openLedger(address.port, 0);
+    const ids: AccountId[] = [];
+    for (let each = 0; each < 3; each += 1) ids.push(await accountWithDueHolds(400, ledger));
+    const nobodyListens = 1;
+    const { ask, settle, turns } = settler(ledger, undefined, nobodyListens);
+    expect(await ask()).toMatchObject({ type: 'failed' });
+    expect(await settle()).toBe(1_200 - 624);
+    expect(turns).toEqual([576]);
+    for (const id of ids) await expectSoundBooks(id);
+
+    ids.push(await accountWithDueHolds(400, ledger), await accountWithDueHolds(400, ledger));
+    expect(await ask({ sweep: true })).toMatchObject({ type: 'failed' });
+    expect(await settle()).toBe(400);
+    for (const id of ids) {
+      expect(await pendingOf(id)).toBe(0);
+      await expectSoundBooks(id);
+    }
   });
 
   test('that is asked for by too many at once is refused to those on top', async () => {

@@ -31,6 +31,8 @@ export interface Parts {
   readonly size: number;
   /** Asked before each part but the first; without it that and what follows is left undecided. */
   readonly goOn: () => boolean;
+  /** Whether outbox rows that the broker has are deleted in passing: by one transaction at a time, or others wait for it. */
+  readonly deletesSent: boolean;
 }
 
 /** What commands that were decided together change and leave. */
@@ -52,7 +54,7 @@ export async function decideAndSave(
   commands: readonly Command[],
   transaction: BatchTransaction,
   { outbox, holdPeriodMs }: Books,
-  { size, goOn }: Parts = { size: commands.length, goOn: () => true },
+  { size, goOn, deletesSent }: Parts = { size: commands.length, goOn: () => true, deletesSent: true },
 ): Promise<readonly Outcome[]> {
   const outcomes: Outcome[] = [];
   const newHolds: Hold[] = [];
@@ -80,7 +82,7 @@ export async function decideAndSave(
     await transaction.release();
     return outcomes;
   }
-  const acknowledged = outbox.acknowledgedIds();
+  const acknowledged = deletesSent ? outbox.acknowledgedIds() : [];
   const ids = await transaction.save(part.changes, messages, acknowledged);
   outbox.committed(messages, ids, acknowledged);
   return outcomes;

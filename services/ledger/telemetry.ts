@@ -25,7 +25,7 @@ import {
 } from '../../shared/telemetry/tracing.ts';
 import type { Outcome } from './domain/execute-batch.ts';
 import type { Failure, WaitingCommand } from './run-batch.ts';
-import type { SettleDueAnswer, SettleTurn } from './settle-due.ts';
+import type { SettleDueAnswer, SettleOutcomes, SettleTurn } from './settle-due.ts';
 import type { Statement } from './store/flight.ts';
 import type { PickedRow } from './store/statements/pick-due-holds.ts';
 
@@ -199,18 +199,19 @@ export async function observeBatch<Result extends Outcome | Failure>(
 export async function observeSettleTurn(
   { holds, now, askedBy }: SettleTurn,
   { metrics, logger, underWay }: Watchers,
-  work: () => Promise<readonly Outcome[]>,
-): Promise<readonly Outcome[]> {
+  work: () => Promise<SettleOutcomes>,
+): Promise<SettleOutcomes> {
   const began = performance.now();
   const settling = isTracing() ? holds.map(startSettleSpan) : [];
   try {
     const sampled = [...settling.flatMap((span) => span ?? []), ...askedBy];
     const outcomes = await timed(metrics, () => inSharedSpan(sampled, holds.length, underWay, work));
-    // A turn that ended early leaves the last of its holds to the next one.
-    for (const span of settling.slice(outcomes.length)) span?.setAttribute(ATTRIBUTE.outcome, 'left');
-    for (const hold of holds.slice(0, outcomes.length))
-      metrics.settleLag.record(Math.max(0, now - hold.due_at) / 1_000_000);
-    logger.debug({ holds: outcomes.length, ms: msSince(began) }, 'settle turn');
+    holds.forEach((hold, index) => {
+      // A turn that ended early leaves some of its holds to the next one.
+      if (!outcomes.has(hold.id)) settling[index]?.setAttribute(ATTRIBUTE.outcome, 'left');
+      else metrics.settleLag.record(Math.max(0, now - hold.due_at) / 1_000_000);
+    });
+    logger.debug({ holds: outcomes.size, ms: msSince(began) }, 'settle turn');
     return outcomes;
   } catch (error) {
     for (const span of settling) if (span !== undefined) recordFault(span, error);

@@ -102,6 +102,19 @@ export async function inSettleTransaction<T>(
   });
 }
 
+/** As {@link inSettleTransaction}, for a share of the holds that another transaction has picked. */
+export async function inShareTransaction<T>(
+  connection: WriteConnection,
+  work: (load: LoadWhile) => Promise<T>,
+): Promise<T> {
+  return guarded(connection, async (session) =>
+    work(async (toSettle, meanwhile) => {
+      const [answers, made] = await flightWhile(session, [begin, ...loadPickedHolds(toSettle)], meanwhile);
+      return [openTransaction(session, loadedFrom(answers.slice(1))), made];
+    }),
+  );
+}
+
 async function guarded<T>(connection: WriteConnection, run: (session: Session) => Promise<T>): Promise<T> {
   const session = await connection.session();
   try {
