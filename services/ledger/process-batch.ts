@@ -26,9 +26,10 @@ export async function processBatch(commands: readonly Command[], books: Books): 
   );
 }
 
-/** How many commands are decided and written at a time. */
-export interface Parts {
-  readonly size: number;
+/** How commands are decided and saved. */
+export interface Saving {
+  /** How many are decided and written at a time. */
+  readonly partSize: number;
   /** Asked before each part but the first; without it that and what follows is left undecided. */
   readonly goOn: () => boolean;
   /** Whether outbox rows that the broker has are deleted in passing: by one transaction at a time, or others wait for it. */
@@ -45,7 +46,7 @@ interface DecidedPart {
 /**
  * Decides commands on a loaded state and saves what they change, all of it or nothing.
  *
- * With `parts`, some at a time: Postgres writes what one part changes while the next is decided. Only for settlings: after
+ * In parts, some at a time: Postgres writes what one part changes while the next is decided. Only for settlings: after
  * several writes COMMIT may come later than new holds allow (`nearMicros`, `lateCommitMs`).
  *
  * @returns one outcome per command, in order, up to where it went on.
@@ -54,7 +55,11 @@ export async function decideAndSave(
   commands: readonly Command[],
   transaction: BatchTransaction,
   { outbox, holdPeriodMs }: Books,
-  { size, goOn, deletesSent }: Parts = { size: commands.length, goOn: () => true, deletesSent: true },
+  { partSize, goOn, deletesSent }: Saving = {
+    partSize: commands.length,
+    goOn: () => true,
+    deletesSent: true,
+  },
 ): Promise<readonly Outcome[]> {
   const outcomes: Outcome[] = [];
   const newHolds: Hold[] = [];
@@ -64,7 +69,7 @@ export async function decideAndSave(
   // And makes it ready to be sent: but for the first part, Postgres writes the one before meanwhile.
   const decidePart = (state: BatchState): DecidedPart => {
     const decided = outcomes.length;
-    const part = executeBatch(commands.slice(decided, decided + size), state, holdPeriodMs);
+    const part = executeBatch(commands.slice(decided, decided + partSize), state, holdPeriodMs);
     outcomes.push(...part.outcomes);
     newHolds.push(...part.changes.newHolds);
     if (outcomes.length === commands.length) messages = messagesSoFar();

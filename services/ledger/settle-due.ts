@@ -1,31 +1,20 @@
 import type { Logger } from 'pino';
 import type { Span } from '../../shared/telemetry/tracing.ts';
 import type { Lane, Turns } from './batching/lane.ts';
-import type { AccountId, HoldId } from '../../shared/contracts/primitives.ts';
-import type { Command } from './domain/commands.ts';
-import type { Outcome } from './domain/execute-batch.ts';
-import { settleCommandIdFor } from './domain/hold.ts';
+import type { HoldId } from '../../shared/contracts/primitives.ts';
 import { addMillis, type Micros } from './domain/time.ts';
-import { decideAndSave, type Books, type Parts } from './process-batch.ts';
-import { inSettleTransaction, inShareTransaction, type LoadWhile } from './store/batch-transaction.ts';
+import type { Books } from './process-batch.ts';
+import { inSettleTransaction } from './store/batch-transaction.ts';
+import { HoldSettler, holdsPerPart, type SettleOutcomes } from './settle-holds.ts';
 import { faultKindOf } from './store/faults.ts';
 import type { PickedRow } from './store/statements/pick-due-holds.ts';
 import type { WriteConnection } from './store/write-connection.ts';
 
-/** Holds in one turn while no commands come in. The first that does has it end early, so that it waits for two parts at most. */
+/** Holds in one turn while no commands come in. The first that does has it end early, so that it waits for two parts at most, of each share. */
 const maxHoldsPerTurn = 1_024;
 
 /** Holds in one turn while commands come in: as many as there are commands in a batch, to take no longer than one. */
 const maxHoldsBesideCommands = 512;
-
-/** Postgres writes so many while the next are decided: some milliseconds of either. */
-const holdsPerPart = 128;
-
-/**
- * So many are shared between two connections while no commands come in: what Postgres does takes longest then, and one
- * connection has one processor do it. With fewer the second transaction costs more than it gives.
- */
-const minHoldsToShare = 4 * holdsPerPart;
 
 /**
  * While commands come in a turn takes twice as many holds as there were commands since the last one, so that settling gets
@@ -100,9 +89,6 @@ export interface SettleTurn {
 /** Wraps all that is done for requests that share a turn. */
 export type SettleRequestObserver = <T>(askedBy: readonly Span[], work: () => Promise<T>) => Promise<T>;
 
-/** What became of picked holds. A turn that ended early leaves some of them to the next one. */
-export type SettleOutcomes = ReadonlyMap<HoldId, Outcome>;
-
 /** Wraps the settling of the picked holds. */
 export type SettleObserver = (
   turn: SettleTurn,
@@ -129,6 +115,7 @@ interface OpenRequest extends SettleDueRequest {
  */
 export class SettleDue implements Turns {
   readonly #options: SettleDueOptions;
+  readonly #settler: HoldSettler;
   #requests: OpenRequest[] = [];
   /** No pending hold is due before this. A hint, forgotten at each sweep. */
   #oldestPending: Micros | null = null;
@@ -139,11 +126,10 @@ export class SettleDue implements Turns {
   /** Holds that could not be settled; each sweep tries them again. */
   #stuck: HoldId[] = [];
   #picked: readonly PickedRow[] = [];
-  /** Until one of two connections has failed, and again after the next sweep. */
-  #mayShare = true;
 
   constructor(options: SettleDueOptions) {
     this.#options = options;
+    this.#settler = new HoldSettler(options);
     options.lane.add(this);
   }
 
@@ -166,7 +152,6 @@ export class SettleDue implements Turns {
     if (requests.some((request) => request.sweep)) {
       this.#oldestPending = null;
       this.#stuck = [];
-      this.#mayShare = true;
       await this.#options.onSweep();
     }
     try {
@@ -226,43 +211,19 @@ export class SettleDue implements Turns {
       this.#picked = holds;
       let outcomes: SettleOutcomes = new Map();
       if (holds.length > 0) {
-        const shares = isQuiet && this.#mayShare ? sharesOf(holds) : ([holds, []] as const);
-        outcomes = await observe({ holds, now, askedBy }, () => this.#settleShares(shares, load, goOn));
+        outcomes = await observe({ holds, now, askedBy }, () =>
+          this.#settler.settle(holds, { load, goOn, mayShare: isQuiet }),
+        );
       }
-      const settled = [...outcomes.values()].filter((outcome) => outcome.type === 'applied').length;
-      const left = pick.holds.find((hold) => !outcomes.has(hold.id));
-      const more = pick.holds.length === limit || left !== undefined;
-      this.#oldestPending = oldestAfter(left ?? (more ? pick.holds.at(-1) : undefined), until, now);
+      const isSettled = ({ id }: PickedRow) => outcomes.get(id)?.type === 'applied';
+      const more = pick.holds.length === limit || outcomes.size < pick.holds.length;
+      const oldestLeft = pick.holds.find((hold) => !isSettled(hold));
+      this.#oldestPending = oldestAfter(oldestLeft ?? (more ? pick.holds.at(-1) : undefined), until, now);
       this.#limit = maxHoldsPerTurn;
       this.#turnsSinceCommands = commandsBetween > 0 ? 0 : this.#turnsSinceCommands + 1;
       this.#commandsBefore = commandsSoFar;
-      return { now, settled, more, waitMs: 0 };
+      return { now, settled: pick.holds.filter(isSettled).length, more, waitMs: 0 };
     });
-  }
-
-  /** The first on the connection that picked them, the others beside them on the second. All of a share, or none of it. */
-  async #settleShares(
-    [first, second]: Shares,
-    load: LoadWhile,
-    goOn: () => boolean,
-  ): Promise<SettleOutcomes> {
-    const { books, secondConnection } = this.#options;
-    const parts = { size: holdsPerPart, goOn, deletesSent: true };
-    if (second.length === 0) return new Map(await settleShare(first, load, books, parts));
-    // Both are waited for, come what may: the next turn needs both connections.
-    const settled = await Promise.allSettled([
-      settleShare(first, load, books, parts),
-      inShareTransaction(secondConnection, (loadSecond) =>
-        settleShare(second, loadSecond, books, { ...parts, deletesSent: false }),
-      ),
-    ]);
-    return new Map(
-      settled.flatMap((share) => {
-        if (share.status === 'fulfilled') return share.value;
-        this.#mayShare = false;
-        throw share.reason;
-      }),
-    );
   }
 
   /**
@@ -317,50 +278,4 @@ function latestOf(requests: readonly SettleDueRequest[]): Micros | null {
 function oldestAfter(oldest: PickedRow | undefined, until: Micros | null, now: Micros): Micros {
   const asked = until === null || until > now ? now : until;
   return Math.min(oldest?.due_at ?? asked, addMillis(now, -lateCommitMs)) as Micros;
-}
-
-/** No account has holds in both: so neither waits for the other. */
-type Shares = readonly [readonly PickedRow[], readonly PickedRow[]];
-
-/** All in the first when there are few, or all of one account. */
-function sharesOf(holds: readonly PickedRow[]): Shares {
-  if (holds.length < minHoldsToShare) return [holds, []];
-  const first: PickedRow[] = [];
-  const second: PickedRow[] = [];
-  const shareOf = new Map<AccountId, PickedRow[]>();
-  for (const hold of holds) {
-    let share = shareOf.get(hold.account_id);
-    if (share === undefined) {
-      share = second.length < first.length ? second : first;
-      shareOf.set(hold.account_id, share);
-    }
-    share.push(hold);
-  }
-  return [first, second];
-}
-
-async function settleShare(
-  holds: readonly PickedRow[],
-  load: LoadWhile,
-  books: Books,
-  parts: Parts,
-): Promise<(readonly [HoldId, Outcome])[]> {
-  const [transaction, commands] = await load(holds, () => settleCommands(holds));
-  const outcomes = await decideAndSave(commands, transaction, books, parts);
-  return outcomes.flatMap((outcome, index) => {
-    const hold = holds[index];
-    return hold === undefined ? [] : [[hold.id, outcome] as const];
-  });
-}
-
-function settleCommands(holds: readonly PickedRow[]): Command[] {
-  return holds.map((hold) => ({
-    kind: 'settle',
-    id: settleCommandIdFor(hold.id),
-    accountId: hold.account_id,
-    holdId: hold.id,
-    deadline: null,
-    traceparent: null,
-    unattended: false,
-  }));
 }

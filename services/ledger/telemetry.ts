@@ -25,7 +25,8 @@ import {
 } from '../../shared/telemetry/tracing.ts';
 import type { Outcome } from './domain/execute-batch.ts';
 import type { Failure, WaitingCommand } from './run-batch.ts';
-import type { SettleDueAnswer, SettleOutcomes, SettleTurn } from './settle-due.ts';
+import type { SettleDueAnswer, SettleTurn } from './settle-due.ts';
+import type { SettleOutcomes } from './settle-holds.ts';
 import type { Statement } from './store/flight.ts';
 import type { PickedRow } from './store/statements/pick-due-holds.ts';
 

@@ -159,7 +159,7 @@ function decideSubtract(command: SubtractCommand, { account, now, holdPeriodMs }
 /** A closed account still settles the holds it has, so its status is not asked. */
 function decideSettle(command: SettleHoldCommand, { account, hold }: Situation): Decision {
   if (account === undefined) return notFound(command);
-  if (hold === undefined) {
+  if (hold === undefined || hold.accountId !== account.id) {
     return refuse({ code: 'hold_not_found', detail: `Account ${account.id} has no hold ${command.holdId}.` });
   }
   if (hold.status !== 'pending') {

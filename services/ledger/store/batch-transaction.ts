@@ -10,7 +10,7 @@ import { accountOf, lockAccounts, type AccountRow } from './statements/lock-acco
 import { lockAbsentAccounts } from './statements/lock-absent-accounts.ts';
 import { entriesOf, lookUp, refusalsOf, type LookUpRow } from './statements/look-up.ts';
 import { pickDueHolds, type DueRange, type PickedRow } from './statements/pick-due-holds.ts';
-import { holdOf, readHolds, readPickedHolds, type HoldRow } from './statements/read-holds.ts';
+import { holdOf, readHolds, readPickedHolds, type PlacedHoldRow } from './statements/read-holds.ts';
 import { fillChanges, writeChanges, type FilledChanges, type OutboxRow } from './statements/write-changes.ts';
 import type { Session, WriteConnection } from './write-connection.ts';
 
@@ -163,7 +163,7 @@ async function flightWhile<T>(
 
 /** BEGIN, locks and look-ups in one flight: each is a statement of its own, so each sees what the locks waited for. */
 async function beginBatch(session: Session, commands: readonly Command[]): Promise<Loaded> {
-  const accountIds = [...new Set(commands.map((command) => command.accountId))];
+  const accountIds = distinct(commands.map((command) => command.accountId));
   const repeatable = commands.filter((command) => command.kind !== 'settle');
   const load = loadStatements(accountIds, repeatable, readNamedHolds(commands));
   const loaded = loadedFrom((await session.flight([begin, ...load])).slice(1));
@@ -176,6 +176,7 @@ async function beginBatch(session: Session, commands: readonly Command[]): Promi
   return loadedFrom(answers.slice(3));
 }
 
+/** Settlings outside of a turn: the bench fills books with them. */
 function readNamedHolds(commands: readonly Command[]): Statement[] {
   const naming = commands.filter((command) => command.kind === 'settle');
   if (naming.length === 0) return [];
@@ -188,8 +189,12 @@ function readNamedHolds(commands: readonly Command[]): Statement[] {
 }
 
 function loadPickedHolds(holds: readonly PickedRow[]): Statement[] {
-  const accountIds = [...new Set(holds.map((hold) => hold.account_id))];
+  const accountIds = distinct(holds.map((hold) => hold.account_id));
   return loadStatements(accountIds, [], [readPickedHolds(holds.map((hold) => hold.place))]);
+}
+
+function distinct<T>(values: readonly T[]): T[] {
+  return [...new Set(values)];
 }
 
 /** Whether a hold was settled before it says itself, so settlings are not looked up: entry and status are written together. */
@@ -212,7 +217,7 @@ function loadedFrom([accounts, lookedUp, holds]: readonly Answer[]): Loaded {
   const found = lookedUp?.rows[0] as LookUpRow | undefined;
   if (accounts === undefined || found === undefined) throw new Error('the look-up gave no row');
   const accountRows = accounts.rows as AccountRow[];
-  const holdRows = (holds?.rows ?? []) as HoldRow[];
+  const holdRows = (holds?.rows ?? []) as PlacedHoldRow[];
   const state: BatchState = {
     now: found.now,
     accounts: new Map(accountRows.map((row) => [row.id, accountOf(row)])),

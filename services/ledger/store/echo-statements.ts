@@ -11,7 +11,7 @@ export function echoTo(logger: Logger): Echo {
   return (sql) => logger.info({ sql: sql.replaceAll(/\s+/g, ' ').trim() }, 'SQL statement');
 }
 
-/** Also echoes what the writing connection sends. */
+/** Also echoes what writing connections send. */
 export function echoObserved(observe: StatementObserver, echo: Echo): StatementObserver {
   return (statement) => {
     echo(statement.text);

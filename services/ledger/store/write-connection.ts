@@ -4,7 +4,7 @@ import { ConnectionLostError } from './faults.ts';
 import { Flight, type Answer, type Prepared, type Statement, type StatementObserver } from './flight.ts';
 import { sessionConfig, type DatabaseAddress } from './session.ts';
 
-/** The ledger's one writing connection: batches follow one another on its session, which is made anew when it is lost. */
+/** A connection for writing: batches follow one another on its session, which is made anew when it is lost. */
 export class WriteConnection {
   readonly #address: DatabaseAddress;
   readonly #logger: Logger;
@@ -32,6 +32,11 @@ export class WriteConnection {
    */
   async session(): Promise<Session> {
     return this.#session ?? (await this.#connect());
+  }
+
+  /** Whether there is a session. It may be found lost when it is used. */
+  isOpen(): boolean {
+    return this.#session !== undefined;
   }
 
   /** Drops the session, whatever state it is in. The next batch makes a new one. */

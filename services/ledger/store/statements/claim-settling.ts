@@ -14,7 +14,8 @@ const settlingLock = ['1214803204', '1'] as const;
 
 /**
  * Claims the right to settle until the transaction ends, and reads the clock. One ledger settles at a time: two would
- * pick the same holds and one of them would do all its work for nothing.
+ * pick the same holds and one of them would do all its work for nothing. (When a turn is shared, that can still happen to
+ * what its second transaction settles, should the first one, which has the claim, end before it.)
  */
 export function claimSettling(): Statement {
   return {

@@ -17,7 +17,10 @@ export interface HoldRow {
   command_id: CommandId;
   traceparent: string | null;
   version: number;
-  /** Where the row lies. Until the batch ends nobody else can change that. */
+}
+
+export interface PlacedHoldRow extends HoldRow {
+  /** Where the row lies. Only who has the account's lock changes it, and with it that. */
   place: string;
 }
 

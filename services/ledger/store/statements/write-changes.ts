@@ -136,7 +136,13 @@ type Next = (type: string) => string;
 interface TableWrite {
   /** It stands in the statement's name, so that a trace tells what a batch wrote. */
   readonly name: string;
-  readonly sql: (next: Next) => string;
+  readonly sql: (next: Next) => Sql;
+}
+
+interface Sql {
+  readonly write: string;
+  /** What must hold once all is written: a query for true. It fails otherwise, and nothing is written. */
+  readonly check?: string;
 }
 
 interface FilledWrite {
@@ -155,7 +161,7 @@ function fillOf<Row>(columns: Columns<Row>, write: TableWrite): Fill<Row> {
 }
 
 function insert<Row>(name: string, table: string, columns: Columns<Row>): Fill<Row> {
-  return fillOf(columns, { name, sql: (next) => insertSql(table, columns, next) });
+  return fillOf(columns, { name, sql: (next) => ({ write: insertSql(table, columns, next) }) });
 }
 
 function insertSql<Row>(table: string, columns: Columns<Row>, next: Next): string {
@@ -169,21 +175,28 @@ function insertSql<Row>(table: string, columns: Columns<Row>, next: Next): strin
  * would be planned as a walk over the whole table when that was tiny at its last ANALYZE, see `lookUp`.
  */
 function updateByKey<Row>(name: string, table: string, columns: Columns<Row>, key: string): Fill<Row> {
-  const sql = (next: Next): string => {
+  const sql = (next: Next): Sql => {
     const { rows, valueOf } = rowsOf(columns, next);
-    return `UPDATE ${table} SET ${changesOf(columns, key, valueOf)}
+    const write = `UPDATE ${table} SET ${changesOf(columns, key, valueOf)}
       FROM ${rows}, LATERAL (SELECT ctid FROM ${table} WHERE ${key} = ${valueOf(key)} OFFSET 0) AS found
       WHERE ${table}.ctid = found.ctid`;
+    return { write };
   };
   return fillOf(columns, { name, sql });
 }
 
-/** For rows that the same transaction has read while nobody else could change them, and has not changed since. */
+/**
+ * For rows that the same transaction has read while nobody else could change them, and has not changed since. Should
+ * somebody have changed one all the same, who doesn't ask for locks, it fails: an update that finds nothing says nothing.
+ */
 function updateByPlace<Row>(name: string, table: string, columns: Columns<Row>): Fill<Row> {
-  const sql = (next: Next): string => {
-    const { rows, valueOf } = rowsOf(columns, next);
-    return `UPDATE ${table} SET ${changesOf(columns, 'ctid', valueOf)} FROM ${rows}
-      WHERE ${table}.ctid = ${valueOf('ctid')}`;
+  const sql = (next: Next): Sql => {
+    const { rows, valueOf, count } = rowsOf(columns, next);
+    const write = `UPDATE ${table} SET ${changesOf(columns, 'ctid', valueOf)} FROM ${rows}
+      WHERE ${table}.ctid = ${valueOf('ctid')} RETURNING 1`;
+    const check = `SELECT CASE WHEN count(*) = ${count} THEN true
+      ELSE (count(*) || ' of the ${table} to be changed lay where they were read')::boolean END FROM written_${name}`;
+    return { write, check };
   };
   return fillOf(columns, { name, sql });
 }
@@ -252,10 +265,12 @@ function textOf(name: string, writes: readonly TableWrite[]): string {
   if (known !== undefined) return known;
   let parameters = 0;
   const next: Next = (type) => `$${(parameters += 1)}::${type}[]`;
-  const written = writes.map((write) => `written_${write.name} AS (${write.sql(next)})`);
+  const sqls = writes.map((each) => ({ of: each.name, ...each.sql(next) }));
+  const written = sqls.map(({ of, write }) => `written_${of} AS (${write})`);
+  const checks = sqls.flatMap(({ check }) => (check === undefined ? [] : `(${check})`));
   const made = `
     WITH ${[...written, `sent AS (DELETE FROM outbox WHERE id = ANY (${next('bigint')}))`].join(',\n    ')}
-    ${insertSql('outbox', outboxColumns, next)}
+    ${insertSql('outbox', outboxColumns, next)} WHERE ${['true', ...checks].join(' AND ')}
     RETURNING id, message_id`;
   texts.set(name, made);
   return made;
@@ -269,11 +284,12 @@ function textOf(name: string, writes: readonly TableWrite[]): string {
 function rowsOf<Row>(
   columns: Columns<Row>,
   next: Next,
-): { rows: string; valueOf: (column: string) => string } {
+): { rows: string; count: string; valueOf: (column: string) => string } {
   const arrays = new Map(Object.entries(columns).map(([name, { type }]) => [name, next(type)]));
   const [first] = arrays.values();
   return {
     rows: `generate_subscripts(${first}, 1) AS i`,
+    count: `cardinality(${first})`,
     valueOf: (name) => `(${arrays.get(name)})[i]`,
   };
 }

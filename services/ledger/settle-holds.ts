@@ -1,0 +1,159 @@
+import type { Logger } from 'pino';
+import type { AccountId, HoldId } from '../../shared/contracts/primitives.ts';
+import type { Command } from './domain/commands.ts';
+import type { Outcome } from './domain/execute-batch.ts';
+import { settleCommandIdFor } from './domain/hold.ts';
+import { decideAndSave, type Books } from './process-batch.ts';
+import { inShareTransaction, type LoadWhile } from './store/batch-transaction.ts';
+import type { PickedRow } from './store/statements/pick-due-holds.ts';
+import type { WriteConnection } from './store/write-connection.ts';
+
+/** Postgres writes so many while the next are decided: some milliseconds of either. */
+export const holdsPerPart = 128;
+
+/** With fewer holds in all, or in one of the shares, a second transaction costs more than it gives. */
+const minHoldsToShare = 4 * holdsPerPart;
+const minHoldsInShare = holdsPerPart;
+
+/** How long one connection does when the second fails, or can't be made. */
+const shareAgainMs = 60_000;
+
+/** What became of picked holds. Those without an outcome are left as they were. */
+export type SettleOutcomes = ReadonlyMap<HoldId, Outcome>;
+
+interface HoldSettlerOptions {
+  readonly books: Books;
+  readonly secondConnection: WriteConnection;
+  readonly logger: Logger;
+}
+
+/** How picked holds are to be settled. */
+interface SettleOrder {
+  /** Loads holds in the transaction that picked them. */
+  readonly load: LoadWhile;
+  /** Asked before each part but the first; without it that and what follows is left. */
+  readonly goOn: () => boolean;
+  /** Nobody else has a use for the processors. */
+  readonly mayShare: boolean;
+}
+
+/**
+ * Settles picked holds, either all in the transaction that picked them or some of the accounts in a second one, at the
+ * same time: what Postgres does takes longest, and one connection has one processor do it.
+ */
+export class HoldSettler {
+  readonly #options: HoldSettlerOptions;
+  /** By `performance.now()`. */
+  #shareAgainAt = 0;
+
+  constructor(options: HoldSettlerOptions) {
+    this.#options = options;
+  }
+
+  /** @throws when the transaction that picked them fails. What the second one can't settle is left. */
+  async settle(holds: readonly PickedRow[], { load, goOn, mayShare }: SettleOrder): Promise<SettleOutcomes> {
+    const { books } = this.#options;
+    const shares = mayShare ? sharesOf(holds) : undefined;
+    const [first, second] = shares !== undefined && this.#hasSecondConnection() ? shares : [holds, []];
+    const beside = second.length === 0 ? Promise.resolve([]) : this.#settleBeside(second, goOn);
+    try {
+      const settled = await settleShare(first, load, books, { goOn, deletesSent: true });
+      return new Map([...settled, ...(await beside)]);
+    } finally {
+      // Come what may: the next turn may want its connection.
+      await beside;
+    }
+  }
+
+  /** A turn doesn't wait for a connection: without one it is made meanwhile, for later turns. */
+  #hasSecondConnection(): boolean {
+    const { secondConnection } = this.#options;
+    const now = performance.now();
+    if (now < this.#shareAgainAt) return false;
+    if (secondConnection.isOpen()) return true;
+    this.#shareAgainAt = now + shareAgainMs;
+    void this.#connectSecond();
+    return false;
+  }
+
+  async #connectSecond(): Promise<void> {
+    try {
+      await this.#options.secondConnection.session();
+      this.#shareAgainAt = 0;
+    } catch (error) {
+      this.#doWithoutSecond(error);
+    }
+  }
+
+  async #settleBeside(holds: readonly PickedRow[], goOn: () => boolean): Promise<SettledHold[]> {
+    const { books, secondConnection } = this.#options;
+    try {
+      return await inShareTransaction(secondConnection, (load) =>
+        settleShare(holds, load, books, { goOn, deletesSent: false }),
+      );
+    } catch (error) {
+      // Its holds' next turn has one connection: a fault that is theirs is handled there.
+      this.#doWithoutSecond(error);
+      return [];
+    }
+  }
+
+  #doWithoutSecond(error: unknown): void {
+    this.#shareAgainAt = performance.now() + shareAgainMs;
+    this.#options.logger.warn(
+      { error: String(error) },
+      'holds are settled on one connection for a minute, since the second failed. When this repeats, see how PostgreSQL is',
+    );
+  }
+}
+
+type SettledHold = readonly [HoldId, Outcome];
+
+async function settleShare(
+  holds: readonly PickedRow[],
+  load: LoadWhile,
+  books: Books,
+  { goOn, deletesSent }: { readonly goOn: () => boolean; readonly deletesSent: boolean },
+): Promise<SettledHold[]> {
+  const [transaction, commands] = await load(holds, () => settleCommands(holds));
+  const outcomes = await decideAndSave(commands, transaction, books, {
+    partSize: holdsPerPart,
+    goOn,
+    deletesSent,
+  });
+  return outcomes.flatMap((outcome, index) => {
+    const hold = holds[index];
+    return hold === undefined ? [] : [[hold.id, outcome] as const];
+  });
+}
+
+function settleCommands(holds: readonly PickedRow[]): Command[] {
+  return holds.map((hold) => ({
+    kind: 'settle',
+    id: settleCommandIdFor(hold.id),
+    accountId: hold.account_id,
+    holdId: hold.id,
+    deadline: null,
+    traceparent: null,
+    unattended: false,
+  }));
+}
+
+/** Two shares, when it is worth two. No account has holds in both, so neither transaction waits for the other. */
+function sharesOf(
+  holds: readonly PickedRow[],
+): readonly [readonly PickedRow[], readonly PickedRow[]] | undefined {
+  if (holds.length < minHoldsToShare) return undefined;
+  const first: PickedRow[] = [];
+  const second: PickedRow[] = [];
+  const shareOf = new Map<AccountId, PickedRow[]>();
+  for (const hold of holds) {
+    let share = shareOf.get(hold.account_id);
+    if (share === undefined) {
+      share = second.length < first.length ? second : first;
+      shareOf.set(hold.account_id, share);
+    }
+    share.push(hold);
+  }
+  return Math.min(first.length, second.length) < minHoldsInShare ? undefined : [first, second];
+}
