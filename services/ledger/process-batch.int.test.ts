@@ -622,7 +622,13 @@ describe('settling', () => {
   test('of more holds than a turn takes, by three ledgers at once, takes each hold once', async () => {
     const ledger = openLedger(address.port, 0);
     const ids = await accountsWithDueHolds(3, ledger);
-    const settled = await Promise.all([1, 2, 3].map(async () => settler(openLedger()).settle()));
+    const settled = await Promise.all(
+      [1, 2, 3].map(async () => {
+        const { settle, connectSecond } = settler(openLedger());
+        await connectSecond();
+        return settle();
+      }),
+    );
     expect(settled.reduce((total, each) => total + each)).toBe(1200);
     for (const id of ids) {
       expect(await pendingOf(id)).toBe(0);

@@ -10,7 +10,10 @@ import { faultKindOf } from './store/faults.ts';
 import type { PickedRow } from './store/statements/pick-due-holds.ts';
 import type { WriteConnection } from './store/write-connection.ts';
 
-/** Holds in one turn while no commands come in. The first that does has it end early, so that it waits for two parts at most, of each share. */
+/**
+ * Holds in one turn while no commands come in. The first that does has it end early, so that it waits for two parts at most,
+ * of each share.
+ */
 const maxHoldsPerTurn = 1_024;
 
 /** Holds in one turn while commands come in: as many as there are commands in a batch, to take no longer than one. */

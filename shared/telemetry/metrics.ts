@@ -88,7 +88,7 @@ export const METRICS = {
     kind: 'histogram',
     name: 'holdfast.transaction.duration',
     unit: 's',
-    description: 'From the begin of a batch or settle transaction to its commit, tries included.',
+    description: 'From the begin of a batch or settle turn to its commit, tries included.',
     buckets: SECONDS,
     attributes: [],
   },

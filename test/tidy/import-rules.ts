@@ -71,16 +71,16 @@ const layers: readonly Layer[] = [
     rule: "the ledger's domain imports itself, money, contracts and hashing only",
   },
   {
-    files: /^services\/ledger\/(?:batching\/|outbox\/|store\/|(?:process-batch|run-batch|settle-due)\.ts$)/,
+    files: /^services\/ledger\/(?:batching\/|outbox\/|store\/|(?:process-batch|run-batch|settle-due|settle-holds)\.ts$)/,
     imports:
-      /^(?:shared\/|services\/ledger\/(?:domain\/|batching\/|outbox\/|store\/|(?:process-batch|run-batch|settle-due)\.ts$))/,
+      /^(?:shared\/|services\/ledger\/(?:domain\/|batching\/|outbox\/|store\/|(?:process-batch|run-batch|settle-due|settle-holds)\.ts$))/,
     withoutPackages: /^(?:fastify|@fastify\/.+|@nats-io\/(?!jetstream$).+)$/,
     rule: "the ledger's batches import each other, the domain and shared; NATS only as the outbox's JetStream",
   },
   {
     files: /^services\/ledger\/(?:messaging\/|telemetry\.ts$)/,
     imports:
-      /^(?:shared\/|services\/ledger\/(?:domain|batching|outbox|store|messaging)\/|services\/ledger\/(?:process-batch|run-batch|settle-due|telemetry)\.ts$)/,
+      /^(?:shared\/|services\/ledger\/(?:domain|batching|outbox|store|messaging)\/|services\/ledger\/(?:process-batch|run-batch|settle-due|settle-holds|telemetry)\.ts$)/,
     withoutPackages: /^(?:knex|fastify|@fastify\/.+)$/,
     rule: "the ledger's messaging imports the batches, the domain, telemetry and shared, not what puts it together",
   },
