@@ -71,7 +71,8 @@ const layers: readonly Layer[] = [
     rule: "the ledger's domain imports itself, money, contracts and hashing only",
   },
   {
-    files: /^services\/ledger\/(?:batching\/|outbox\/|store\/|(?:process-batch|run-batch|settle-due|settle-holds)\.ts$)/,
+    files:
+      /^services\/ledger\/(?:batching\/|outbox\/|store\/|(?:process-batch|run-batch|settle-due|settle-holds)\.ts$)/,
     imports:
       /^(?:shared\/|services\/ledger\/(?:domain\/|batching\/|outbox\/|store\/|(?:process-batch|run-batch|settle-due|settle-holds)\.ts$))/,
     withoutPackages: /^(?:fastify|@fastify\/.+|@nats-io\/(?!jetstream$).+)$/,

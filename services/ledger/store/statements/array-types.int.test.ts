@@ -4,7 +4,7 @@ import { parseTime, type Micros } from '../../domain/time.ts';
 import { migrationConfig } from '../session.ts';
 import {
   bigint,
-  bytea,
+  bytesOf,
   enumeration,
   integer,
   json,
@@ -42,7 +42,7 @@ async function understood<Value>(
   values: readonly (Value | null)[],
 ): Promise<(string | null)[]> {
   const { rows } = await client.query<{ element: string | null }>(
-    `SELECT element::text AS element FROM unnest($1::${type.name}[]) WITH ORDINALITY AS each (element, at) ORDER BY at`,
+    `SELECT element::text AS element FROM unnest($1::${type.declared}) WITH ORDINALITY AS each (element, at) ORDER BY at`,
     [type.parameter(values)],
   );
   return rows.map(({ element }) => element);
@@ -105,13 +105,15 @@ test('times to the microsecond, before and after Postgres’ year 2000', async (
   ]);
 });
 
-test('bytes', async () => {
-  const all = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
-  expect(await understood(bytea, [all, null, Buffer.alloc(0)])).toEqual([
-    `\\x${all.toString('hex')}`,
-    null,
-    '\\x',
-  ]);
+test('bytes, so many each, by their row', async () => {
+  const values = [0, 1, 2].map((first) => Buffer.from([first, 0, 255, 92]));
+  const type = bytesOf(4);
+  const { rows } = await client.query<{ value: Buffer }>(
+    `SELECT ${type.valueOf(`$1::${type.declared}`)} AS value FROM generate_series(1, 3) AS i ORDER BY i`,
+    [type.parameter(values)],
+  );
+  expect(rows.map(({ value }) => value)).toEqual(values);
+  expect(() => type.parameter([Buffer.alloc(4), Buffer.alloc(5)])).toThrow('5 bytes where 4 belong');
 });
 
 test('texts, with everything that means something in an array or a statement', async () => {
@@ -140,8 +142,8 @@ test.each<[string, ArrayType<never>]>([
   ['bigint', bigint],
   ['integer', integer],
   ['smallint', smallint],
+  ['tid', tid],
   ['timestamptz', timestamptz],
-  ['bytea', bytea],
   ['text', text],
   ['json', json],
   ['mood', enumeration('mood')],

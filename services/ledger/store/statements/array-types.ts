@@ -9,11 +9,17 @@ import type { Micros } from '../../domain/time.ts';
  * fifteen thousand elements in a large batch.
  */
 
-/** A type of Postgres, and how an array of it is sent. */
-export interface ArrayType<Value> {
-  readonly name: string;
-  readonly parameter: (values: readonly (Value | null)[]) => Buffer | string;
+/** How the values of a column are sent as one parameter. */
+export interface ColumnType<Value> {
+  /** The parameter's type: `uuid[]`. */
+  readonly declared: string;
+  readonly parameter: (values: readonly Value[]) => Buffer | string;
+  /** The SQL of the value of row `i`, counted from 1, given that of the parameter. */
+  readonly valueOf: (parameter: string) => string;
 }
+
+/** As an array of a type of Postgres. */
+export type ArrayType<Value> = ColumnType<Value | null>;
 
 interface Element<Value> {
   readonly oid: number;
@@ -81,11 +87,21 @@ export const tid = binary<string>('tid', {
   },
 });
 
-export const bytea = binary<Buffer>('bytea', {
-  oid: types.builtins.BYTEA,
-  size: (value) => value.length,
-  write: ({ bytes }, offset, value) => value.copy(bytes, offset),
-});
+/**
+ * Values of so many bytes each, one behind the other. In an array of values that could be of any size Postgres walks over all
+ * that come before the one that is asked for.
+ */
+export function bytesOf(length: number): ColumnType<Buffer> {
+  return {
+    declared: 'bytea',
+    parameter: (values) => {
+      const odd = values.find((value) => value.length !== length);
+      if (odd !== undefined) throw new RangeError(`${odd.length} bytes where ${length} belong`);
+      return Buffer.concat(values);
+    },
+    valueOf: (parameter) => `substring(${parameter}, ${length} * (i - 1) + 1, ${length})`,
+  };
+}
 
 const utf8 = {
   size: (value: string) => Buffer.byteLength(value),
@@ -98,7 +114,7 @@ export const json = binary<string>('json', { oid: types.builtins.JSON, ...utf8 }
 
 /** As text: its number differs from database to database, and its words need no quotes. */
 export function enumeration(name: string): ArrayType<string> {
-  return { name, parameter: (values) => `{${values.map((value) => value ?? 'NULL').join(',')}}` };
+  return arrayType(name, (values) => `{${values.map((value) => value ?? 'NULL').join(',')}}`);
 }
 
 /** A DataView would write the part of it that fits. */
@@ -113,7 +129,11 @@ const emptyHeaderBytes = 12;
 const lengthBytes = 4;
 
 function binary<Value>(name: string, element: Element<Value>): ArrayType<Value> {
-  return { name, parameter: (values) => binaryArray(element, values) };
+  return arrayType(name, (values) => binaryArray(element, values));
+}
+
+function arrayType<Value>(name: string, parameter: ArrayType<Value>['parameter']): ArrayType<Value> {
+  return { declared: `${name}[]`, parameter, valueOf: (array) => `(${array})[i]` };
 }
 
 function binaryArray<Value>(element: Element<Value>, values: readonly (Value | null)[]): Buffer {

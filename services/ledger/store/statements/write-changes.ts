@@ -7,7 +7,7 @@ import type { KeptRefusal } from '../../domain/refusals.ts';
 import type { Statement } from '../flight.ts';
 import {
   bigint,
-  bytea,
+  bytesOf,
   enumeration,
   integer,
   json,
@@ -16,7 +16,7 @@ import {
   tid,
   timestamptz,
   uuid,
-  type ArrayType,
+  type ColumnType,
 } from './array-types.ts';
 import type { OutboxMessage } from '../outbox-message.ts';
 
@@ -25,18 +25,20 @@ export interface OutboxRow {
   message_id: string;
 }
 
-/** A table's columns as the statement takes them: one array parameter per column, in this order. */
+/** A table's columns as the statement takes them: one parameter per column, in this order. */
 interface Columns<Row> {
   readonly [column: string]: Column<Row>;
 }
 
-interface Column<Row> {
-  readonly type: string;
+interface Column<Row> extends Pick<ColumnType<never>, 'declared' | 'valueOf'> {
   readonly parameter: (rows: readonly Row[]) => Buffer | string;
 }
 
-function column<Row, Value>(type: ArrayType<Value>, valueOf: (row: Row) => Value | null): Column<Row> {
-  return { type: type.name, parameter: (rows) => type.parameter(rows.map(valueOf)) };
+function column<Row, Value>(
+  { declared, valueOf, parameter }: ColumnType<Value>,
+  valueIn: (row: Row) => Value,
+): Column<Row> {
+  return { declared, valueOf, parameter: (rows) => parameter(rows.map(valueIn)) };
 }
 
 const accountStatus = enumeration('account_status');
@@ -56,7 +58,7 @@ const openedAccountColumns: Columns<Account> = {
   status: column(accountStatus, (account) => account.status),
   metadata: column(json, (account) => account.metadata),
   seq: column(bigint, (account) => BigInt(account.seq)),
-  chain_head: column(bytea, (account) => account.chainHead),
+  chain_head: column(bytesOf(32), (account) => account.chainHead),
   last_entry_at: column(timestamptz, (account) => account.lastEntryAt),
 };
 
@@ -67,7 +69,7 @@ const changedAccountColumns: Columns<Account> = {
   overdraft_limit: column(bigint, (account) => account.overdraftLimit),
   status: column(accountStatus, (account) => account.status),
   seq: column(bigint, (account) => BigInt(account.seq)),
-  chain_head: column(bytea, (account) => account.chainHead),
+  chain_head: column(bytesOf(32), (account) => account.chainHead),
   last_entry_at: column(timestamptz, (account) => account.lastEntryAt),
 };
 
@@ -82,10 +84,10 @@ const entryColumns: Columns<Entry> = {
   overdraft_limit: column(bigint, (entry) => entry.overdraftLimit),
   hold_id: column(uuid, (entry) => entry.holdId),
   at: column(timestamptz, (entry) => entry.at),
-  fingerprint: column(bytea, (entry) => entry.fingerprint),
+  fingerprint: column(bytesOf(16), (entry) => entry.fingerprint),
   details: column(json, (entry) => entry.details),
   format_version: column(smallint, (entry) => entry.formatVersion),
-  hash: column(bytea, (entry) => entry.hash),
+  hash: column(bytesOf(32), (entry) => entry.hash),
 };
 
 const newHoldColumns: Columns<Hold> = {
@@ -118,7 +120,7 @@ const refusalColumns: Columns<KeptRefusal> = {
   account_id: column(uuid, (kept) => kept.accountId),
   command_id: column(uuid, (kept) => kept.commandId),
   at: column(timestamptz, (kept) => kept.at),
-  fingerprint: column(bytea, (kept) => kept.fingerprint),
+  fingerprint: column(bytesOf(16), (kept) => kept.fingerprint),
   code: column(text, (kept) => kept.refusal.code),
   detail: column(json, (kept) => JSON.stringify(kept.refusal)),
 };
@@ -129,7 +131,7 @@ const outboxColumns: Columns<OutboxMessage> = {
   payload: column(text, (message) => message.payload),
 };
 
-/** The next parameter, an array of a type. */
+/** The next parameter, of a type. */
 type Next = (type: string) => string;
 
 /** What a batch does to one table. */
@@ -264,12 +266,12 @@ function textOf(name: string, writes: readonly TableWrite[]): string {
   const known = texts.get(name);
   if (known !== undefined) return known;
   let parameters = 0;
-  const next: Next = (type) => `$${(parameters += 1)}::${type}[]`;
+  const next: Next = (type) => `$${(parameters += 1)}::${type}`;
   const sqls = writes.map((each) => ({ of: each.name, ...each.sql(next) }));
   const written = sqls.map(({ of, write }) => `written_${of} AS (${write})`);
   const checks = sqls.flatMap(({ check }) => (check === undefined ? [] : `(${check})`));
   const made = `
-    WITH ${[...written, `sent AS (DELETE FROM outbox WHERE id = ANY (${next('bigint')}))`].join(',\n    ')}
+    WITH ${[...written, `sent AS (DELETE FROM outbox WHERE id = ANY (${next(bigint.declared)}))`].join(',\n    ')}
     ${insertSql('outbox', outboxColumns, next)} WHERE ${['true', ...checks].join(' AND ')}
     RETURNING id, message_id`;
   texts.set(name, made);
@@ -277,7 +279,8 @@ function textOf(name: string, writes: readonly TableWrite[]): string {
 }
 
 /**
- * The rows as numbers `i`, and each column's value in such a row: `($2::text[])[i]`, with the parameters that come next.
+ * The rows as numbers `i`, how many there are, and each column's value in such a row: `($2::text[])[i]`, with the parameters
+ * that come next. The first column must be an array.
  *
  * `unnest` of a dozen arrays would keep each of them in a store of its own, before the first row is written.
  */
@@ -285,12 +288,17 @@ function rowsOf<Row>(
   columns: Columns<Row>,
   next: Next,
 ): { rows: string; count: string; valueOf: (column: string) => string } {
-  const arrays = new Map(Object.entries(columns).map(([name, { type }]) => [name, next(type)]));
-  const [first] = arrays.values();
+  const parameters = Object.entries(columns).map(([name, { declared, valueOf }]) => ({
+    name,
+    parameter: next(declared),
+    valueOf,
+  }));
+  const values = new Map(parameters.map(({ name, parameter, valueOf }) => [name, valueOf(parameter)]));
+  const first = parameters[0]?.parameter;
   return {
     rows: `generate_subscripts(${first}, 1) AS i`,
     count: `cardinality(${first})`,
-    valueOf: (name) => `(${arrays.get(name)})[i]`,
+    valueOf: (name) => values.get(name) ?? '',
   };
 }
 
