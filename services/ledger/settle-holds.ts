@@ -5,6 +5,7 @@ import type { Outcome } from './domain/execute-batch.ts';
 import { settleCommandIdFor } from './domain/hold.ts';
 import { decideAndSave, type Books } from './process-batch.ts';
 import { inShareTransaction, type LoadWhile } from './store/batch-transaction.ts';
+import { faultKindOf } from './store/faults.ts';
 import type { PickedRow } from './store/statements/pick-due-holds.ts';
 import type { WriteConnection } from './store/write-connection.ts';
 
@@ -33,7 +34,7 @@ interface SettleOrder {
   readonly load: LoadWhile;
   /** Asked before each part but the first; without it that and what follows is left. */
   readonly goOn: () => boolean;
-  /** Nobody else has a use for the processors. */
+  /** No commands come in here, so there is a processor to spare. */
   readonly mayShare: boolean;
 }
 
@@ -50,11 +51,15 @@ export class HoldSettler {
     this.#options = options;
   }
 
-  /** @throws when the transaction that picked them fails. What the second one can't settle is left. */
+  /**
+   * What the second transaction can't settle is left.
+   *
+   * @throws when the one that picked them fails. What the second has settled by then stays settled, and nobody counts it.
+   */
   async settle(holds: readonly PickedRow[], { load, goOn, mayShare }: SettleOrder): Promise<SettleOutcomes> {
     const { books } = this.#options;
     const shares = mayShare ? sharesOf(holds) : undefined;
-    const [first, second] = shares !== undefined && this.#hasSecondConnection() ? shares : [holds, []];
+    const [first, second] = shares !== undefined && this.#secondIsReady() ? shares : [holds, []];
     const beside = second.length === 0 ? Promise.resolve([]) : this.#settleBeside(second, goOn);
     try {
       const settled = await settleShare(first, load, books, { goOn, deletesSent: true });
@@ -65,8 +70,8 @@ export class HoldSettler {
     }
   }
 
-  /** A turn doesn't wait for a connection: without one it is made meanwhile, for later turns. */
-  #hasSecondConnection(): boolean {
+  /** No turn waits for a connection: when there is none, one is made meanwhile, for later turns. */
+  #secondIsReady(): boolean {
     const { secondConnection } = this.#options;
     const now = performance.now();
     if (now < this.#shareAgainAt) return false;
@@ -86,13 +91,19 @@ export class HoldSettler {
   }
 
   async #settleBeside(holds: readonly PickedRow[], goOn: () => boolean): Promise<SettledHold[]> {
-    const { books, secondConnection } = this.#options;
+    const { books, secondConnection, logger } = this.#options;
     try {
       return await inShareTransaction(secondConnection, (load) =>
         settleShare(holds, load, books, { goOn, deletesSent: false }),
       );
     } catch (error) {
-      // Its holds' next turn has one connection: a fault that is theirs is handled there.
+      if (faultKindOf(error) === 'statement') {
+        // Their next turn has one connection: a fault that is theirs is found there.
+        logger.error(
+          { err: error, holds: holds.length },
+          'a share of due holds could not be settled; they are tried once more, without a second connection',
+        );
+      }
       this.#doWithoutSecond(error);
       return [];
     }
@@ -102,7 +113,7 @@ export class HoldSettler {
     this.#shareAgainAt = performance.now() + shareAgainMs;
     this.#options.logger.warn(
       { error: String(error) },
-      'holds are settled on one connection for a minute, since the second failed. When this repeats, see how PostgreSQL is',
+      'due holds are settled on one connection for a minute, since the second failed. When this repeats, see how PostgreSQL is',
     );
   }
 }

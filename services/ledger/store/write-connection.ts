@@ -11,6 +11,7 @@ export class WriteConnection {
   readonly #observe: StatementObserver;
   readonly #onReconnect: () => void;
   #session: Session | undefined;
+  #connecting: Promise<Session> | undefined;
   #hasConnected = false;
 
   constructor(
@@ -31,7 +32,11 @@ export class WriteConnection {
    * @throws ConnectionLostError when none can be made.
    */
   async session(): Promise<Session> {
-    return this.#session ?? (await this.#connect());
+    if (this.#session !== undefined) return this.#session;
+    this.#connecting ??= this.#connect().finally(() => {
+      this.#connecting = undefined;
+    });
+    return this.#connecting;
   }
 
   /** Whether there is a session. It may be found lost when it is used. */
@@ -39,7 +44,7 @@ export class WriteConnection {
     return this.#session !== undefined;
   }
 
-  /** Drops the session, whatever state it is in. The next batch makes a new one. */
+  /** Drops the session, whatever state it is in. Who needs one next makes a new one. */
   discard(): void {
     const session = this.#session;
     this.#session = undefined;
@@ -48,6 +53,7 @@ export class WriteConnection {
   }
 
   async close(): Promise<void> {
+    await this.#connecting?.catch(() => undefined);
     const session = this.#session;
     this.#session = undefined;
     await session?.end();
@@ -61,7 +67,7 @@ export class WriteConnection {
       this.#session = undefined;
       this.#logger.warn(
         { error: error.message },
-        'the connection to Postgres was lost; the next batch makes a new one',
+        'a connection to Postgres was lost; who needs one next makes a new one',
       );
     });
     try {
