@@ -91,11 +91,11 @@ export async function inSettleTransaction<T>(
     if (claimRow === undefined) throw new Error('the claim gave no row');
     const { claimed, now } = claimRow;
     const holds = claimed ? ((picked?.rows ?? []) as PickedRow[]) : [];
+    const load = loadOn(session, []);
     let ended = false;
-    const result = await work({ claimed, now, holds }, async (toSettle, meanwhile) => {
+    const result = await work({ claimed, now, holds }, (toSettle, meanwhile) => {
       ended = true;
-      const [answers, made] = await flightWhile(session, loadPickedHolds(toSettle), meanwhile);
-      return [openTransaction(session, loadedFrom(answers)), made];
+      return load(toSettle, meanwhile);
     });
     if (!ended) await session.flight([rollback]);
     return result;
@@ -107,12 +107,15 @@ export async function inShareTransaction<T>(
   connection: WriteConnection,
   work: (load: LoadWhile) => Promise<T>,
 ): Promise<T> {
-  return guarded(connection, async (session) =>
-    work(async (toSettle, meanwhile) => {
-      const [answers, made] = await flightWhile(session, [begin, ...loadPickedHolds(toSettle)], meanwhile);
-      return [openTransaction(session, loadedFrom(answers.slice(1))), made];
-    }),
-  );
+  return guarded(connection, async (session) => work(loadOn(session, [begin])));
+}
+
+/** @param before what is sent in the same flight, ahead of what loads. */
+function loadOn(session: Session, before: readonly Statement[]): LoadWhile {
+  return async (holds, meanwhile) => {
+    const [answers, made] = await flightWhile(session, [...before, ...loadPickedHolds(holds)], meanwhile);
+    return [openTransaction(session, loadedFrom(answers.slice(before.length))), made];
+  };
 }
 
 async function guarded<T>(connection: WriteConnection, run: (session: Session) => Promise<T>): Promise<T> {
