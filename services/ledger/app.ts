@@ -25,7 +25,7 @@ import { OutboxTable } from './store/outbox-table.ts';
 import { countHolds } from './store/count-holds.ts';
 import { DatabaseWatch } from './store/database-watch.ts';
 import { sweepRefusals } from './store/sweep-refusals.ts';
-import { sessionConfig, type DatabaseAddress } from './store/session.ts';
+import { queryConfig, type DatabaseAddress } from './store/session.ts';
 import { WriteConnection } from './store/write-connection.ts';
 import { countsOfKnex, countsOfPool, startGauges } from './gauges.ts';
 import {
@@ -89,13 +89,13 @@ export async function createLedger(options: {
   const database = await prepareDatabase({ owner, ledgerUser, logger, stopping, echo });
   await ensureStreamsWhenReachable({ nats: link.connection, replicas: streamReplicas, logger, stopping });
 
-  const pool = new Pool({ ...sessionConfig(database), max: readConnections });
+  const pool = new Pool({ ...queryConfig(database), max: readConnections });
   pool.on('error', (error) =>
     logger.debug({ error: error.message }, 'an idle connection to Postgres was lost'),
   );
   const knex = knexFactory({
     client: 'pg',
-    connection: sessionConfig(database) as Knex.PgConnectionConfig,
+    connection: queryConfig(database) as Knex.PgConnectionConfig,
     pool: { min: 0, max: 2 },
   });
   if (echo !== undefined) {
@@ -104,10 +104,12 @@ export async function createLedger(options: {
   }
   const underWay = new WorkUnderWay();
   const observeStatements: StatementObserver = (statement) => observeStatement(statement, underWay);
-  const observed = echo === undefined ? observeStatements : echoObserved(observeStatements, echo);
-  const onReconnect = databaseReconnectCounter(metrics);
-  const connection = new WriteConnection(database, logger, observed, onReconnect);
-  const secondConnection = new WriteConnection(database, logger, observed, onReconnect);
+  const writeWatchers = {
+    observe: echo === undefined ? observeStatements : echoObserved(observeStatements, echo),
+    onReconnect: databaseReconnectCounter(metrics),
+  };
+  const connection = new WriteConnection(database, logger, writeWatchers);
+  const secondConnection = new WriteConnection(database, logger, writeWatchers);
   const table = new OutboxTable(pool);
   const outbox = new Outbox({
     jetstream: jetstream(link.connection),

@@ -113,10 +113,12 @@ function commandCounter(metrics: Metrics): (kind: CommandKind, outcome: string) 
     flushing = false;
     for (const [kind, outcomes] of counts) {
       for (const [outcome, count] of outcomes) {
+        if (count === 0) continue;
         metrics.commands.add(count, { [ATTRIBUTE.commandKind]: kind, [ATTRIBUTE.outcome]: outcome });
+        // Not taken out: a Map of which much is taken keeps what is short-lived for long, see Slots.
+        outcomes.set(outcome, 0);
       }
     }
-    counts.clear();
   };
   return (kind, outcome) => {
     let outcomes = counts.get(kind);

@@ -72,16 +72,13 @@ test('knex’s statements are echoed without their values', async () => {
 test('the writing connection’s statements are echoed without their values, and still observed', async () => {
   let ended = 0;
   const { log, statements } = await logOf(async (echo) => {
-    const connection = new WriteConnection(
-      address,
-      createLogger('ledger', 'silent'),
-      echoObserved(
-        () => () => {
-          ended += 1;
-        },
-        echo,
-      ),
+    const observe = echoObserved(
+      () => () => {
+        ended += 1;
+      },
+      echo,
     );
+    const connection = new WriteConnection(address, createLogger('ledger', 'silent'), { observe });
     const session = await connection.session();
     await session.flight([
       { name: 'begin', text: 'BEGIN' },

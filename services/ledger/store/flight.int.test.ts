@@ -1,33 +1,37 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { types, type FieldDef } from 'pg';
 import { eventually } from '../../../test/support/http.ts';
+import { startTcpProxy, type TcpProxy } from '../../../test/tcp-proxy.ts';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database.ts';
 import { createLogger } from '../../../shared/telemetry/logger.ts';
 import { ConnectionLostError } from './faults.ts';
-import { Flight, type Statement, type StatementObserver } from './flight.ts';
+import { Flight, type Statement } from './flight.ts';
 import { WriteConnection, type Session } from './write-connection.ts';
 
+const logger = createLogger('test', 'silent');
 let database: TestDatabase;
+let proxy: TcpProxy;
 let connection: WriteConnection;
 let session: Session;
 let ends: unknown[];
 
 beforeAll(async () => {
   database = await createTestDatabase();
+  proxy = await startTcpProxy(database.address);
 });
-afterAll(() => database.drop());
+afterAll(async () => {
+  await proxy.close();
+  await database.drop();
+});
 beforeEach(async () => {
   ends = [];
-  connection = connect(() => (error) => {
+  const observe = () => (error?: unknown) => {
     ends.push(error);
-  });
+  };
+  connection = new WriteConnection(database.address, logger, { observe });
   session = await connection.session();
 });
 afterEach(() => connection.close());
-
-function connect(observe?: StatementObserver): WriteConnection {
-  return new WriteConnection(database.address, createLogger('test', 'silent'), observe);
-}
 
 function add(left: string, right: string | null): Statement {
   return { name: 'add', text: 'SELECT $1::bigint + $2::bigint AS sum', values: [left, right] };
@@ -101,7 +105,7 @@ test('a session that is lost fails its flight, and the next', async () => {
 });
 
 test('a statement that somebody observes is answered by itself, not with the whole flight', async () => {
-  const other = connect();
+  const other = new WriteConnection(database.address, logger);
   const blocker = await other.session();
   await blocker.flight([{ name: 'lock', text: 'SELECT pg_advisory_lock(1)' }]);
   const flight = session.flight([add('1', '1'), { name: 'wait', text: 'SELECT pg_advisory_lock(1)' }]);
@@ -113,13 +117,20 @@ test('a statement that somebody observes is answered by itself, not with the who
   await other.close();
 });
 
-test('observers are told once, also when the line closes after a time-out', () => {
-  const told: unknown[] = [];
-  const flight = new Flight([add('1', '1')], new Map(), [(error) => told.push(error)], () => undefined);
-  const late = new Error('too late');
-  flight.handleError(late);
-  flight.handleError(new Error('the line closed'));
-  expect(told).toEqual([late]);
+test('a server that gives no answer for too long counts as gone, but not while it is asked nothing', async () => {
+  const limitMs = 1_000;
+  const address = { ...database.address, port: proxy.port };
+  const impatient = new WriteConnection(address, logger, { answerWithinMs: limitMs });
+  const asked = await impatient.session();
+  await asked.flight([add('1', '1')]);
+  await session.flight([{ name: 'sleep', text: `SELECT pg_sleep(${(limitMs + 100) / 1_000})` }]);
+  await expect(asked.flight([add('1', '2')])).resolves.toHaveLength(1);
+  proxy.hold('toClient');
+  await expect(asked.flight([add('1', '3')])).rejects.toMatchObject({
+    name: ConnectionLostError.name,
+    message: `no answer within ${limitMs} ms`,
+  });
+  expect(impatient.isOpen()).toBe(false);
 });
 
 test('a value that can’t be read fails who asks for the answers, not the socket it came from', () => {

@@ -37,12 +37,11 @@ export type Prepared = Map<string, readonly Column[]>;
  * The protocol: https://www.postgresql.org/docs/18/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
  */
 export class Flight implements Submittable {
-  /** `pg` puts its own around it, for its time-out. */
-  callback: (error: Error | null) => void;
   readonly #statements: readonly Statement[];
   readonly #prepared: Prepared;
   readonly #answers: Answer[] = [];
-  #ends: readonly (StatementEnd | undefined)[];
+  readonly #ends: readonly (StatementEnd | undefined)[];
+  readonly #callback: (error: Error | null) => void;
   /** The columns and rows of the statement that is being answered. */
   #columns: readonly Column[] | undefined;
   #rows: unknown[] = [];
@@ -59,7 +58,7 @@ export class Flight implements Submittable {
     this.#statements = statements;
     this.#prepared = prepared;
     this.#ends = ends;
-    this.callback = callback;
+    this.#callback = callback;
   }
 
   /**
@@ -131,13 +130,11 @@ export class Flight implements Submittable {
     // Made anew next time: a table that changed may have made its plan invalid.
     this.#prepared.delete(this.#nameUnderWay);
     for (const end of this.#ends.slice(failed)) end?.(error);
-    // After a time-out `pg` calls once more, when the line closes.
-    this.#ends = [];
-    this.callback(error);
+    this.#callback(error);
   }
 
   handleReadyForQuery(): void {
-    this.callback(null);
+    this.#callback(null);
   }
 }
 

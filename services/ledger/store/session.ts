@@ -43,8 +43,8 @@ const sessionSettings = {
   enable_memoize: 'off',
 } as const;
 
-/** Longer than any lock wait or commit should take: past it the line counts as dead. */
-const queryTimeoutMs = 8_000;
+/** Longer than any lock wait or commit should take, in milliseconds: past it the line counts as dead. */
+export const queryTimeoutMs = 8_000;
 const connectTimeoutMs = 3_000;
 
 /** What `pg` wants to know about TLS. A server without it is refused. */
@@ -79,7 +79,12 @@ export function reportConfig(address: DatabaseAddress): ClientConfig {
   };
 }
 
-/** A session that serves commands or queries, for `pg` and for knex. */
+/** A session that serves queries, for `pg` and for knex. */
+export function queryConfig(address: DatabaseAddress): ClientConfig {
+  return { ...sessionConfig(address), query_timeout: queryTimeoutMs };
+}
+
+/** A session that serves commands. How long an answer may take is up to whoever uses it. */
 export function sessionConfig(address: DatabaseAddress): ClientConfig {
   return {
     ...migrationConfig(address),
@@ -87,7 +92,6 @@ export function sessionConfig(address: DatabaseAddress): ClientConfig {
     options: Object.entries({ ...sessionSettings, ...(address.role !== undefined && { role: address.role }) })
       .map(([name, value]) => `-c ${name}=${value.replaceAll(/[\\ ]/g, String.raw`\$&`)}`)
       .join(' '),
-    query_timeout: queryTimeoutMs,
     keepAliveInitialDelayMillis: 2_000,
     types: typeParsers,
   };

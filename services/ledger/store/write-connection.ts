@@ -2,7 +2,15 @@ import { Client, DatabaseError } from 'pg';
 import type { Logger } from 'pino';
 import { ConnectionLostError } from './faults.ts';
 import { Flight, type Answer, type Prepared, type Statement, type StatementObserver } from './flight.ts';
-import { sessionConfig, type DatabaseAddress } from './session.ts';
+import { queryTimeoutMs, sessionConfig, type DatabaseAddress } from './session.ts';
+
+interface WriteConnectionOptions {
+  readonly observe?: StatementObserver;
+  /** Called when a session was made anew. */
+  readonly onReconnect?: () => void;
+  /** A flight that is not answered by then ends its session, in milliseconds. */
+  readonly answerWithinMs?: number;
+}
 
 /** A connection for writing: batches follow one another on its session, which is made anew when it is lost. */
 export class WriteConnection {
@@ -10,6 +18,7 @@ export class WriteConnection {
   readonly #logger: Logger;
   readonly #observe: StatementObserver;
   readonly #onReconnect: () => void;
+  readonly #answerWithinMs: number;
   #session: Session | undefined;
   #connecting: Promise<Session> | undefined;
   #hasConnected = false;
@@ -17,13 +26,17 @@ export class WriteConnection {
   constructor(
     address: DatabaseAddress,
     logger: Logger,
-    observe: StatementObserver = () => undefined,
-    onReconnect: () => void = () => undefined,
+    {
+      observe = () => undefined,
+      onReconnect = () => undefined,
+      answerWithinMs = queryTimeoutMs,
+    }: WriteConnectionOptions = {},
   ) {
     this.#address = address;
     this.#logger = logger;
     this.#observe = observe;
     this.#onReconnect = onReconnect;
+    this.#answerWithinMs = answerWithinMs;
   }
 
   /**
@@ -61,7 +74,7 @@ export class WriteConnection {
 
   async #connect(): Promise<Session> {
     const client = new Client(sessionConfig(this.#address));
-    const session = new Session(client, this.#observe);
+    const session = new Session(client, this.#observe, this.#answerWithinMs);
     client.on('error', (error) => {
       if (this.#session !== session) return;
       this.#session = undefined;
@@ -92,38 +105,53 @@ export class Session {
   readonly #client: Client;
   readonly #observe: StatementObserver;
   readonly #prepared: Prepared = new Map();
+  readonly #late: NodeJS.Timeout;
+  #isUnderWay = false;
 
-  constructor(client: Client, observe: StatementObserver) {
+  constructor(client: Client, observe: StatementObserver, answerWithinMs: number) {
     this.#client = client;
     this.#observe = observe;
+    // `pg` can end a query that takes too long, but makes a closure for each and puts it into a property of the query.
+    // Such closures V8 makes where long-lived objects are: until the next full collection each keeps its query and rows.
+    this.#late = setTimeout(() => {
+      if (this.#isUnderWay) this.destroy(new Error(`no answer within ${answerWithinMs} ms`));
+    }, answerWithinMs).unref();
   }
 
   /**
    * Sends statements in one flight, without waiting for one answer before the next is sent. One flight at a time.
    *
    * @returns one answer per statement.
-   * @throws ConnectionLostError, or the error of the first statement that failed. None after it was done, and without a
+   * @throws ConnectionLostError, also when it takes too long, or the error of the first statement that failed. None after it was done, and without a
    *   BEGIN none before it; the session may be in an aborted transaction: discard it or roll back. Or that of a value
    *   that could not be read, once all was done.
    */
   async flight(statements: readonly Statement[]): Promise<Answer[]> {
     const ends = statements.map((statement) => this.#observe(statement));
-    const flight = await new Promise<Flight>((resolve, reject) => {
-      const sent: Flight = new Flight(statements, this.#prepared, ends, (error) => {
-        if (error === null) resolve(sent);
-        else reject(asFault(error));
+    this.#isUnderWay = true;
+    this.#late.refresh();
+    try {
+      const flight = await new Promise<Flight>((resolve, reject) => {
+        const sent: Flight = new Flight(statements, this.#prepared, ends, (error) => {
+          if (error === null) resolve(sent);
+          else reject(asFault(error));
+        });
+        this.#client.query(sent);
       });
-      this.#client.query(sent);
-    });
-    return flight.answers();
+      return flight.answers();
+    } finally {
+      this.#isUnderWay = false;
+    }
   }
 
   /** Ends it without a word to the server. */
-  destroy(): void {
-    this.#client.connection.stream.destroy();
+  destroy(reason?: Error): void {
+    clearTimeout(this.#late);
+    this.#client.connection.stream.destroy(reason);
   }
 
   async end(): Promise<void> {
+    clearTimeout(this.#late);
     await this.#client.end();
   }
 }
