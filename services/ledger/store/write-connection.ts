@@ -105,7 +105,7 @@ export class Session {
   readonly #client: Client;
   readonly #observe: StatementObserver;
   readonly #prepared: Prepared = new Map();
-  readonly #late: NodeJS.Timeout;
+  readonly #lateTimer: NodeJS.Timeout;
   #isUnderWay = false;
 
   constructor(client: Client, observe: StatementObserver, answerWithinMs: number) {
@@ -113,7 +113,7 @@ export class Session {
     this.#observe = observe;
     // `pg` can end a query that takes too long, but makes a closure for each and puts it into a property of the query.
     // Such closures V8 makes where long-lived objects are: until the next full collection each keeps its query and rows.
-    this.#late = setTimeout(() => {
+    this.#lateTimer = setTimeout(() => {
       if (this.#isUnderWay) this.destroy(new Error(`no answer within ${answerWithinMs} ms`));
     }, answerWithinMs).unref();
   }
@@ -122,14 +122,14 @@ export class Session {
    * Sends statements in one flight, without waiting for one answer before the next is sent. One flight at a time.
    *
    * @returns one answer per statement.
-   * @throws ConnectionLostError, also when it takes too long, or the error of the first statement that failed. None after it was done, and without a
-   *   BEGIN none before it; the session may be in an aborted transaction: discard it or roll back. Or that of a value
-   *   that could not be read, once all was done.
+   * @throws ConnectionLostError, also when the answer takes too long; or the error of the first statement that failed.
+   *   None after it was done, and without a BEGIN none before it; the session may be in an aborted transaction: discard
+   *   it or roll back. Or that of a value that could not be read, once all was done.
    */
   async flight(statements: readonly Statement[]): Promise<Answer[]> {
     const ends = statements.map((statement) => this.#observe(statement));
     this.#isUnderWay = true;
-    this.#late.refresh();
+    this.#lateTimer.refresh();
     try {
       const flight = await new Promise<Flight>((resolve, reject) => {
         const sent: Flight = new Flight(statements, this.#prepared, ends, (error) => {
@@ -146,12 +146,10 @@ export class Session {
 
   /** Ends it without a word to the server. */
   destroy(reason?: Error): void {
-    clearTimeout(this.#late);
     this.#client.connection.stream.destroy(reason);
   }
 
   async end(): Promise<void> {
-    clearTimeout(this.#late);
     await this.#client.end();
   }
 }
