@@ -25,7 +25,7 @@ import { OutboxTable } from './store/outbox-table.ts';
 import { countHolds } from './store/count-holds.ts';
 import { DatabaseWatch } from './store/database-watch.ts';
 import { sweepRefusals } from './store/sweep-refusals.ts';
-import { queryConfig, type DatabaseAddress } from './store/session.ts';
+import { sessionConfig, type DatabaseAddress } from './store/session.ts';
 import { WriteConnection } from './store/write-connection.ts';
 import { countsOfKnex, countsOfPool, startGauges } from './gauges.ts';
 import {
@@ -89,13 +89,13 @@ export async function createLedger(options: {
   const database = await prepareDatabase({ owner, ledgerUser, logger, stopping, echo });
   await ensureStreamsWhenReachable({ nats: link.connection, replicas: streamReplicas, logger, stopping });
 
-  const pool = new Pool({ ...queryConfig(database), max: readConnections });
+  const pool = new Pool({ ...sessionConfig(database), max: readConnections });
   pool.on('error', (error) =>
     logger.debug({ error: error.message }, 'an idle connection to Postgres was lost'),
   );
   const knex = knexFactory({
     client: 'pg',
-    connection: queryConfig(database) as Knex.PgConnectionConfig,
+    connection: sessionConfig(database) as Knex.PgConnectionConfig,
     pool: { min: 0, max: 2 },
   });
   if (echo !== undefined) {

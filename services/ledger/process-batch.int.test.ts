@@ -603,12 +603,12 @@ async function accountWithDueHolds(count: number, ledger: ReturnType<typeof open
   return id;
 }
 
-/** Accounts with 400 holds each, long due, those of the first the longest: the first two begin a share each. */
-async function accountsWithDueHolds(count: number): Promise<AccountId[]> {
+/** Accounts with 400 due holds each, those of the first the longest: the first two begin a share each. */
+async function accountsWithDueHolds(count: number, holdPeriodMs = -120_000): Promise<AccountId[]> {
   const ids: AccountId[] = [];
   for (let each = 0; each < count; each += 1) {
-    const dueSinceMs = 120_000 + (count - each) * 10_000;
-    ids.push(await accountWithDueHolds(400, openLedger(address.port, -dueSinceMs)));
+    const dueAfterMs = holdPeriodMs - (count - 1 - each) * 10_000;
+    ids.push(await accountWithDueHolds(400, openLedger(address.port, dueAfterMs)));
   }
   return ids;
 }
@@ -629,9 +629,7 @@ async function turnsBesideCommands(
   isWaiting: (asked: number) => boolean,
   secondPort: number,
 ) {
-  const books = [0, 1, 2].map((each) => openLedger(address.port, holdPeriodMs + each * -10_000));
-  const ids: AccountId[] = [];
-  for (const each of books) ids.push(await accountWithDueHolds(400, each));
+  const ids = await accountsWithDueHolds(3, holdPeriodMs);
   let asked = 0;
   const ledger = openLedger(address.port, 0, refuser);
   const commands = {

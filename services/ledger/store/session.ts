@@ -79,12 +79,7 @@ export function reportConfig(address: DatabaseAddress): ClientConfig {
   };
 }
 
-/** A session that serves queries, for `pg` and for knex. */
-export function queryConfig(address: DatabaseAddress): ClientConfig {
-  return { ...sessionConfig(address), query_timeout: queryTimeoutMs };
-}
-
-/** A session that serves commands. How long an answer may take is up to whoever uses it. */
+/** A session that serves commands or queries, for `pg` and for knex. */
 export function sessionConfig(address: DatabaseAddress): ClientConfig {
   return {
     ...migrationConfig(address),
@@ -92,6 +87,7 @@ export function sessionConfig(address: DatabaseAddress): ClientConfig {
     options: Object.entries({ ...sessionSettings, ...(address.role !== undefined && { role: address.role }) })
       .map(([name, value]) => `-c ${name}=${value.replaceAll(/[\\ ]/g, String.raw`\$&`)}`)
       .join(' '),
+    query_timeout: queryTimeoutMs,
     keepAliveInitialDelayMillis: 2_000,
     types: typeParsers,
   };

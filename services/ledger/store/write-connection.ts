@@ -73,7 +73,8 @@ export class WriteConnection {
   }
 
   async #connect(): Promise<Session> {
-    const client = new Client(sessionConfig(this.#address));
+    // The session has a timer of its own.
+    const client = new Client({ ...sessionConfig(this.#address), query_timeout: 0 });
     const session = new Session(client, this.#observe, this.#answerWithinMs);
     client.on('error', (error) => {
       if (this.#session !== session) return;
