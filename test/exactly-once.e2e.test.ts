@@ -3,7 +3,7 @@ import type { Client } from 'pg';
 import type { LedgerClient } from '../shared/messaging/ledger-client/index.ts';
 import { openAccount } from './support/accounts.ts';
 import { call, eventually, newKey, spread, type Answer } from './support/http.ts';
-import { lockWaiters } from './support/lock-waiters.ts';
+import { lockWaiters, whileLocked } from './support/account-locks.ts';
 import { Stack } from './support/stack.ts';
 
 describe('two gateways and two ledgers', () => {
@@ -56,19 +56,17 @@ describe('two gateways and two ledgers', () => {
     const id = await openAccount(client, '100.00');
     const key = newKey();
     // Someone else has the account, so that whoever gets the command waits for the lock.
-    const other = await stack.books();
-    await other.query('BEGIN');
-    await other.query('SELECT FROM accounts WHERE id = $1 FOR UPDATE', [id]);
+    const lock = { text: 'SELECT FROM accounts WHERE id = $1 FOR UPDATE', values: [id] };
     const answers: Promise<Answer>[] = [];
-    // The broker chooses the ledger: ask until both of them wait.
-    await eventually(async () => {
-      answers.push(
-        call(stack.url(answers.length % 2), '/api/add', { id, amount: '5.00' }, { 'idempotency-key': key }),
-      );
-      return (await lockWaiters(books)) === 2 ? true : undefined;
-    }, 3_000);
-    await other.query('COMMIT');
-    await other.end();
+    await whileLocked(await stack.books(), lock, async () =>
+      // The broker chooses the ledger: ask until both of them wait.
+      eventually(async () => {
+        answers.push(
+          call(stack.url(answers.length % 2), '/api/add', { id, amount: '5.00' }, { 'idempotency-key': key }),
+        );
+        return (await lockWaiters(books)) === 2 ? true : undefined;
+      }, 3_000),
+    );
     const bodies = (await Promise.all(answers)).map(({ body }) => JSON.stringify(body));
     expect(new Set(bodies).size).toBe(1);
     const { body } = await call(stack.url(), `/api/status/${id}`);

@@ -8,7 +8,7 @@ import { commandSubject, querySubject } from '../shared/contracts/subjects.ts';
 import type { LedgerClient } from '../shared/messaging/ledger-client/index.ts';
 import { openAccount } from './support/accounts.ts';
 import { call, eventually, newKey, type Answer } from './support/http.ts';
-import { lockWaiters } from './support/lock-waiters.ts';
+import { lockWaiters, whileLocked } from './support/account-locks.ts';
 import { Stack } from './support/stack.ts';
 
 /** The bounds, as docs/architecture.md gives them. */
@@ -115,19 +115,19 @@ describe('what is full refuses at once, and does nothing by half', () => {
 
   test('a ledger in which 8,192 commands wait', async () => {
     const [locked, id] = [await openAccount(client, '1.00'), await openAccount(client)];
-    const other = await stack.books();
-    await other.query('BEGIN');
-    await other.query('SELECT FROM accounts WHERE id = $1 FOR UPDATE', [locked]);
-    const first = askToAdd(locked);
-    await eventually(async () => ((await lockWaiters(books)) > 0 ? true : undefined));
-    const arrays = Array.from({ length: mostWaiting / 1_024 }, () => askToAdd(id, 1_024));
-    // One more, alone, has its answer while all others wait for the lock.
-    const [refused] = await askToAdd(id);
-    await other.query('COMMIT');
-    await other.end();
+    const lock = { text: 'SELECT FROM accounts WHERE id = $1 FOR UPDATE', values: [locked] };
+    const waiting: Promise<Reply[]>[] = [];
+    const [refused] = await whileLocked(await stack.books(), lock, async () => {
+      waiting.push(askToAdd(locked));
+      await eventually(async () => ((await lockWaiters(books)) > 0 ? true : undefined));
+      waiting.push(...Array.from({ length: mostWaiting / 1_024 }, () => askToAdd(id, 1_024)));
+      // One more, alone, has its answer while all others wait for the lock.
+      return askToAdd(id);
+    });
     expect(refused).toMatchObject({ ok: false, error: { code: 'overloaded' } });
-    expect((await first)[0]?.ok).toBe(true);
-    const replies = (await Promise.all(arrays)).flat();
+    const [first, ...arrays] = await Promise.all(waiting);
+    expect(first?.[0]?.ok).toBe(true);
+    const replies = arrays.flat();
     const applied = replies.filter(({ ok }) => ok);
     expect(applied).toHaveLength(mostWaiting);
     expect(await entriesOf(id)).toBe(1 + applied.length);
@@ -139,13 +139,12 @@ describe('what is full refuses at once, and does nothing by half', () => {
       const query = JSON.stringify({ accountId });
       return (await nats.request(querySubject('account'), query, { timeout: patienceMs })).json<Reply>();
     };
-    const other = await stack.books();
-    await other.query('BEGIN');
-    await other.query('LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE');
-    const waiting = Array.from({ length: mostQueries }, ask);
-    const refused = await ask();
-    await other.query('COMMIT');
-    await other.end();
+    const lock = { text: 'LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE' };
+    const waiting: Promise<Reply>[] = [];
+    const refused = await whileLocked(await stack.books(), lock, async () => {
+      waiting.push(...Array.from({ length: mostQueries }, ask));
+      return ask();
+    });
     expect(refused).toMatchObject({ ok: false, error: { code: 'overloaded' } });
     const answers = await Promise.all(waiting);
     // Its own pings are queries as well.

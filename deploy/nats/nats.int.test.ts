@@ -99,8 +99,11 @@ test('what one may not do is refused there as well', async () => {
     pass: passwords[user],
     inboxPrefix: inboxPrefixOf(user),
   });
-  await expect(connection.request('balance.command.close', '{}')).rejects.toThrow('Permissions Violation');
-  // Allowed, and nobody is there.
-  await expect(connection.request('balance.command.add', '{}')).rejects.toThrow('no responders');
-  await connection.close();
+  try {
+    await expect(connection.request('balance.command.close', '{}')).rejects.toThrow('Permissions Violation');
+    // Allowed, and nobody is there.
+    await expect(connection.request('balance.command.add', '{}')).rejects.toThrow('no responders');
+  } finally {
+    await connection.close();
+  }
 });

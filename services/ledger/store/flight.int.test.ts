@@ -14,6 +14,8 @@ let proxy: TcpProxy;
 let connection: WriteConnection;
 let session: Session;
 let ends: unknown[];
+/** More connections of a test. */
+const others: WriteConnection[] = [];
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -31,7 +33,9 @@ beforeEach(async () => {
   connection = new WriteConnection(database.address, logger, { observe });
   session = await connection.session();
 });
-afterEach(() => connection.close());
+afterEach(async () => {
+  await Promise.all([connection, ...others.splice(0)].map((each) => each.close()));
+});
 
 function add(left: string, right: string | null): Statement {
   return { name: 'add', text: 'SELECT $1::bigint + $2::bigint AS sum', values: [left, right] };
@@ -106,6 +110,7 @@ test('a session that is lost fails its flight, and the next', async () => {
 
 test('a statement that somebody observes is answered by itself, not with the whole flight', async () => {
   const other = new WriteConnection(database.address, logger);
+  others.push(other);
   const blocker = await other.session();
   await blocker.flight([{ name: 'lock', text: 'SELECT pg_advisory_lock(1)' }]);
   const flight = session.flight([add('1', '1'), { name: 'wait', text: 'SELECT pg_advisory_lock(1)' }]);
@@ -114,13 +119,13 @@ test('a statement that somebody observes is answered by itself, not with the who
   await blocker.flight([{ name: 'unlock', text: 'SELECT pg_advisory_unlock(1)' }]);
   await flight;
   expect(ends).toEqual([undefined, undefined]);
-  await other.close();
 });
 
 test('a server that gives no answer for too long counts as gone, but not while it is asked nothing', async () => {
   const limitMs = 1_000;
   const address = { ...database.address, port: proxy.port };
   const impatient = new WriteConnection(address, logger, { answerWithinMs: limitMs });
+  others.push(impatient);
   const asked = await impatient.session();
   await asked.flight([add('1', '1')]);
   await session.flight([{ name: 'sleep', text: `SELECT pg_sleep(${(limitMs + 100) / 1_000})` }]);

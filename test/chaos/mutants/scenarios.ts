@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { asyncCommandsConsumer, commandsStream } from '../../../shared/contracts/subjects.ts';
 import { readCounters } from '../check/books.ts';
 import { eventually } from '../../support/http.ts';
-import { lockWaiters } from '../../support/lock-waiters.ts';
+import { lockWaiters, whileLocked } from '../../support/account-locks.ts';
 import type { Operation } from '../history.ts';
 import type { TcpProxy } from '../../tcp-proxy.ts';
 import type { Ground } from './ground.ts';
@@ -207,17 +207,17 @@ async function untilBothWait(
   accounts: readonly string[],
   commands: () => readonly Operation[],
 ): Promise<void> {
-  const [other, onlooker] = [await ground.stack.books(), await ground.stack.books()];
-  await other.query('BEGIN');
-  await other.query('SELECT FROM accounts WHERE id = ANY ($1) FOR UPDATE', [accounts]);
+  const onlooker = await ground.stack.books();
+  const lock = { text: 'SELECT FROM accounts WHERE id = ANY ($1) FOR UPDATE', values: [accounts] };
   const answers: Promise<unknown>[] = [];
-  // The broker chooses the ledger: ask until both of them wait.
-  await eventually(async () => {
-    answers.push(ground.ask(commands()));
-    return (await lockWaiters(onlooker)) === 2 ? true : undefined;
-  }, bothWaitMs);
-  await other.query('COMMIT');
-  await Promise.all([...answers, other.end(), onlooker.end()]);
+  await whileLocked(await ground.stack.books(), lock, async () =>
+    // The broker chooses the ledger: ask until both of them wait.
+    eventually(async () => {
+      answers.push(ground.ask(commands()));
+      return (await lockWaiters(onlooker)) === 2 ? true : undefined;
+    }, bothWaitMs),
+  );
+  await Promise.all([...answers, onlooker.end()]);
 }
 
 function databaseLine({ stack }: Ground): TcpProxy {

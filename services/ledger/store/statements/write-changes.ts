@@ -298,7 +298,11 @@ function rowsOf<Row>(
   return {
     rows: `generate_subscripts(${first}, 1) AS i`,
     count: `cardinality(${first})`,
-    valueOf: (name) => values.get(name) ?? '',
+    valueOf: (name) => {
+      const value = values.get(name);
+      if (value === undefined) throw new Error(`there is no column ${name}`);
+      return value;
+    },
   };
 }
 
