@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Client } from 'pg';
 import type { LedgerClient } from '../shared/messaging/ledger-client/index.ts';
 import { openAccount } from './support/accounts.ts';
-import { call, eventually, newKey, spread, type Answer } from './support/http.ts';
-import { lockWaiters, whileLocked } from './support/account-locks.ts';
+import { call, newKey, spread } from './support/http.ts';
+import { askUntilBothWait } from './support/account-locks.ts';
 import { Stack } from './support/stack.ts';
 
 describe('two gateways and two ledgers', () => {
@@ -56,18 +56,10 @@ describe('two gateways and two ledgers', () => {
     const id = await openAccount(client, '100.00');
     const key = newKey();
     // Someone else has the account, so that whoever gets the command waits for the lock.
-    const lock = { text: 'SELECT FROM accounts WHERE id = $1 FOR UPDATE', values: [id] };
-    const answers: Promise<Answer>[] = [];
-    await whileLocked(await stack.books(), lock, async () =>
-      // The broker chooses the ledger: ask until both of them wait.
-      eventually(async () => {
-        answers.push(
-          call(stack.url(answers.length % 2), '/api/add', { id, amount: '5.00' }, { 'idempotency-key': key }),
-        );
-        return (await lockWaiters(books)) === 2 ? true : undefined;
-      }, 3_000),
-    );
-    const bodies = (await Promise.all(answers)).map(({ body }) => JSON.stringify(body));
+    const ask = (asked: number) =>
+      call(stack.url(asked % 2), '/api/add', { id, amount: '5.00' }, { 'idempotency-key': key });
+    const answers = await askUntilBothWait(stack, [id], ask, 3_000);
+    const bodies = answers.map(({ body }) => JSON.stringify(body));
     expect(new Set(bodies).size).toBe(1);
     const { body } = await call(stack.url(), `/api/status/${id}`);
     expect(body).toMatchObject({ balance: '105.00', version: 3 });

@@ -8,7 +8,7 @@ import { commandSubject, querySubject } from '../shared/contracts/subjects.ts';
 import type { LedgerClient } from '../shared/messaging/ledger-client/index.ts';
 import { openAccount } from './support/accounts.ts';
 import { call, eventually, newKey, type Answer } from './support/http.ts';
-import { lockWaiters, whileLocked } from './support/account-locks.ts';
+import { lockOn, lockWaiters, whileLocked } from './support/account-locks.ts';
 import { Stack } from './support/stack.ts';
 
 /** The bounds, as docs/architecture.md gives them. */
@@ -115,9 +115,8 @@ describe('what is full refuses at once, and does nothing by half', () => {
 
   test('a ledger in which 8,192 commands wait', async () => {
     const [locked, id] = [await openAccount(client, '1.00'), await openAccount(client)];
-    const lock = { text: 'SELECT FROM accounts WHERE id = $1 FOR UPDATE', values: [locked] };
     const waiting: Promise<Reply[]>[] = [];
-    const [refused] = await whileLocked(await stack.books(), lock, async () => {
+    const [refused] = await whileLocked(stack, lockOn([locked]), async () => {
       waiting.push(askToAdd(locked));
       await eventually(async () => ((await lockWaiters(books)) > 0 ? true : undefined));
       waiting.push(...Array.from({ length: mostWaiting / 1_024 }, () => askToAdd(id, 1_024)));
@@ -141,7 +140,7 @@ describe('what is full refuses at once, and does nothing by half', () => {
     };
     const lock = { text: 'LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE' };
     const waiting: Promise<Reply>[] = [];
-    const refused = await whileLocked(await stack.books(), lock, async () => {
+    const refused = await whileLocked(stack, lock, async () => {
       waiting.push(...Array.from({ length: mostQueries }, ask));
       return ask();
     });

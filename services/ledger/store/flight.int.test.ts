@@ -6,16 +6,15 @@ import { createTestDatabase, type TestDatabase } from '../../../test/support/tes
 import { createLogger } from '../../../shared/telemetry/logger.ts';
 import { ConnectionLostError } from './faults.ts';
 import { Flight, type Statement } from './flight.ts';
-import { WriteConnection, type Session } from './write-connection.ts';
+import { WriteConnection, type Session, type WriteConnectionOptions } from './write-connection.ts';
 
 const logger = createLogger('test', 'silent');
 let database: TestDatabase;
 let proxy: TcpProxy;
+let connections: WriteConnection[];
 let connection: WriteConnection;
 let session: Session;
 let ends: unknown[];
-/** More connections of a test. */
-const others: WriteConnection[] = [];
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -26,16 +25,24 @@ afterAll(async () => {
   await database.drop();
 });
 beforeEach(async () => {
+  connections = [];
   ends = [];
   const observe = () => (error?: unknown) => {
     ends.push(error);
   };
-  connection = new WriteConnection(database.address, logger, { observe });
+  connection = connect({ observe });
   session = await connection.session();
 });
 afterEach(async () => {
-  await Promise.all([connection, ...others.splice(0)].map((each) => each.close()));
+  await Promise.all(connections.map((each) => each.close()));
 });
+
+/** A connection that is closed after the test. */
+function connect(options?: WriteConnectionOptions, address = database.address): WriteConnection {
+  const made = new WriteConnection(address, logger, options);
+  connections.push(made);
+  return made;
+}
 
 function add(left: string, right: string | null): Statement {
   return { name: 'add', text: 'SELECT $1::bigint + $2::bigint AS sum', values: [left, right] };
@@ -109,9 +116,7 @@ test('a session that is lost fails its flight, and the next', async () => {
 });
 
 test('a statement that somebody observes is answered by itself, not with the whole flight', async () => {
-  const other = new WriteConnection(database.address, logger);
-  others.push(other);
-  const blocker = await other.session();
+  const blocker = await connect().session();
   await blocker.flight([{ name: 'lock', text: 'SELECT pg_advisory_lock(1)' }]);
   const flight = session.flight([add('1', '1'), { name: 'wait', text: 'SELECT pg_advisory_lock(1)' }]);
   await eventually(async () => (ends.length > 0 ? true : undefined));
@@ -123,9 +128,7 @@ test('a statement that somebody observes is answered by itself, not with the who
 
 test('a server that gives no answer for too long counts as gone, but not while it is asked nothing', async () => {
   const limitMs = 1_000;
-  const address = { ...database.address, port: proxy.port };
-  const impatient = new WriteConnection(address, logger, { answerWithinMs: limitMs });
-  others.push(impatient);
+  const impatient = connect({ answerWithinMs: limitMs }, { ...database.address, port: proxy.port });
   const asked = await impatient.session();
   await asked.flight([add('1', '1')]);
   await session.flight([{ name: 'sleep', text: `SELECT pg_sleep(${(limitMs + 100) / 1_000})` }]);

@@ -4,7 +4,7 @@ import { ConnectionLostError } from './faults.ts';
 import { Flight, type Answer, type Prepared, type Statement, type StatementObserver } from './flight.ts';
 import { queryTimeoutMs, sessionConfig, type DatabaseAddress } from './session.ts';
 
-interface WriteConnectionOptions {
+export interface WriteConnectionOptions {
   readonly observe?: StatementObserver;
   /** Called when a session was made anew. */
   readonly onReconnect?: () => void;

@@ -4,8 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { asyncCommandsConsumer, commandsStream } from '../../../shared/contracts/subjects.ts';
 import { readCounters } from '../check/books.ts';
 import { eventually } from '../../support/http.ts';
-import { lockWaiters, whileLocked } from '../../support/account-locks.ts';
-import type { Operation } from '../history.ts';
+import { askUntilBothWait } from '../../support/account-locks.ts';
 import type { TcpProxy } from '../../tcp-proxy.ts';
 import type { Ground } from './ground.ts';
 
@@ -74,7 +73,7 @@ export const sameIdAtTwoLedgers: Scenario = {
     // A ledger whose batch happens to have the command twice decides it again, one by one, and hides what went wrong.
     for (let round = 0; round < 5; round += 1) {
       const add = ground.command('add', account, 100);
-      await untilBothWait(ground, [account], () => [add]);
+      await askUntilBothWait(ground.stack, [account], () => ground.ask([add]), bothWaitMs);
     }
   },
 };
@@ -88,8 +87,8 @@ export const crossingBatches: Scenario = {
     const books = await ground.stack.books();
     // Each round is about an even chance that they cross, where they can.
     for (let round = 0, deadlocks = 0; round < accounts.length && deadlocks === 0; round += 1) {
-      const adds = (): Operation[] => accounts.map((account) => ground.command('add', account, 1));
-      await untilBothWait(ground, accounts.slice(round, round + 1), adds);
+      const ask = () => ground.ask(accounts.map((account) => ground.command('add', account, 1)));
+      await askUntilBothWait(ground.stack, accounts.slice(round, round + 1), ask, bothWaitMs);
       ({ deadlocks } = await readCounters(books));
     }
     await books.end();
@@ -200,25 +199,6 @@ export const killedBeforeTelling: Scenario = {
     await eventually(async () => ((await ground.ask([add]))[0]?.is === 'ok' ? true : undefined));
   },
 };
-
-/** Has both ledgers wait for accounts that someone else has, and lets go of them. */
-async function untilBothWait(
-  ground: Ground,
-  accounts: readonly string[],
-  commands: () => readonly Operation[],
-): Promise<void> {
-  const onlooker = await ground.stack.books();
-  const lock = { text: 'SELECT FROM accounts WHERE id = ANY ($1) FOR UPDATE', values: [accounts] };
-  const answers: Promise<unknown>[] = [];
-  await whileLocked(await ground.stack.books(), lock, async () =>
-    // The broker chooses the ledger: ask until both of them wait.
-    eventually(async () => {
-      answers.push(ground.ask(commands()));
-      return (await lockWaiters(onlooker)) === 2 ? true : undefined;
-    }, bothWaitMs),
-  );
-  await Promise.all([...answers, onlooker.end()]);
-}
 
 function databaseLine({ stack }: Ground): TcpProxy {
   return stack.one('ledger').line('db');
