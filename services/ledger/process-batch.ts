@@ -2,7 +2,7 @@ import type { Command } from './domain/commands.ts';
 import { executeBatch, type BatchState, type Outcome } from './domain/execute-batch.ts';
 import type { Hold } from './domain/hold.ts';
 import type { Outbox } from './outbox/outbox.ts';
-import type { OutboxMessage } from './store/outbox-message.ts';
+import type { SendableMessage } from './outbox/messages.ts';
 import { inBatchTransaction, type BatchTransaction } from './store/batch-transaction.ts';
 import type { FilledChanges } from './store/statements/write-changes.ts';
 import type { WriteConnection } from './store/write-connection.ts';
@@ -65,7 +65,7 @@ export async function decideAndSave(
   const newHolds: Hold[] = [];
   // All of them leave as one message.
   const messagesSoFar = () => outbox.messagesFor(commands, outcomes, newHolds, transaction.state.now);
-  let messages: readonly OutboxMessage[] | undefined;
+  let messages: readonly SendableMessage[] | undefined;
   // And makes it ready to be sent: but for the first part, Postgres writes the one before meanwhile.
   const decidePart = (state: BatchState): DecidedPart => {
     const decided = outcomes.length;

@@ -232,7 +232,8 @@ const statusAfter: Record<EntryKind, AccountStatus | undefined> = {
   settle: undefined,
 };
 
-function holdAsMade(entry: Entry): HoldAsMade | undefined {
+/** The hold that an entry made, as it left it; undefined when it made none. */
+export function holdAsMade(entry: Entry): HoldAsMade | undefined {
   if (entry.kind !== 'subtract' || entry.holdId === null || entry.details === null) return undefined;
   const { dueAt } = JSON.parse(entry.details) as { dueAt: number };
   return { id: entry.holdId, amount: entry.amount, status: 'pending', dueAt: (dueAt * 1_000_000) as Micros };

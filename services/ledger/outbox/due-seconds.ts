@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Hold } from '../domain/hold.ts';
 import { formatSecond, type Micros } from '../domain/time.ts';
-import type { OutboxMessage } from '../store/outbox-message.ts';
-import { dueMessage } from './messages.ts';
+import { dueMessage, type SendableMessage } from './messages.ts';
 
 /**
  * How far ahead a batch announces its due seconds. Later ones wait for the once-a-minute turn, which announces up to
@@ -28,9 +27,9 @@ export class DueSeconds {
   readonly #announced = new Set<string>();
 
   /** The messages for the holds that a batch makes. */
-  messagesFor(holds: readonly Hold[], now: Micros): OutboxMessage[] {
+  messagesFor(holds: readonly Hold[], now: Micros): SendableMessage[] {
     const seconds = new Set(holds.map((hold) => hold.dueAt));
-    const messages: OutboxMessage[] = [];
+    const messages: SendableMessage[] = [];
     for (const second of seconds) {
       const ahead = second - now;
       const messageId = messageIdOf(second);

@@ -1,18 +1,19 @@
+import { randomUUID } from 'node:crypto';
+import { maxMessageBytes } from '../../../shared/contracts/limits.ts';
 import { splitPayloads } from '../../../shared/messaging/split-payloads.ts';
 import type { Span } from '../../../shared/telemetry/tracing.ts';
 import type { OutboxMessage } from '../store/outbox-message.ts';
-import { eventMessage, factBounds } from './messages.ts';
+import type { SendableMessage } from './messages.ts';
 
 /** A row of the outbox, and the span of the batch that wrote it when that is sampled. */
 export interface OutgoingRow {
   readonly id: bigint;
-  readonly message: OutboxMessage;
+  readonly message: SendableMessage;
   readonly batch?: Span | undefined;
 }
 
-/** One message, and the rows whose content it is. */
-export interface Outgoing {
-  readonly message: OutboxMessage;
+/** One message to the broker, and the rows that it tells of: of a large one perhaps a part. */
+export interface Outgoing extends Pick<OutboxMessage, 'topic' | 'messageId' | 'payload'> {
   readonly rows: readonly OutgoingRow[];
 }
 
@@ -20,21 +21,33 @@ export interface Outgoing {
  * The facts of several batches in one message, or in a few when one would be too large for the broker: the broker takes, writes and
  * syncs each by itself. Due seconds stay alone, since their ids tell the broker which it has.
  *
- * What is gathered gets an id of its own, never that of one of its rows: another ledger's relay may have sent that row
- * alone, and the broker would take this for a second sending and drop the other rows.
+ * What is gathered or cut gets an id of its own, never that of one of its rows: a relay may have sent that row alone, or
+ * a part of it, and the broker would take this for a second sending and drop what else is in it.
  */
 export function gatherRows(rows: readonly OutgoingRow[], maxPayload: number): Outgoing[] {
-  const bounds = factBounds(maxPayload);
+  const bounds = {
+    maxElements: Number.MAX_SAFE_INTEGER,
+    maxBytes: Math.min(maxMessageBytes, maxPayload),
+  };
   const facts = rows
     .filter(({ message }) => message.topic === 'event')
-    .map((row) => ({ of: row, json: row.message.payload.slice(1, -1) }));
-  const gathered = splitPayloads(facts, bounds).flatMap(({ elements, payload, isArray }) =>
-    isArray ? { message: eventMessage(payload), rows: elements } : elements.map(alone),
-  );
-  return [...gathered, ...rows.filter(({ message }) => message.topic === 'due').map(alone)];
-}
-
-/** A row's message as it is, under its own id. */
-export function alone(row: OutgoingRow): Outgoing {
-  return { message: row.message, rows: [row] };
+    .flatMap((row) => row.message.facts.map((json) => ({ of: row, json })));
+  const gathered = splitPayloads(facts, bounds).map(({ elements, payload, isArray }): Outgoing => {
+    const told = [...new Set(elements)];
+    const [only, ...others] = told;
+    const isOneRow = others.length === 0 && only?.message.facts.length === elements.length;
+    return {
+      topic: 'event',
+      messageId: isOneRow ? only.message.messageId : `event:${randomUUID()}`,
+      payload: isArray ? payload : `[${payload}]`,
+      rows: told,
+    };
+  });
+  const due = rows
+    .filter(({ message }) => message.topic === 'due')
+    .map((row): Outgoing => {
+      const { topic, messageId, payload } = row.message;
+      return { topic, messageId, payload, rows: [row] };
+    });
+  return [...gathered, ...due];
 }

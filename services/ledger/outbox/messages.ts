@@ -1,45 +1,49 @@
 import { randomUUID } from 'node:crypto';
-import type { EntryFact, Fact, HoldDue, RefusalFact } from '../../../shared/contracts/events.ts';
-import { maxMessageBytes } from '../../../shared/contracts/limits.ts';
-import { splitPayloads } from '../../../shared/messaging/split-payloads.ts';
-import { formatMoney } from '../../../shared/money/money.ts';
-import { availableOf } from '../domain/account.ts';
+import type { Fact, HoldDue } from '../../../shared/contracts/events.ts';
+import type { AccountId } from '../../../shared/contracts/primitives.ts';
 import type { Command } from '../domain/commands.ts';
-import type { Outcome } from '../domain/execute-batch.ts';
-import type { OutboxMessage } from '../store/outbox-message.ts';
-import { formatMicros, formatSecond, type Micros } from '../domain/time.ts';
+import type { Entry } from '../domain/entry.ts';
+import { holdAsMade, type Outcome } from '../domain/execute-batch.ts';
+import { formatSecond, type Micros } from '../domain/time.ts';
+import type { EntryOfAccount, EntryRange, OutboxMessage } from '../store/outbox-message.ts';
+import { entryFact, refusalFact } from './facts.ts';
 
-/** As many facts as fit into a message that the broker takes. */
-export function factBounds(maxPayload: number): { maxElements: number; maxBytes: number } {
-  return { maxElements: Number.MAX_SAFE_INTEGER, maxBytes: Math.min(maxMessageBytes, maxPayload) };
+/** A message of the outbox, and what it takes to send it. */
+export interface SendableMessage extends OutboxMessage {
+  /** The JSON of each fact that an event tells; none of a due second. */
+  readonly facts: readonly string[];
 }
 
-/**
- * The events of a batch: its entries, and the refusals of commands whose callers do not wait. One message, or several
- * when one would be too large for the broker.
- */
+/** The event of a batch, when it has one: its entries, and the refusals of commands whose callers do not wait. */
 export function eventMessages(
   commands: readonly Command[],
   outcomes: readonly Outcome[],
   now: Micros,
-  maxPayload: number,
-): OutboxMessage[] {
-  const facts = outcomes.flatMap((outcome, index) => factOf(commands[index], outcome, now) ?? []);
-  const texts = facts.map((fact) => ({ of: fact, json: JSON.stringify(fact) }));
-  return splitPayloads(texts, factBounds(maxPayload)).map(({ payload, isArray }) =>
-    eventMessage(isArray ? payload : `[${payload}]`),
+): SendableMessage[] {
+  const applied = outcomes.flatMap((outcome) =>
+    outcome.type === 'applied' && !outcome.replayed ? outcome : [],
   );
+  const refusals = outcomes.flatMap((outcome, index) => refusalTold(commands[index], outcome, now) ?? []);
+  if (applied.length === 0 && refusals.length === 0) return [];
+  const refusalTexts = refusals.map((fact) => JSON.stringify(fact));
+  return [
+    {
+      topic: 'event',
+      messageId: `event:${randomUUID()}`,
+      payload: `[${refusalTexts.join(',')}]`,
+      entries: rangesOf(applied.map(({ entry }) => entry)),
+      facts: [
+        ...applied.map(({ entry, asOf: { account }, hold }) =>
+          JSON.stringify(entryFact({ entry, account }, hold)),
+        ),
+        ...refusalTexts,
+      ],
+    },
+  ];
 }
 
-/** @param payload an array of facts. */
-export function eventMessage(payload: string): OutboxMessage {
-  return { topic: 'event', messageId: `event:${randomUUID()}`, payload };
-}
-
-function factOf(command: Command | undefined, outcome: Outcome, now: Micros): Fact | undefined {
-  if (command === undefined) return undefined;
-  if (outcome.type === 'applied') return outcome.replayed ? undefined : entryFact(outcome);
-  if (!command.unattended) return undefined;
+function refusalTold(command: Command | undefined, outcome: Outcome, now: Micros) {
+  if (command === undefined || !command.unattended || outcome.type === 'applied') return undefined;
   if (outcome.type === 'refused') return refusalFact(command, outcome.refusal, now);
   return refusalFact(
     command,
@@ -48,42 +52,36 @@ function factOf(command: Command | undefined, outcome: Outcome, now: Micros): Fa
   );
 }
 
-function entryFact({ entry, asOf, hold }: Extract<Outcome, { type: 'applied' }>): EntryFact {
-  const { currency, decimals } = asOf.account;
-  return {
-    type: 'entry',
-    accountId: entry.accountId,
-    seq: entry.seq,
-    commandId: entry.commandId,
-    kind: entry.kind,
-    currency,
-    amount: formatMoney(entry.amount, decimals),
-    balance: formatMoney(entry.balance, decimals),
-    held: formatMoney(entry.held, decimals),
-    available: formatMoney(availableOf(entry), decimals),
-    ...(entry.holdId !== null && { holdId: entry.holdId }),
-    ...(hold !== undefined && { dueAt: formatSecond(hold.dueAt) }),
-    at: formatMicros(entry.at),
-  };
+/** The entries that a batch makes on an account follow one another. */
+function rangesOf(entries: readonly Entry[]): EntryRange[] {
+  const ranges = new Map<AccountId, EntryRange>();
+  for (const { accountId, seq } of entries) {
+    const firstSeq = ranges.get(accountId)?.firstSeq ?? seq;
+    ranges.set(accountId, { accountId, firstSeq, lastSeq: seq });
+  }
+  return [...ranges.values()];
 }
 
-function refusalFact(
-  command: Command,
-  { code, detail }: Pick<RefusalFact, 'code' | 'detail'>,
-  now: Micros,
-): RefusalFact {
-  return {
-    type: 'refusal',
-    accountId: command.accountId,
-    commandId: command.id,
-    code,
-    detail,
-    at: formatMicros(now),
-  };
+/**
+ * A message that was left in the outbox. Its facts are the same as when its batch told them, though not in the same order.
+ *
+ * @param entries what the journal has of those that it tells of.
+ * @returns nothing when that isn't all of them.
+ */
+export function leftMessage(
+  message: OutboxMessage,
+  entries: readonly EntryOfAccount[],
+): SendableMessage | undefined {
+  if (message.topic === 'due') return { ...message, facts: [] };
+  const told = message.entries.reduce((sum, { firstSeq, lastSeq }) => sum + lastSeq - firstSeq + 1, 0);
+  if (entries.length !== told) return undefined;
+  const entryFacts = entries.map((each) => entryFact(each, holdAsMade(each.entry)));
+  const facts = [...entryFacts, ...(JSON.parse(message.payload) as Fact[])];
+  return { ...message, facts: facts.map((fact) => JSON.stringify(fact)) };
 }
 
 /** "Holds fall due at this second." */
-export function dueMessage(messageId: string, dueAt: Micros): OutboxMessage {
+export function dueMessage(messageId: string, dueAt: Micros): SendableMessage {
   const due: HoldDue = { dueAt: formatSecond(dueAt) };
-  return { topic: 'due', messageId, payload: JSON.stringify(due) };
+  return { topic: 'due', messageId, payload: JSON.stringify(due), entries: [], facts: [] };
 }

@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
-import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { jetstream, jetstreamManager, type JetStreamClient } from '@nats-io/jetstream';
 import { randomUUID } from 'node:crypto';
 import { Pool } from 'pg';
 import { maxMessageBytes } from '../../../shared/contracts/limits.ts';
-import { eventsStream, eventSubject } from '../../../shared/contracts/subjects.ts';
+import { eventsStream, eventSubject, holdDueSubject } from '../../../shared/contracts/subjects.ts';
 import { connectNats, type NatsLink } from '../../../shared/messaging/connect.ts';
 import { ensureStreams } from '../../../shared/messaging/streams.ts';
 import { createLogger } from '../../../shared/telemetry/logger.ts';
@@ -13,9 +13,9 @@ import { untilOutboxIsEmpty } from '../../../test/support/outbox.ts';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database.ts';
 import { startTcpProxy, type TcpProxy } from '../../../test/tcp-proxy.ts';
 import { migrate } from '../store/migrate.ts';
-import type { OutboxMessage } from '../store/outbox-message.ts';
 import { OutboxTable } from '../store/outbox-table.ts';
 import { sessionConfig } from '../store/session.ts';
+import type { SendableMessage } from './messages.ts';
 import { Outbox } from './outbox.ts';
 
 const broker = new URL(process.env['TEST_NATS_URL'] ?? 'nats://127.0.0.1:4222');
@@ -40,14 +40,7 @@ beforeAll(async () => {
   link = await connect(`nats://127.0.0.1:${proxy.port}`);
   listener = await connect(broker.href);
   await ensureStreams(listener.connection, 1);
-  outbox = new Outbox({
-    jetstream: jetstream(link.connection),
-    maxPayload: () => maxMessageBytes,
-    table: new OutboxTable(pool),
-    logger,
-    metrics: createMetrics(),
-    batchSpan: () => undefined,
-  });
+  outbox = openOutbox(jetstream(link.connection));
 });
 
 afterEach(() => proxy.deliver('toClient'));
@@ -60,15 +53,33 @@ afterAll(async () => {
   await database.drop();
 });
 
+function openOutbox(client: JetStreamClient): Outbox {
+  return new Outbox({
+    jetstream: client,
+    maxPayload: () => maxMessageBytes,
+    table: new OutboxTable(pool),
+    logger,
+    metrics: createMetrics(),
+    batchSpan: () => undefined,
+  });
+}
+
 function connect(url: string): Promise<NatsLink> {
   return connectNats({ urls: [url], name: 'outbox test', logger });
 }
 
-/** Messages in the outbox, as a batch leaves them there. */
-async function commit(count: number): Promise<{ messages: OutboxMessage[]; ids: bigint[] }> {
-  const messages = Array.from({ length: count }, (): OutboxMessage => {
+/** Messages in the outbox, as batches leave them there. Each tells these facts, or its own id. */
+async function commit(count: number, facts?: readonly string[]) {
+  const messages = Array.from({ length: count }, (): SendableMessage => {
     const messageId = `event:${randomUUID()}`;
-    return { topic: 'event', messageId, payload: JSON.stringify([messageId]) };
+    const texts = (facts ?? [messageId]).map((fact) => JSON.stringify(fact));
+    return {
+      topic: 'event',
+      messageId,
+      payload: `[${texts.join(',')}]`,
+      entries: [],
+      facts: texts,
+    };
   });
   const { rows } = await pool.query<{ id: bigint }>(
     `INSERT INTO outbox (topic, message_id, payload)
@@ -78,14 +89,30 @@ async function commit(count: number): Promise<{ messages: OutboxMessage[]; ids: 
   return { messages, ids: rows.map(({ id }) => id) };
 }
 
-/** Hears each message that has rows of these in it, as their ids. */
-async function hear(messages: readonly OutboxMessage[]): Promise<string[][]> {
-  const ours = new Set(messages.map(({ messageId }) => messageId));
+/** Rows that were left so long ago that a relay sends them: a topic, a payload, and the entries of an account that isn't there. */
+async function leave(count: number, topic: string, payload: string, seqs = '{}'): Promise<void> {
+  await pool.query(
+    `INSERT INTO outbox (topic, message_id, payload, account_ids, first_seqs, last_seqs, at)
+     SELECT $2, 'left:' || gen_random_uuid(), $3, array_fill(gen_random_uuid(), ARRAY[cardinality($4::bigint[])]), $4, $4,
+       clock_timestamp() - interval '1 minute'
+     FROM generate_series(1, $1)`,
+    [count, topic, payload, seqs],
+  );
+}
+
+async function rowsLeft(): Promise<number> {
+  const { rowCount } = await pool.query('SELECT FROM outbox');
+  return rowCount ?? 0;
+}
+
+/** Hears each message that tells some of these facts, as those. */
+async function hear(facts: readonly string[]): Promise<string[][]> {
+  const ours = new Set(facts);
   const heard: string[][] = [];
   listener.connection.subscribe(eventSubject, {
     callback: (_, message) => {
-      const ids = message.json<string[]>().filter((id) => ours.has(id));
-      if (ids.length > 0) heard.push(ids);
+      const told = message.json<string[]>().filter((fact) => ours.has(fact));
+      if (told.length > 0) heard.push(told);
     },
   });
   await listener.connection.flush();
@@ -106,7 +133,7 @@ async function factsSince(first: number): Promise<unknown[]> {
 
 test('facts of batches that are committed together leave as one message', async () => {
   const { messages, ids } = await commit(3);
-  const heard = await hear(messages);
+  const heard = await hear(messages.map(({ messageId }) => messageId));
   messages.forEach((message, index) => outbox.committed([message], ids.slice(index, index + 1), []));
   await untilOutboxIsEmpty(pool);
   expect(heard).toEqual([messages.map(({ messageId }) => messageId)]);
@@ -121,9 +148,64 @@ test('none of them is dropped because another ledger’s relay sent one of them 
   expect(await factsSince(seq)).toEqual(expect.arrayContaining(messages.map(({ messageId }) => messageId)));
 });
 
+test('a batch that is too large for one message leaves in several', async () => {
+  const facts = ['a', 'b', 'c'].map((letter) => letter.repeat(0.4 * maxMessageBytes));
+  const { messages, ids } = await commit(1, facts);
+  const heard = await hear(facts);
+  outbox.committed(messages, ids, []);
+  await untilOutboxIsEmpty(pool);
+  expect(heard).toEqual([facts.slice(0, 2), facts.slice(2)]);
+});
+
+test('and is there until the broker has all of them', async () => {
+  const facts = ['small', 'larger than the broker takes'.repeat(100_000), 'small too'];
+  const { messages, ids } = await commit(1, facts);
+  const heard = await hear(facts);
+  const own = openOutbox(jetstream(link.connection));
+  own.committed(messages, ids, []);
+  await own.stop();
+  expect(heard).toEqual([['small'], ['small too']]);
+  expect(await rowsLeft()).toBe(1);
+  await pool.query('DELETE FROM outbox');
+});
+
+test('the relay goes on when the journal lacks entries of a row, and leaves that', async () => {
+  await leave(1, 'event', '[]', '{1,2}');
+  const fact = randomUUID();
+  await leave(1, 'event', JSON.stringify([fact]));
+  const heard = await hear([fact]);
+  const own = openOutbox(jetstream(link.connection));
+  own.start();
+  await eventually(async () => ((await rowsLeft()) === 1 ? true : undefined));
+  await own.stop();
+  expect(heard).toEqual([[fact]]);
+  const { rows } = await pool.query<{ payload: string }>('DELETE FROM outbox RETURNING payload');
+  expect(rows).toEqual([{ payload: '[]' }]);
+});
+
+test('the relay makes no facts for a broker that takes none, and still tries what falls due', async () => {
+  await leave(50, 'event', '["x"]');
+  await leave(1, 'due', '{}');
+  const tried: string[] = [];
+  const publish = (subject: string) => {
+    tried.push(subject);
+    return Promise.reject(new Error('no broker'));
+  };
+  const own = openOutbox({ publish } as unknown as JetStreamClient);
+  own.start();
+  const firstLook = await eventually(() => {
+    const due = tried.indexOf(holdDueSubject);
+    return Promise.resolve(due < 0 ? undefined : due);
+  });
+  await own.stop();
+  expect(firstLook).toBeGreaterThan(0);
+  expect(firstLook).toBeLessThan(20);
+  await pool.query('DELETE FROM outbox');
+});
+
 test('at most 256 messages wait for the broker’s word; the relay sends what came on top', async () => {
   const { messages, ids } = await commit(300);
-  const heard = await hear(messages);
+  const heard = await hear(messages.map(({ messageId }) => messageId));
 
   // The broker takes them, and its words don't come back.
   proxy.hold('toClient');

@@ -15,11 +15,10 @@ import type { Command } from '../domain/commands.ts';
 import type { Outcome } from '../domain/execute-batch.ts';
 import type { Hold } from '../domain/hold.ts';
 import type { Micros } from '../domain/time.ts';
-import type { OutboxTable } from '../store/outbox-table.ts';
+import type { LeftMessage, OutboxTable } from '../store/outbox-table.ts';
 import { DueSeconds } from './due-seconds.ts';
-import { alone, gatherRows, type Outgoing, type OutgoingRow } from './gather-rows.ts';
-import type { OutboxMessage } from '../store/outbox-message.ts';
-import { eventMessages } from './messages.ts';
+import { gatherRows, type Outgoing, type OutgoingRow } from './gather-rows.ts';
+import { eventMessages, leftMessage, type SendableMessage } from './messages.ts';
 
 const subjectOf = { event: eventSubject, due: holdDueSubject } as const;
 
@@ -35,6 +34,8 @@ const idleDeleteMs = 1_000;
 const relayIntervalMs = 1_000;
 /** Rows that the relay sends in one go. */
 const relayBatch = 200;
+/** A broker that refuses so many events of one go is not there for any: to make their facts would cost the database and us. */
+const maxRefused = 10;
 /** Past so many rows the broker has been away for too long: new commands are refused until it has caught up. */
 const maxRows = 10_000;
 
@@ -54,8 +55,8 @@ interface OutboxOptions {
  *
  * The messages are rows of the batch's own transaction. After COMMIT they are published from memory, together with what
  * other batches commit meanwhile; the rows of an acknowledged message are deleted by the next batch's statement. What is
- * left for whatever reason is sent by the relay of any ledger, which holds no lock while it publishes: a second sending is
- * harmless.
+ * left for whatever reason is sent by the relay of any ledger, which makes the facts of entries from the journal and holds
+ * no lock while it publishes: a second sending is harmless.
  */
 export class Outbox {
   readonly #options: OutboxOptions;
@@ -88,11 +89,8 @@ export class Outbox {
     outcomes: readonly Outcome[],
     newHolds: readonly Hold[],
     now: Micros,
-  ): OutboxMessage[] {
-    return [
-      ...eventMessages(commands, outcomes, now, this.#options.maxPayload()),
-      ...this.#dueSeconds.messagesFor(newHolds, now),
-    ];
+  ): SendableMessage[] {
+    return [...eventMessages(commands, outcomes, now), ...this.#dueSeconds.messagesFor(newHolds, now)];
   }
 
   /** Rows that the next batch can delete in passing. */
@@ -101,7 +99,7 @@ export class Outbox {
   }
 
   /** A batch is committed: its messages are in the outbox, and the rows of acknowledged ones are gone. */
-  committed(messages: readonly OutboxMessage[], ids: readonly bigint[], deleted: readonly bigint[]): void {
+  committed(messages: readonly SendableMessage[], ids: readonly bigint[], deleted: readonly bigint[]): void {
     const batch = this.#options.batchSpan();
     this.#forget(deleted);
     messages.forEach((message, index) => {
@@ -113,7 +111,8 @@ export class Outbox {
   /** The once-a-minute turn: announces the due seconds that come into the next hour. */
   async announceComing(): Promise<void> {
     try {
-      for (const row of await this.#options.table.announceComing()) this.#gather(row);
+      for (const { id, message } of await this.#options.table.announceComing())
+        this.#gather({ id, message: { ...message, facts: [] } });
     } catch (error) {
       this.#options.logger.warn({ err: error }, 'coming due seconds were not announced; the next turn will');
     }
@@ -162,17 +161,43 @@ export class Outbox {
     this.#gatherTimer = undefined;
     const rows = this.#gathered;
     this.#gathered = [];
-    for (const outgoing of gatherRows(rows, this.#options.maxPayload())) void this.#publish(outgoing);
+    void this.#send(rows);
   }
 
-  async #publish({ message, rows }: Outgoing): Promise<boolean> {
-    for (const { id } of rows) this.#inFlight.add(id);
-    const subject = subjectOf[message.topic];
+  /** @returns of each row whether the broker has all of it. */
+  #send(rows: readonly OutgoingRow[]): Promise<boolean[]> {
+    const sendings = new Map<bigint, Promise<boolean>[]>();
+    for (const { id } of rows) {
+      this.#inFlight.add(id);
+      sendings.set(id, []);
+    }
+    for (const outgoing of gatherRows(rows, this.#options.maxPayload())) {
+      const sending = this.#publish(outgoing);
+      for (const { id } of outgoing.rows) sendings.get(id)?.push(sending);
+    }
+    return Promise.all([...sendings].map(([id, parts]) => this.#sent(id, parts)));
+  }
+
+  async #sent(id: bigint, parts: readonly Promise<boolean>[]): Promise<boolean> {
+    const isSent = (await Promise.all(parts)).every(Boolean);
+    this.#inFlight.delete(id);
+    if (!isSent) return false;
+    this.#acknowledged.push(id);
+    this.#idleTimer ??= setTimeout(() => {
+      this.#idleTimer = undefined;
+      void this.#deleteAcknowledged();
+    }, idleDeleteMs);
+    return true;
+  }
+
+  /** @returns whether the broker has it. */
+  async #publish({ topic, messageId, payload, rows }: Outgoing): Promise<boolean> {
+    const subject = subjectOf[topic];
     const began = performance.now();
     try {
-      await inPublishSpan(rows, subject, message.messageId, (span) =>
-        this.#options.jetstream.publish(subject, message.payload, {
-          msgID: message.messageId,
+      await inPublishSpan(rows, subject, messageId, (span) =>
+        this.#options.jetstream.publish(subject, payload, {
+          msgID: messageId,
           timeout: publishTimeoutMs,
           ...traceHeaders(traceparentOf(span)),
         }),
@@ -181,22 +206,12 @@ export class Outbox {
         (performance.now() - began) / 1_000,
         messagingAttributes(subject, 'send'),
       );
-      for (const { id } of rows) this.#acknowledged.push(id);
-      if (message.topic === 'due') this.#dueSeconds.acknowledged(message.messageId);
-      this.#idleTimer ??= setTimeout(() => {
-        this.#idleTimer = undefined;
-        void this.#deleteAcknowledged();
-      }, idleDeleteMs);
+      if (topic === 'due') this.#dueSeconds.acknowledged(messageId);
       return true;
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      this.#options.logger.debug(
-        { reason, topic: message.topic },
-        'the broker took no message; the relay will send it',
-      );
+      this.#options.logger.debug({ reason, topic }, 'the broker took no message; the relay will send it');
       return false;
-    } finally {
-      for (const { id } of rows) this.#inFlight.delete(id);
     }
   }
 
@@ -229,15 +244,39 @@ export class Outbox {
       this.#options.metrics.outboxDepth.record(count);
       this.#options.metrics.outboxAge.record(oldestS);
       const own = new Set([...this.#inFlight, ...this.#acknowledged]);
-      const publishing = left
-        .filter(({ id }) => !own.has(id))
-        // Each under its own id: of what other ledgers send as well the broker keeps one.
-        .map((row) => this.#publish(alone(row)));
-      const sent = (await Promise.all(publishing)).filter(Boolean).length;
+      const sent = await this.#sendLeft(left.filter(({ id }) => !own.has(id)));
       if (sent > 0) logger.info({ sent }, 'the relay sent outbox messages that were left behind');
     } catch (error) {
       logger.debug({ err: error }, 'the relay will look again');
     }
+  }
+
+  /**
+   * Each alone, under its own id: of what other ledgers send as well the broker keeps one.
+   *
+   * @returns how many the broker has.
+   */
+  async #sendLeft(rows: readonly LeftMessage[]): Promise<number> {
+    const { table, logger } = this.#options;
+    let refused = 0;
+    const sendings: Promise<boolean>[] = [];
+    for (const { id, message: left } of rows) {
+      if (left.topic === 'event' && refused >= maxRefused) continue;
+      const message = leftMessage(left, await table.entriesIn(left.entries));
+      if (message === undefined) {
+        logger.error(
+          { outboxId: id, entries: left.entries },
+          'the journal lacks entries that are still to be told of: see what the audit finds. The others are sent',
+        );
+        continue;
+      }
+      const sending = this.#send([{ id, message }]).then(([isSent = false]) => {
+        if (!isSent && left.topic === 'event') refused += 1;
+        return isSent;
+      });
+      sendings.push(sending);
+    }
+    return (await Promise.all(sendings)).filter(Boolean).length;
   }
 }
 

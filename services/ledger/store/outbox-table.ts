@@ -1,5 +1,7 @@
 import type { Pool } from 'pg';
-import type { OutboxMessage } from './outbox-message.ts';
+import type { AccountId } from '../../../shared/contracts/primitives.ts';
+import type { EntryOfAccount, EntryRange, OutboxMessage } from './outbox-message.ts';
+import { entryOfAccount, readRanges, type EntryInRangeRow } from './statements/read-ranges.ts';
 
 /** Rows younger than this are most likely still on their way from the ledger that wrote them. */
 const leftAfter = '5 seconds';
@@ -7,11 +9,18 @@ const leftAfter = '5 seconds';
 /** One minute less than a batch announces by itself, see DueSeconds: so nothing falls between the two. */
 const announcedAhead = '61 minutes';
 
-interface LeftRow {
+interface DueRow {
   id: bigint;
   topic: OutboxMessage['topic'];
   message_id: string;
   payload: string;
+}
+
+interface LeftRow extends DueRow {
+  account_ids: AccountId[];
+  first_seqs: string[];
+  last_seqs: string[];
+  age_s: number;
 }
 
 export interface LeftMessage {
@@ -37,10 +46,11 @@ export class OutboxTable {
       text: 'SELECT count(*) FROM (SELECT FROM outbox LIMIT $1) AS rows',
       values: [countTo],
     });
-    const left = await this.#pool.query<LeftRow & { age_s: number }>({
+    const left = await this.#pool.query<LeftRow>({
       name: 'left-in-outbox',
       text: `
-        SELECT id, topic, message_id, payload, extract(epoch FROM clock_timestamp() - at)::float8 AS age_s
+        SELECT id, topic, message_id, payload, account_ids, first_seqs::text[], last_seqs::text[],
+               extract(epoch FROM clock_timestamp() - at)::float8 AS age_s
         FROM outbox
         WHERE at < clock_timestamp() - interval '${leftAfter}' ORDER BY id LIMIT $1`,
       values: [limit],
@@ -52,12 +62,19 @@ export class OutboxTable {
     };
   }
 
+  /** What the journal has of these entries. Their batch is committed: that is all of them, unless someone else has rewritten it. */
+  async entriesIn(ranges: readonly EntryRange[]): Promise<EntryOfAccount[]> {
+    if (ranges.length === 0) return [];
+    const { rows } = await this.#pool.query<EntryInRangeRow>(readRanges(ranges));
+    return rows.map(entryOfAccount);
+  }
+
   /**
    * Announces the due seconds that come into the next hour, and remembers how far it came. Seconds, not holds: each
    * second of the range is one look into the index, however many holds are due then.
    */
   async announceComing(): Promise<LeftMessage[]> {
-    const { rows } = await this.#pool.query<LeftRow>({
+    const { rows } = await this.#pool.query<DueRow>({
       name: 'announce-coming',
       text: `
         WITH turn AS (
@@ -78,7 +95,7 @@ export class OutboxTable {
     });
     return rows.map(({ id, topic, message_id: messageId, payload }) => ({
       id,
-      message: { topic, messageId, payload },
+      message: { topic, messageId, payload, entries: [] },
     }));
   }
 
@@ -109,9 +126,15 @@ export class OutboxTable {
   }
 }
 
-function leftMessageOf({ id, topic, message_id, payload }: LeftRow): LeftMessage {
+function leftMessageOf(row: LeftRow): LeftMessage {
+  const { id, topic, message_id, payload } = row;
   // A due message may have been delivered, and its hold not yet visible: then a second one under the same id would be
   // swallowed. Under another id it is at worst one question too many.
   const messageId = topic === 'due' ? `${message_id}:${id}` : message_id;
-  return { id, message: { topic, messageId, payload } };
+  const entries = row.account_ids.map((accountId, index) => ({
+    accountId,
+    firstSeq: Number(row.first_seqs[index]),
+    lastSeq: Number(row.last_seqs[index]),
+  }));
+  return { id, message: { topic, messageId, payload, entries } };
 }

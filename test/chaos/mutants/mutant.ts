@@ -148,12 +148,23 @@ export const mutants: readonly Mutant[] = [
     scenario: scenarios.killedBeforeTelling,
   },
   {
+    name: 'names an account’s first entry alone in the outbox',
+    patches: [
+      {
+        file: 'services/ledger/outbox/messages.js',
+        search: 'lastSeq: seq }',
+        replace: 'lastSeq: firstSeq }',
+      },
+    ],
+    scenario: scenarios.killedBeforeTelling,
+  },
+  {
     name: 'announces no due second',
     patches: [
       {
         file: 'services/ledger/outbox/outbox.js',
-        search: '...this.#dueSeconds.messagesFor(newHolds, now),',
-        replace: '',
+        search: '...this.#dueSeconds.messagesFor(newHolds, now)]',
+        replace: ']',
       },
     ],
     scenario: scenarios.oneHold,

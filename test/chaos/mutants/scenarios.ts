@@ -188,15 +188,17 @@ export const killedBeforeTelling: Scenario = {
   ledgers: 1,
   play: async (ground) => {
     const account = await ground.account();
-    const add = ground.command('add', account, 100);
+    const adds = [100, 50].map((amount) => ground.command('add', account, amount));
     const line = databaseLine(ground);
     line.holdFrom('toClient', 'COMMIT');
-    const answer = ground.ask([add], 1_000);
+    const answer = ground.ask(adds, 1_000);
     await line.untilHeld('toClient', 'COMMIT');
     await ground.stack.one('ledger').kill();
     line.cut();
     await answer;
-    await eventually(async () => ((await ground.ask([add]))[0]?.is === 'ok' ? true : undefined));
+    await eventually(async () =>
+      (await ground.ask(adds)).every(({ is }) => is === 'ok') ? true : undefined,
+    );
   },
 };
 

@@ -117,6 +117,15 @@ export function enumeration(name: string): ArrayType<string> {
   return arrayType(name, (values) => `{${values.map((value) => value ?? 'NULL').join(',')}}`);
 }
 
+/** Each value is an array itself, of whatever length: as text, of words that need no quotes. */
+export function arrayOf(element: string): ColumnType<readonly (string | number)[]> {
+  return {
+    declared: text.declared,
+    parameter: (values) => text.parameter(values.map((value) => `{${value.join(',')}}`)),
+    valueOf: (parameter) => `${text.valueOf(parameter)}::${element}[]`,
+  };
+}
+
 /** A DataView would write the part of it that fits. */
 function doesNotFit(type: string, value: bigint | number): RangeError {
   return new RangeError(`${value} is no ${type}`);

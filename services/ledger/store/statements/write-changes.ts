@@ -6,6 +6,7 @@ import type { Hold } from '../../domain/hold.ts';
 import type { KeptRefusal } from '../../domain/refusals.ts';
 import type { Statement } from '../flight.ts';
 import {
+  arrayOf,
   bigint,
   bytesOf,
   enumeration,
@@ -129,6 +130,9 @@ const outboxColumns: Columns<OutboxMessage> = {
   topic: column(outboxTopic, (message) => message.topic),
   message_id: column(text, (message) => message.messageId),
   payload: column(text, (message) => message.payload),
+  account_ids: column(arrayOf('uuid'), ({ entries }) => entries.map((range) => range.accountId)),
+  first_seqs: column(arrayOf('bigint'), ({ entries }) => entries.map((range) => range.firstSeq)),
+  last_seqs: column(arrayOf('bigint'), ({ entries }) => entries.map((range) => range.lastSeq)),
 };
 
 /** The next parameter, of a type. */

@@ -1,0 +1,44 @@
+import type { EntryFact, RefusalFact } from '../../../shared/contracts/events.ts';
+import { formatMoney } from '../../../shared/money/money.ts';
+import { availableOf } from '../domain/account.ts';
+import type { Command } from '../domain/commands.ts';
+import type { HoldAsMade } from '../domain/execute-batch.ts';
+import { formatMicros, formatSecond, type Micros } from '../domain/time.ts';
+import type { EntryOfAccount } from '../store/outbox-message.ts';
+
+/** @param hold the hold that the entry made, if it made one. */
+export function entryFact(
+  { entry, account: { currency, decimals } }: EntryOfAccount,
+  hold: HoldAsMade | undefined,
+): EntryFact {
+  return {
+    type: 'entry',
+    accountId: entry.accountId,
+    seq: entry.seq,
+    commandId: entry.commandId,
+    kind: entry.kind,
+    currency,
+    amount: formatMoney(entry.amount, decimals),
+    balance: formatMoney(entry.balance, decimals),
+    held: formatMoney(entry.held, decimals),
+    available: formatMoney(availableOf(entry), decimals),
+    ...(entry.holdId !== null && { holdId: entry.holdId }),
+    ...(hold !== undefined && { dueAt: formatSecond(hold.dueAt) }),
+    at: formatMicros(entry.at),
+  };
+}
+
+export function refusalFact(
+  command: Command,
+  { code, detail }: Pick<RefusalFact, 'code' | 'detail'>,
+  now: Micros,
+): RefusalFact {
+  return {
+    type: 'refusal',
+    accountId: command.accountId,
+    commandId: command.id,
+    code,
+    detail,
+    at: formatMicros(now),
+  };
+}
