@@ -63,7 +63,7 @@ export async function decideAndSave(
 ): Promise<readonly Outcome[]> {
   const outcomes: Outcome[] = [];
   const newHolds: Hold[] = [];
-  // All of them leave as one message.
+  // All of them are told of by one row.
   const messagesSoFar = () => outbox.messagesFor(commands, outcomes, newHolds, transaction.state.now);
   let messages: readonly SendableMessage[] | undefined;
   // And makes it ready to be sent: but for the first part, Postgres writes the one before meanwhile.

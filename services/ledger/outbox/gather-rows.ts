@@ -1,5 +1,5 @@
-import { randomUUID } from 'node:crypto';
 import { maxMessageBytes } from '../../../shared/contracts/limits.ts';
+import { sha256 } from '../../../shared/hashing/sha256.ts';
 import { splitPayloads } from '../../../shared/messaging/split-payloads.ts';
 import type { Span } from '../../../shared/telemetry/tracing.ts';
 import type { OutboxMessage } from '../store/outbox-message.ts';
@@ -21,8 +21,8 @@ export interface Outgoing extends Pick<OutboxMessage, 'topic' | 'messageId' | 'p
  * The facts of several batches in one message, or in a few when one would be too large for the broker: the broker takes, writes and
  * syncs each by itself. Due seconds stay alone, since their ids tell the broker which it has.
  *
- * What is gathered or cut gets an id of its own, never that of one of its rows: a relay may have sent that row alone, or
- * a part of it, and the broker would take this for a second sending and drop what else is in it.
+ * What is gathered or cut gets an id made of its content, never that of one of its rows: the broker drops what comes under
+ * an id that it knows, so whatever comes under that of a row must be all of the row and nothing else.
  */
 export function gatherRows(rows: readonly OutgoingRow[], maxPayload: number): Outgoing[] {
   const bounds = {
@@ -38,7 +38,7 @@ export function gatherRows(rows: readonly OutgoingRow[], maxPayload: number): Ou
     const isOneRow = others.length === 0 && only?.message.facts.length === elements.length;
     return {
       topic: 'event',
-      messageId: isOneRow ? only.message.messageId : `event:${randomUUID()}`,
+      messageId: isOneRow ? only.message.messageId : `event:${sha256(payload).toString('hex')}`,
       payload: isArray ? payload : `[${payload}]`,
       rows: told,
     };

@@ -68,11 +68,11 @@ function rangesOf(entries: readonly Entry[]): EntryRange[] {
  * @param entries what the journal has of those that it tells of.
  * @returns nothing when that isn't all of them.
  */
-export function leftMessage(
+export function sendableAgain(
   message: OutboxMessage,
   entries: readonly EntryOfAccount[],
 ): SendableMessage | undefined {
-  if (message.topic === 'due') return { ...message, facts: [] };
+  if (message.topic !== 'event') return { ...message, facts: [] };
   const told = message.entries.reduce((sum, { firstSeq, lastSeq }) => sum + lastSeq - firstSeq + 1, 0);
   if (entries.length !== told) return undefined;
   const entryFacts = entries.map((each) => entryFact(each, holdAsMade(each.entry)));

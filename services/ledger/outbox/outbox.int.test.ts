@@ -5,7 +5,9 @@ import { Pool } from 'pg';
 import { maxMessageBytes } from '../../../shared/contracts/limits.ts';
 import { eventsStream, eventSubject, holdDueSubject } from '../../../shared/contracts/subjects.ts';
 import { connectNats, type NatsLink } from '../../../shared/messaging/connect.ts';
+import { maxPayloadOf } from '../../../shared/messaging/max-payload.ts';
 import { ensureStreams } from '../../../shared/messaging/streams.ts';
+import { traceHeaders } from '../../../shared/messaging/trace-headers.ts';
 import { createLogger } from '../../../shared/telemetry/logger.ts';
 import { createMetrics } from '../../../shared/telemetry/metrics.ts';
 import { eventually } from '../../../test/support/http.ts';
@@ -169,6 +171,21 @@ test('and is there until the broker has all of them', async () => {
   await pool.query('DELETE FROM outbox');
 });
 
+test('the largest message that a broker takes leaves with all its headers', async () => {
+  const size = maxPayloadOf(listener.connection);
+  expect(size).toBeLessThan(listener.connection.info?.max_payload ?? 0);
+  const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
+  const { stream } = await jetstream(listener.connection).publish(
+    eventSubject,
+    `["${'x'.repeat(size - 4)}"]`,
+    {
+      msgID: `event:${'0'.repeat(64)}`,
+      ...traceHeaders(traceparent),
+    },
+  );
+  expect(stream).toBe(eventsStream);
+});
+
 test('the relay goes on when the journal lacks entries of a row, and leaves that', async () => {
   await leave(1, 'event', '[]', '{1,2}');
   const fact = randomUUID();
@@ -183,23 +200,42 @@ test('the relay goes on when the journal lacks entries of a row, and leaves that
   expect(rows).toEqual([{ payload: '[]' }]);
 });
 
-test('the relay makes no facts for a broker that takes none, and still tries what falls due', async () => {
-  await leave(50, 'event', '["x"]');
+test('the relay tries ten rows of a kind at a broker that takes none, then the next ten', async () => {
+  const facts = Array.from({ length: 25 }, () => randomUUID());
+  for (const fact of facts) await leave(1, 'event', JSON.stringify([fact]));
   await leave(1, 'due', '{}');
   const tried: string[] = [];
-  const publish = (subject: string) => {
-    tried.push(subject);
+  const triedAtLooks: string[][] = [];
+  const publish = (subject: string, payload: string) => {
+    if (subject === holdDueSubject) triedAtLooks.push(tried.splice(0));
+    else tried.push(...(JSON.parse(payload) as string[]));
     return Promise.reject(new Error('no broker'));
   };
   const own = openOutbox({ publish } as unknown as JetStreamClient);
   own.start();
-  const firstLook = await eventually(() => {
-    const due = tried.indexOf(holdDueSubject);
-    return Promise.resolve(due < 0 ? undefined : due);
-  });
+  const looks = await eventually(async () =>
+    triedAtLooks.length > 3 ? triedAtLooks.slice(0, 4) : undefined,
+  );
   await own.stop();
-  expect(firstLook).toBeGreaterThan(0);
-  expect(firstLook).toBeLessThan(20);
+  expect(looks).toEqual([[], facts.slice(0, 10), facts.slice(10, 20), facts.slice(20)]);
+  await pool.query('DELETE FROM outbox');
+});
+
+test('and no more at one that says nothing', async () => {
+  await leave(25, 'event', '["x"]');
+  let tried = 0;
+  const unanswered: (() => void)[] = [];
+  const publish = () => {
+    tried += 1;
+    return new Promise((_, reject) => unanswered.push(() => reject(new Error('no answer'))));
+  };
+  const own = openOutbox({ publish } as unknown as JetStreamClient);
+  own.start();
+  await eventually(async () => (tried === 10 ? true : undefined));
+  await rowsLeft();
+  expect(tried).toBe(10);
+  for (const giveUp of unanswered.splice(0)) giveUp();
+  await own.stop();
   await pool.query('DELETE FROM outbox');
 });
 

@@ -16,9 +16,10 @@ import type { Outcome } from '../domain/execute-batch.ts';
 import type { Hold } from '../domain/hold.ts';
 import type { Micros } from '../domain/time.ts';
 import type { LeftMessage, OutboxTable } from '../store/outbox-table.ts';
+import type { OutboxMessage } from '../store/outbox-message.ts';
 import { DueSeconds } from './due-seconds.ts';
 import { gatherRows, type Outgoing, type OutgoingRow } from './gather-rows.ts';
-import { eventMessages, leftMessage, type SendableMessage } from './messages.ts';
+import { eventMessages, sendableAgain, type SendableMessage } from './messages.ts';
 
 const subjectOf = { event: eventSubject, due: holdDueSubject } as const;
 
@@ -32,10 +33,11 @@ const gatherMs = 20;
 const idleDeleteMs = 1_000;
 /** How often the relay looks for rows that a crash, or a broker that was away, left behind. */
 const relayIntervalMs = 1_000;
-/** Rows that the relay sends in one go. */
-const relayBatch = 200;
-/** A broker that refuses so many events of one go is not there for any: to make their facts would cost the database and us. */
-const maxRefused = 10;
+/** Rows of a topic that the relay looks at in one go, for so long at most. */
+const maxRelayed = 200;
+const maxRelayMs = 5_000;
+/** And that it sends side by side. When the broker takes none of them, it is not there for the others either. */
+const relayedTogether = 10;
 /** Past so many rows the broker has been away for too long: new commands are refused until it has caught up. */
 const maxRows = 10_000;
 
@@ -54,7 +56,7 @@ interface OutboxOptions {
  * Gets every message of a committed batch to the broker, at least once.
  *
  * The messages are rows of the batch's own transaction. After COMMIT they are published from memory, together with what
- * other batches commit meanwhile; the rows of an acknowledged message are deleted by the next batch's statement. What is
+ * other batches commit meanwhile; rows that the broker has all of are deleted by the next batch's statement. What is
  * left for whatever reason is sent by the relay of any ledger, which makes the facts of entries from the journal and holds
  * no lock while it publishes: a second sending is harmless.
  */
@@ -69,6 +71,11 @@ export class Outbox {
   #idleTimer: NodeJS.Timeout | undefined;
   #relayTimer: NodeJS.Timeout | undefined;
   #relaying: Promise<void> | undefined;
+  #isStopping = false;
+  /** The row after which the relay goes on: those that nobody takes must not keep it from the others. */
+  readonly #relayedUpTo = { event: 0n, due: 0n };
+  /** Rows that were said to be incomplete. */
+  readonly #incomplete = new Set<bigint>();
 
   constructor(options: OutboxOptions) {
     this.#options = options;
@@ -139,6 +146,7 @@ export class Outbox {
 
   /** Waits for what is on its way and deletes what was acknowledged. The rest is the relay's, here or elsewhere. */
   async stop(): Promise<void> {
+    this.#isStopping = true;
     clearInterval(this.#relayTimer);
     clearTimeout(this.#idleTimer);
     await this.#relaying;
@@ -179,7 +187,7 @@ export class Outbox {
   }
 
   async #sent(id: bigint, parts: readonly Promise<boolean>[]): Promise<boolean> {
-    const isSent = (await Promise.all(parts)).every(Boolean);
+    const isSent = (await Promise.all(parts)).every(Boolean) && parts.length > 0;
     this.#inFlight.delete(id);
     if (!isSent) return false;
     this.#acknowledged.push(id);
@@ -235,16 +243,15 @@ export class Outbox {
     this.#acknowledged = this.#acknowledged.filter((id) => !gone.has(id));
   }
 
-  /** Sends what others left, the oldest first. */
+  /** Sends what was left behind. */
   async #relay(): Promise<void> {
-    const { table, logger } = this.#options;
+    const { table, logger, metrics } = this.#options;
     try {
-      const { count, left, oldestS } = await table.left(maxRows + 1, relayBatch);
+      const { count, oldestS } = await table.depth(maxRows + 1);
       this.#rows = count;
-      this.#options.metrics.outboxDepth.record(count);
-      this.#options.metrics.outboxAge.record(oldestS);
-      const own = new Set([...this.#inFlight, ...this.#acknowledged]);
-      const sent = await this.#sendLeft(left.filter(({ id }) => !own.has(id)));
+      metrics.outboxDepth.record(count);
+      metrics.outboxAge.record(oldestS);
+      const sent = (await this.#relayTopic('due')) + (await this.#relayTopic('event'));
       if (sent > 0) logger.info({ sent }, 'the relay sent outbox messages that were left behind');
     } catch (error) {
       logger.debug({ err: error }, 'the relay will look again');
@@ -252,32 +259,54 @@ export class Outbox {
   }
 
   /**
-   * Each alone, under its own id: of what other ledgers send as well the broker keeps one.
+   * The oldest first, from where it has come to; each alone, under its own id: of what other ledgers send as well the
+   * broker keeps one.
    *
    * @returns how many the broker has.
    */
-  async #sendLeft(rows: readonly LeftMessage[]): Promise<number> {
-    const { table, logger } = this.#options;
-    let refused = 0;
-    const sendings: Promise<boolean>[] = [];
-    for (const { id, message: left } of rows) {
-      if (left.topic === 'event' && refused >= maxRefused) continue;
-      const message = leftMessage(left, await table.entriesIn(left.entries));
-      if (message === undefined) {
-        logger.error(
-          { outboxId: id, entries: left.entries },
-          'the journal lacks entries that are still to be told of: see what the audit finds. The others are sent',
-        );
-        continue;
-      }
-      const sending = this.#send([{ id, message }]).then(([isSent = false]) => {
-        if (!isSent && left.topic === 'event') refused += 1;
-        return isSent;
-      });
-      sendings.push(sending);
+  async #relayTopic(topic: OutboxMessage['topic']): Promise<number> {
+    const until = performance.now() + maxRelayMs;
+    const left = await this.#options.table.left(topic, this.#relayedUpTo[topic], maxRelayed);
+    const own = new Set([...this.#inFlight, ...this.#acknowledged]);
+    let sent = 0;
+    let sendings: Promise<boolean[]>[] = [];
+    for (const row of left.filter(({ id }) => !own.has(id))) {
+      if (this.#isStopping || performance.now() > until) return sent + (await countTrue(sendings));
+      this.#relayedUpTo[topic] = row.id;
+      const message = await this.#sendableAgain(row);
+      if (message !== undefined) sendings.push(this.#send([{ id: row.id, message }]));
+      if (sendings.length < relayedTogether) continue;
+      const taken = await countTrue(sendings);
+      sendings = [];
+      sent += taken;
+      if (taken === 0) return sent;
     }
-    return (await Promise.all(sendings)).filter(Boolean).length;
+    sent += await countTrue(sendings);
+    if (left.length < maxRelayed) this.#relayedUpTo[topic] = 0n;
+    return sent;
   }
+
+  async #sendableAgain({ id, message }: LeftMessage): Promise<SendableMessage | undefined> {
+    const { table, logger } = this.#options;
+    try {
+      const sendable = sendableAgain(message, await table.entriesIn(message.entries));
+      if (sendable === undefined && !this.#incomplete.has(id)) {
+        this.#incomplete.add(id);
+        logger.error(
+          { outboxId: id },
+          'the journal lacks entries that this row of the outbox tells of, so it stays untold. See what `npm run audit` finds',
+        );
+      }
+      return sendable;
+    } catch (error) {
+      logger.warn({ err: error, outboxId: id }, 'what a row of the outbox tells of could not be read');
+      throw error;
+    }
+  }
+}
+
+async function countTrue(lists: readonly Promise<boolean[]>[]): Promise<number> {
+  return (await Promise.all(lists)).flat().filter(Boolean).length;
 }
 
 /** Below the first sampled batch that wrote a part of the message, and linked to the others. */

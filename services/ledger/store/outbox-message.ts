@@ -5,7 +5,7 @@ import type { Entry } from '../domain/entry.ts';
 /** A message that must reach the broker because of what a batch did: a row of the outbox. */
 export interface OutboxMessage {
   readonly topic: 'event' | 'due';
-  /** What the broker recognises a second sending by, unless it was gathered with others before. */
+  /** What the broker recognises a second sending by, unless it was gathered with others, or cut, before. */
   readonly messageId: string;
   /** JSON: of a due second the message itself, of an event an array of those facts that no entry tells. */
   readonly payload: string;

@@ -9,18 +9,17 @@ const leftAfter = '5 seconds';
 /** One minute less than a batch announces by itself, see DueSeconds: so nothing falls between the two. */
 const announcedAhead = '61 minutes';
 
-interface DueRow {
+interface MessageRow {
   id: bigint;
-  topic: OutboxMessage['topic'];
   message_id: string;
   payload: string;
 }
 
-interface LeftRow extends DueRow {
+interface LeftRow extends MessageRow {
+  topic: OutboxMessage['topic'];
   account_ids: AccountId[];
   first_seqs: string[];
   last_seqs: string[];
-  age_s: number;
 }
 
 export interface LeftMessage {
@@ -36,30 +35,31 @@ export class OutboxTable {
     this.#pool = pool;
   }
 
-  /** How many rows there are (counted up to `countTo`), the oldest of those left behind, and the first one's age. */
-  async left(
-    countTo: number,
-    limit: number,
-  ): Promise<{ count: number; left: LeftMessage[]; oldestS: number }> {
-    const counted = await this.#pool.query<{ count: bigint }>({
+  /** How many rows there are, counted up to `countTo`, and the age of the oldest that was left behind, in seconds. */
+  async depth(countTo: number): Promise<{ count: number; oldestS: number }> {
+    const { rows } = await this.#pool.query<{ count: bigint; oldest_s: number | null }>({
       name: 'count-outbox',
-      text: 'SELECT count(*) FROM (SELECT FROM outbox LIMIT $1) AS rows',
+      text: `
+        SELECT count(*), (
+          SELECT extract(epoch FROM clock_timestamp() - at)::float8 FROM outbox
+          WHERE at < clock_timestamp() - interval '${leftAfter}' ORDER BY id LIMIT 1
+        ) AS oldest_s
+        FROM (SELECT FROM outbox LIMIT $1) AS rows`,
       values: [countTo],
     });
-    const left = await this.#pool.query<LeftRow>({
+    return { count: Number(rows[0]?.count ?? 0n), oldestS: rows[0]?.oldest_s ?? 0 };
+  }
+
+  /** The oldest of those left behind whose ids come after this one. */
+  async left(topic: OutboxMessage['topic'], after: bigint, limit: number): Promise<LeftMessage[]> {
+    const { rows } = await this.#pool.query<LeftRow>({
       name: 'left-in-outbox',
       text: `
-        SELECT id, topic, message_id, payload, account_ids, first_seqs::text[], last_seqs::text[],
-               extract(epoch FROM clock_timestamp() - at)::float8 AS age_s
-        FROM outbox
-        WHERE at < clock_timestamp() - interval '${leftAfter}' ORDER BY id LIMIT $1`,
-      values: [limit],
+        SELECT id, topic, message_id, payload, account_ids, first_seqs::text[], last_seqs::text[] FROM outbox
+        WHERE topic = $1 AND id > $2 AND at < clock_timestamp() - interval '${leftAfter}' ORDER BY id LIMIT $3`,
+      values: [topic, after, limit],
     });
-    return {
-      count: Number(counted.rows[0]?.count ?? 0n),
-      left: left.rows.map(leftMessageOf),
-      oldestS: left.rows[0]?.age_s ?? 0,
-    };
+    return rows.map(leftMessageOf);
   }
 
   /** What the journal has of these entries. Their batch is committed: that is all of them, unless someone else has rewritten it. */
@@ -74,7 +74,7 @@ export class OutboxTable {
    * second of the range is one look into the index, however many holds are due then.
    */
   async announceComing(): Promise<LeftMessage[]> {
-    const { rows } = await this.#pool.query<DueRow>({
+    const { rows } = await this.#pool.query<MessageRow>({
       name: 'announce-coming',
       text: `
         WITH turn AS (
@@ -91,11 +91,11 @@ export class OutboxTable {
           FROM turn, generate_series(since + interval '1 second', until, interval '1 second') AS each
           WHERE EXISTS (SELECT FROM holds WHERE status = 'pending' AND due_at = each)
         ) AS coming
-        RETURNING id, topic, message_id, payload`,
+        RETURNING id, message_id, payload`,
     });
-    return rows.map(({ id, topic, message_id: messageId, payload }) => ({
+    return rows.map(({ id, message_id: messageId, payload }) => ({
       id,
-      message: { topic, messageId, payload, entries: [] },
+      message: { topic: 'due', messageId, payload, entries: [] },
     }));
   }
 
