@@ -81,5 +81,7 @@ describe('rows of the outbox', () => {
     expect(gathered.flatMap((each) => JSON.parse(each.payload) as unknown[])).toEqual(facts);
     const ids = gathered.map((each) => each.messageId);
     expect(new Set([...ids, ...rows.map((row) => row.message.messageId)]).size).toBe(4);
+    // But the same at each sending: the broker keeps each part once.
+    expect(gatherRows(rows, maxMessageBytes).map((each) => each.messageId)).toEqual(ids);
   });
 });

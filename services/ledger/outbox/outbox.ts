@@ -15,11 +15,11 @@ import type { Command } from '../domain/commands.ts';
 import type { Outcome } from '../domain/execute-batch.ts';
 import type { Hold } from '../domain/hold.ts';
 import type { Micros } from '../domain/time.ts';
-import type { LeftMessage, OutboxTable } from '../store/outbox-table.ts';
-import type { OutboxMessage } from '../store/outbox-message.ts';
+import type { OutboxTable } from '../store/outbox-table.ts';
 import { DueSeconds } from './due-seconds.ts';
 import { gatherRows, type Outgoing, type OutgoingRow } from './gather-rows.ts';
-import { eventMessages, sendableAgain, type SendableMessage } from './messages.ts';
+import { eventMessages, type SendableMessage } from './messages.ts';
+import { Relay } from './relay.ts';
 
 const subjectOf = { event: eventSubject, due: holdDueSubject } as const;
 
@@ -31,13 +31,6 @@ const maxInFlight = 256;
 const gatherMs = 20;
 /** Rows that no batch has deleted in passing are deleted after so long. */
 const idleDeleteMs = 1_000;
-/** How often the relay looks for rows that a crash, or a broker that was away, left behind. */
-const relayIntervalMs = 1_000;
-/** Rows of a topic that the relay looks at in one go, for so long at most. */
-const maxRelayed = 200;
-const maxRelayMs = 5_000;
-/** And that it sends side by side. When the broker takes none of them, it is not there for the others either. */
-const relayedTogether = 10;
 /** Past so many rows the broker has been away for too long: new commands are refused until it has caught up. */
 const maxRows = 10_000;
 
@@ -67,27 +60,22 @@ export class Outbox {
   #gathered: OutgoingRow[] = [];
   #gatherTimer: NodeJS.Timeout | undefined;
   #acknowledged: bigint[] = [];
-  #rows = 0;
   #idleTimer: NodeJS.Timeout | undefined;
-  #relayTimer: NodeJS.Timeout | undefined;
-  #relaying: Promise<void> | undefined;
-  #isStopping = false;
-  /** The row after which the relay goes on: those that nobody takes must not keep it from the others. */
-  readonly #relayedUpTo = { event: 0n, due: 0n };
-  /** Rows that were said to be incomplete. */
-  readonly #incomplete = new Set<bigint>();
+  readonly #relay: Relay;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
+    this.#relay = new Relay({
+      ...options,
+      countTo: maxRows + 1,
+      isOwn: (id) => this.#inFlight.has(id) || this.#acknowledged.includes(id),
+      send: async (row) => (await this.#send([row])).every(Boolean),
+    });
   }
 
   /** Starts the relay. */
   start(): void {
-    this.#relayTimer = setInterval(() => {
-      this.#relaying ??= this.#relay().finally(() => {
-        this.#relaying = undefined;
-      });
-    }, relayIntervalMs);
+    this.#relay.start();
   }
 
   /** What a decided batch must tell the world. */
@@ -127,12 +115,7 @@ export class Outbox {
 
   /** Too much waits for the broker to take on more. */
   isOverloaded(): boolean {
-    return this.#rows > maxRows;
-  }
-
-  /** Rows in the table when the relay last looked, at most one more than the bound. */
-  depth(): number {
-    return this.#rows;
+    return this.#relay.depth() > maxRows;
   }
 
   /**
@@ -141,15 +124,13 @@ export class Outbox {
    */
   async brokerReturned(streamSince: string): Promise<void> {
     this.#dueSeconds.forget();
+    this.#relay.startOver();
     if (await this.#options.table.noteStream(streamSince)) await this.announceComing();
   }
 
   /** Waits for what is on its way and deletes what was acknowledged. The rest is the relay's, here or elsewhere. */
   async stop(): Promise<void> {
-    this.#isStopping = true;
-    clearInterval(this.#relayTimer);
-    clearTimeout(this.#idleTimer);
-    await this.#relaying;
+    await this.#relay.stop();
     this.#publishGathered();
     while (this.#inFlight.size > 0) await new Promise((resolve) => setTimeout(resolve, 10));
     clearTimeout(this.#idleTimer);
@@ -191,10 +172,7 @@ export class Outbox {
     this.#inFlight.delete(id);
     if (!isSent) return false;
     this.#acknowledged.push(id);
-    this.#idleTimer ??= setTimeout(() => {
-      this.#idleTimer = undefined;
-      void this.#deleteAcknowledged();
-    }, idleDeleteMs);
+    this.#deleteSoon();
     return true;
   }
 
@@ -223,6 +201,13 @@ export class Outbox {
     }
   }
 
+  #deleteSoon(): void {
+    this.#idleTimer ??= setTimeout(() => {
+      this.#idleTimer = undefined;
+      void this.#deleteAcknowledged();
+    }, idleDeleteMs).unref();
+  }
+
   async #deleteAcknowledged(): Promise<void> {
     const ids = this.acknowledgedIds();
     if (ids.length === 0) return;
@@ -230,10 +215,8 @@ export class Outbox {
       await this.#options.table.delete(ids);
       this.#forget(ids);
     } catch (error) {
-      this.#options.logger.debug(
-        { err: error },
-        'acknowledged outbox rows stay for the next batch to delete',
-      );
+      this.#options.logger.debug({ err: error }, 'acknowledged outbox rows could not be deleted yet');
+      this.#deleteSoon();
     }
   }
 
@@ -242,71 +225,6 @@ export class Outbox {
     const gone = new Set(deleted);
     this.#acknowledged = this.#acknowledged.filter((id) => !gone.has(id));
   }
-
-  /** Sends what was left behind. */
-  async #relay(): Promise<void> {
-    const { table, logger, metrics } = this.#options;
-    try {
-      const { count, oldestS } = await table.depth(maxRows + 1);
-      this.#rows = count;
-      metrics.outboxDepth.record(count);
-      metrics.outboxAge.record(oldestS);
-      const sent = (await this.#relayTopic('due')) + (await this.#relayTopic('event'));
-      if (sent > 0) logger.info({ sent }, 'the relay sent outbox messages that were left behind');
-    } catch (error) {
-      logger.debug({ err: error }, 'the relay will look again');
-    }
-  }
-
-  /**
-   * The oldest first, from where it has come to; each alone, under its own id: of what other ledgers send as well the
-   * broker keeps one.
-   *
-   * @returns how many the broker has.
-   */
-  async #relayTopic(topic: OutboxMessage['topic']): Promise<number> {
-    const until = performance.now() + maxRelayMs;
-    const left = await this.#options.table.left(topic, this.#relayedUpTo[topic], maxRelayed);
-    const own = new Set([...this.#inFlight, ...this.#acknowledged]);
-    let sent = 0;
-    let sendings: Promise<boolean[]>[] = [];
-    for (const row of left.filter(({ id }) => !own.has(id))) {
-      if (this.#isStopping || performance.now() > until) return sent + (await countTrue(sendings));
-      this.#relayedUpTo[topic] = row.id;
-      const message = await this.#sendableAgain(row);
-      if (message !== undefined) sendings.push(this.#send([{ id: row.id, message }]));
-      if (sendings.length < relayedTogether) continue;
-      const taken = await countTrue(sendings);
-      sendings = [];
-      sent += taken;
-      if (taken === 0) return sent;
-    }
-    sent += await countTrue(sendings);
-    if (left.length < maxRelayed) this.#relayedUpTo[topic] = 0n;
-    return sent;
-  }
-
-  async #sendableAgain({ id, message }: LeftMessage): Promise<SendableMessage | undefined> {
-    const { table, logger } = this.#options;
-    try {
-      const sendable = sendableAgain(message, await table.entriesIn(message.entries));
-      if (sendable === undefined && !this.#incomplete.has(id)) {
-        this.#incomplete.add(id);
-        logger.error(
-          { outboxId: id },
-          'the journal lacks entries that this row of the outbox tells of, so it stays untold. See what `npm run audit` finds',
-        );
-      }
-      return sendable;
-    } catch (error) {
-      logger.warn({ err: error, outboxId: id }, 'what a row of the outbox tells of could not be read');
-      throw error;
-    }
-  }
-}
-
-async function countTrue(lists: readonly Promise<boolean[]>[]): Promise<number> {
-  return (await Promise.all(lists)).flat().filter(Boolean).length;
 }
 
 /** Below the first sampled batch that wrote a part of the message, and linked to the others. */

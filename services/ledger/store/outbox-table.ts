@@ -36,7 +36,7 @@ export class OutboxTable {
   }
 
   /** How many rows there are, counted up to `countTo`, and the age of the oldest that was left behind, in seconds. */
-  async depth(countTo: number): Promise<{ count: number; oldestS: number }> {
+  async depth(countTo: number): Promise<{ count: number; oldestS: number | undefined }> {
     const { rows } = await this.#pool.query<{ count: bigint; oldest_s: number | null }>({
       name: 'count-outbox',
       text: `
@@ -47,15 +47,19 @@ export class OutboxTable {
         FROM (SELECT FROM outbox LIMIT $1) AS rows`,
       values: [countTo],
     });
-    return { count: Number(rows[0]?.count ?? 0n), oldestS: rows[0]?.oldest_s ?? 0 };
+    return { count: Number(rows[0]?.count ?? 0n), oldestS: rows[0]?.oldest_s ?? undefined };
   }
 
-  /** The oldest of those left behind whose ids come after this one. */
+  /**
+   * The oldest of those left behind whose ids come after this one. With OFFSET 0 they are walked over in their order: a plan
+   * made on an empty table would read all of a full one to sort it.
+   */
   async left(topic: OutboxMessage['topic'], after: bigint, limit: number): Promise<LeftMessage[]> {
     const { rows } = await this.#pool.query<LeftRow>({
       name: 'left-in-outbox',
       text: `
-        SELECT id, topic, message_id, payload, account_ids, first_seqs::text[], last_seqs::text[] FROM outbox
+        SELECT id, topic, message_id, payload, account_ids, first_seqs::text[], last_seqs::text[]
+        FROM (SELECT * FROM outbox ORDER BY id OFFSET 0) AS by_id
         WHERE topic = $1 AND id > $2 AND at < clock_timestamp() - interval '${leftAfter}' ORDER BY id LIMIT $3`,
       values: [topic, after, limit],
     });
