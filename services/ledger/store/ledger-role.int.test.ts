@@ -88,7 +88,10 @@ describe('the ledger’s role', () => {
     try {
       await admin.query(`ALTER DATABASE ${other.connection.database} OWNER TO ${modest.user}`);
       const address = { ...owner, ...modest, name: other.address.name };
-      expect(await migrate(address)).toEqual({ names: ['001-books'], ledgerRole: undefined });
+      expect(await migrate(address)).toEqual({
+        names: ['001-books', '002-named-entries'],
+        ledgerRole: undefined,
+      });
     } finally {
       await other.drop();
       await admin.query(`DROP ROLE ${modest.user}`);

@@ -1,9 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { Client } from 'pg';
+import { Client, Pool } from 'pg';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database.ts';
 import { migrate, migrateWhenReachable } from './migrate.ts';
-import type { DatabaseAddress } from './session.ts';
+import { OutboxTable } from './outbox-table.ts';
+import { sessionConfig, type DatabaseAddress } from './session.ts';
 import { createLogger } from '../../../shared/telemetry/logger.ts';
+
+const allNames = ['001-books', '002-named-entries'];
 
 describe('migrating', () => {
   let database: TestDatabase;
@@ -22,7 +25,7 @@ describe('migrating', () => {
 
   test('lets one of three ledgers do it, and none of them fails', async () => {
     const names = await Promise.all([migrate(address), migrate(address), migrate(address)]);
-    expect(names.flatMap((each) => each.names)).toEqual(['001-books']);
+    expect(names.flatMap((each) => each.names)).toEqual(allNames);
   });
 
   test('changes nothing the second time', async () => {
@@ -42,7 +45,26 @@ describe('migrating', () => {
         'DROP TYPE account_status, entry_kind, hold_status, due_action, outbox_topic; ' +
         'DROP FUNCTION refuse_to_rewrite_the_journal',
     );
-    expect((await migrate(address)).names).toEqual(['001-books']);
+    expect((await migrate(address)).names).toEqual(allNames);
+  });
+
+  test('keeps what the outbox of before has to tell', async () => {
+    await migrate(address);
+    await client.query(`
+      ALTER TABLE outbox DROP COLUMN account_ids, DROP COLUMN first_seqs, DROP COLUMN last_seqs;
+      DELETE FROM knex_migrations WHERE name = '002-named-entries';
+      INSERT INTO outbox (topic, message_id, payload, at)
+        VALUES ('event', 'event:1', '[{"type":"entry"}]', clock_timestamp() - interval '1 minute')`);
+    expect((await migrate(address)).names).toEqual(['002-named-entries']);
+    const pool = new Pool(sessionConfig(address));
+    const [left] = await new OutboxTable(pool).left('event', 0n, 10);
+    await pool.end();
+    expect(left?.message).toEqual({
+      topic: 'event',
+      messageId: 'event:1',
+      payload: '[{"type":"entry"}]',
+      entries: [],
+    });
   });
 
   test('goes on as soon as the session of a killed one is gone', async () => {
@@ -54,7 +76,7 @@ describe('migrating', () => {
     const { rows } = await killed.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
     const waiting = migrate(address);
     await client.query('SELECT pg_terminate_backend($1)', [rows[0]?.pid]);
-    expect((await waiting).names).toEqual(['001-books']);
+    expect((await waiting).names).toEqual(allNames);
   });
 
   test('keeps trying, and says so, while there is no database; and stops when asked to', async () => {

@@ -6,11 +6,13 @@ import { echoKnex, type Echo } from './echo-statements.ts';
 import { adviceFor } from './database-advice.ts';
 import { grantLedgerRole } from './ledger-role.ts';
 import * as books from './migrations/001-books.ts';
+import * as namedEntries from './migrations/002-named-entries.ts';
 import { migrationConfig, type DatabaseAddress } from './session.ts';
 
 /** In order. Names are kept in the database: a migration is never renamed, and never changed once released. */
 const migrations: Readonly<Record<string, Pick<Knex.Migration, 'up' | 'down'>>> = {
   '001-books': books,
+  '002-named-entries': namedEntries,
 };
 
 const migrationSource: Knex.MigrationSource<string> = {

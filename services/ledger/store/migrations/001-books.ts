@@ -110,22 +110,13 @@ export async function up(knex: Knex): Promise<void> {
       topic           outbox_topic   NOT NULL,
       -- What the broker recognises a second sending by.
       message_id      text           NOT NULL,
-      -- Of an event only the facts that no entry tells.
       payload         text           NOT NULL,
-      -- The entries that an event tells of, of each account from one to another.
-      account_ids     uuid[]         NOT NULL DEFAULT '{}',
-      first_seqs      bigint[]       NOT NULL DEFAULT '{}',
-      last_seqs       bigint[]       NOT NULL DEFAULT '{}',
       at              timestamptz    NOT NULL DEFAULT clock_timestamp()
     )
     -- Rows live for milliseconds: vacuum by count, not by share of the table.
     WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
     -- Not worth compressing for milliseconds.
-    ALTER TABLE outbox
-      ALTER COLUMN payload SET STORAGE EXTERNAL,
-      ALTER COLUMN account_ids SET STORAGE EXTERNAL,
-      ALTER COLUMN first_seqs SET STORAGE EXTERNAL,
-      ALTER COLUMN last_seqs SET STORAGE EXTERNAL;
+    ALTER TABLE outbox ALTER COLUMN payload SET STORAGE EXTERNAL;
 
     -- One row: how far ahead due seconds have been announced by the once-a-minute turn, and since when the broker that
     -- they were announced to has its stream. A younger stream knows nothing of them.
