@@ -1117,7 +1117,7 @@ describe('what is written', () => {
     await pool.query('DELETE FROM outbox');
     const heard = hearingBroker(() => Promise.reject(new Error('heard, but not taken')));
     const ledger = openLedger(address.port, -60_000, heard.jetstream);
-    const [id, other, closing] = [randomUUID(), randomUUID(), randomUUID()] as AccountId[] as [
+    const [id, other, closing] = [randomUUID(), randomUUID(), randomUUID()] as [
       AccountId,
       AccountId,
       AccountId,

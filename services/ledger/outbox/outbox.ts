@@ -65,8 +65,11 @@ export class Outbox {
 
   constructor(options: OutboxOptions) {
     this.#options = options;
+    const { table, logger, metrics } = options;
     this.#relay = new Relay({
-      ...options,
+      table,
+      logger,
+      metrics,
       countTo: maxRows + 1,
       isOwn: (id) => this.#inFlight.has(id) || this.#acknowledged.includes(id),
       send: async (row) => (await this.#send([row])).every(Boolean),

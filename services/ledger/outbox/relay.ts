@@ -8,7 +8,7 @@ import { sendableAgain, type SendableMessage } from './messages.ts';
 /** How often it looks. */
 const intervalMs = 1_000;
 /** Rows of a topic that it looks at in one go, and for how long at most. */
-const maxRows = 200;
+const maxRowsPerLook = 200;
 const maxLookMs = 5_000;
 /**
  * So many are sent side by side at first, and twice as many whenever the broker took some. If it takes none, it is not there
@@ -87,7 +87,7 @@ export class Relay {
   /** @returns how many rows the broker has. */
   async #sendLeft(topic: OutboxMessage['topic']): Promise<number> {
     const { table, isOwn, send } = this.#options;
-    const left = await table.left(topic, this.#after[topic], maxRows);
+    const left = await table.left(topic, this.#after[topic], maxRowsPerLook);
     const until = performance.now() + maxLookMs;
     let sent = 0;
     let together = fewRows;
@@ -105,7 +105,7 @@ export class Relay {
       sendings = [];
       together *= 2;
     }
-    if (left.length < maxRows) this.#after[topic] = 0n;
+    if (left.length < maxRowsPerLook) this.#after[topic] = 0n;
     return sent + (await countTrue(sendings));
   }
 
