@@ -15,7 +15,7 @@ import {
 } from '../../shared/telemetry/tracing.ts';
 import { DueQueue, type DueMessage } from './due-queue.ts';
 import { countParked } from './messaging/count-parked.ts';
-import { consumeDue } from './messaging/due-consumer.ts';
+import { ackWaitMs, consumeDue } from './messaging/due-consumer.ts';
 import { settleDue } from './settle-due.ts';
 
 /** The turn that needs no message, for what a lost message would have announced. Also at the start, and after a loss. */
@@ -48,8 +48,7 @@ export function createSettler(options: {
     settle: async (messages) => {
       const span = isTracing() ? startDueSpan(messages) : undefined;
       try {
-        const onProgress = (): void => messages.forEach((message) => message.working());
-        await settleDue({ client, until: latestOf(messages), stopping, onProgress, parentSpan: span });
+        await settleDue({ client, until: latestOf(messages), stopping, parentSpan: span });
         for (const message of messages) message.ack();
       } catch (error) {
         // Only a stop ends settling early.
@@ -81,16 +80,17 @@ export function createSettler(options: {
       onOpen: () => void sweep(),
       onDue: (message) => queue.add(message),
     }),
-    everyMinute(sweep, stopping),
+    every(sweepEveryMs, sweep, stopping),
+    every(ackWaitMs / 3, () => queue.keepAlive(), stopping),
     countParked({ link, metrics, stopping }),
   ]);
   return { ended, missing: () => client.missing() };
 }
 
-async function everyMinute(sweep: () => Promise<void>, stopping: AbortSignal): Promise<void> {
+async function every(ms: number, task: () => Promise<void> | void, stopping: AbortSignal): Promise<void> {
   while (!stopping.aborted) {
-    await delay(sweepEveryMs, undefined, { signal: stopping }).catch(() => undefined);
-    if (!stopping.aborted) await sweep();
+    await delay(ms, undefined, { signal: stopping }).catch(() => undefined);
+    if (!stopping.aborted) await task();
   }
 }
 

@@ -22,6 +22,8 @@ interface DueQueueOptions {
 export class DueQueue {
   readonly #options: DueQueueOptions;
   #waiting: DueMessage[] = [];
+  /** Those that wait, and those that a worker has. */
+  readonly #unsettled = new Set<DueMessage>();
   #busy = 0;
 
   constructor(options: DueQueueOptions) {
@@ -30,7 +32,13 @@ export class DueQueue {
 
   add(message: DueMessage): void {
     this.#waiting.push(message);
+    this.#unsettled.add(message);
     if (this.#busy < this.#options.workers) void this.#work();
+  }
+
+  /** To be called well within the time that the broker gives a message, or it delivers what waits here once more. */
+  keepAlive(): void {
+    for (const message of this.#unsettled) message.working();
   }
 
   async #work(): Promise<void> {
@@ -41,6 +49,7 @@ export class DueQueue {
       const messages = this.#waiting;
       this.#waiting = [];
       await this.#options.settle(messages);
+      for (const message of messages) this.#unsettled.delete(message);
     }
     this.#busy -= 1;
   }

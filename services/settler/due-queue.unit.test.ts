@@ -36,3 +36,28 @@ test.each([1, 2, 3])(
     expect(begun).toEqual([...alone, ['1', '2', '3', '4', '5'].slice(workers)]);
   },
 );
+
+test('the broker is told of what waits as well as of what a worker has, until it is settled', async () => {
+  const told: string[] = [];
+  const ends: (() => void)[] = [];
+  const queue = new DueQueue({ workers: 1, settle: () => new Promise((done) => ends.push(done)) });
+  const add = (dueAt: string) => queue.add({ ...messageOf(dueAt), working: () => told.push(dueAt) });
+  const toldNow = () => {
+    queue.keepAlive();
+    return told.splice(0);
+  };
+
+  add('taken');
+  await turn();
+  add('waits');
+  add('waits too');
+  expect(toldNow()).toEqual(['taken', 'waits', 'waits too']);
+
+  ends[0]?.();
+  await turn();
+  expect(toldNow()).toEqual(['waits', 'waits too']);
+
+  ends[1]?.();
+  await turn();
+  expect(toldNow()).toEqual([]);
+});

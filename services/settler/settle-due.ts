@@ -16,8 +16,6 @@ interface SettleDueOptions {
   /** The once-a-minute turn: see the command's schema. */
   readonly sweep?: boolean;
   readonly stopping: AbortSignal;
-  /** Called after each answer of the ledger, so that the broker can be told that work is under way. */
-  readonly onProgress?: () => void;
   readonly parentSpan?: Span | undefined;
 }
 
@@ -29,7 +27,7 @@ interface SettleDueOptions {
  * @throws the reason of `stopping`, when the service is asked to stop before all is settled.
  */
 export async function settleDue(options: SettleDueOptions): Promise<number> {
-  const { client, until, sweep = false, stopping, onProgress, parentSpan } = options;
+  const { client, until, sweep = false, stopping, parentSpan } = options;
   let settled = 0;
   let first = true;
   for (;;) {
@@ -40,7 +38,6 @@ export async function settleDue(options: SettleDueOptions): Promise<number> {
       { id: randomUUID(), ...(until !== undefined && { until }), sweep: sweep && first },
       { deadlineMs: answerDeadlineMs, parentSpan },
     );
-    onProgress?.();
     if (outcome.ok) {
       first = false;
       settled += outcome.settled;

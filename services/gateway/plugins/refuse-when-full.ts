@@ -31,7 +31,7 @@ export function refuseWhenFull(
 ): void {
   const [serve] = app.server.listeners('request') as RequestListener[];
   if (serve === undefined) throw new Error('Fastify listens to no requests');
-  const body = JSON.stringify(overloadedProblem);
+  const body = Buffer.from(JSON.stringify(overloadedProblem));
   const told = new ToldLater();
   let refused = 0;
   const tell = (): void => {

@@ -9,7 +9,7 @@ import type { Metrics } from '../../../shared/telemetry/metrics.ts';
 import type { DueMessage } from '../due-queue.ts';
 
 /** Without a sign of life for so long, a message goes to another settler. */
-const ackWaitMs = 30_000;
+export const ackWaitMs = 30_000;
 
 /** Parked messages count as outstanding, and there are about 3,600 of them (one per second of the next hour). */
 const maxAckPending = 100_000;
