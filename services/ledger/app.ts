@@ -11,7 +11,7 @@ import type { Metrics } from '../../shared/telemetry/metrics.ts';
 import { Lane } from './batching/lane.ts';
 import { MicroBatcher } from './batching/micro-batcher.ts';
 import { consumeAsyncCommands } from './messaging/async-commands.ts';
-import { serveCommands, type AttendedCommand } from './messaging/commands.ts';
+import { serveCommands, type QueuedCommand } from './messaging/commands.ts';
 import { serveQueries } from './messaging/queries.ts';
 import { Outbox } from './outbox/outbox.ts';
 import { processBatch, type Books } from './process-batch.ts';
@@ -126,7 +126,7 @@ export async function createLedger(options: {
 
   const watchers = { metrics, logger, underWay };
   const lane = new Lane();
-  const batcher = new MicroBatcher<AttendedCommand>({
+  const batcher = new MicroBatcher<QueuedCommand>({
     lane,
     maxBatch,
     maxWaiting,
@@ -163,7 +163,7 @@ export async function createLedger(options: {
   });
 
   const observe = commandObserver(metrics);
-  const offer = (command: AttendedCommand): boolean => !outbox.isOverloaded() && batcher.offer(command);
+  const offer = (command: QueuedCommand): boolean => !outbox.isOverloaded() && batcher.offer(command);
   const queries = serveQueries(link.connection, { queries: bookQueries, logger });
   const commands = serveCommands(link.connection, {
     offer,

@@ -20,7 +20,7 @@ import { Outbox } from './outbox/outbox.ts';
 import { decideAndSave, processBatch, type Books } from './process-batch.ts';
 import { runBatch, type Failure } from './run-batch.ts';
 import { SettleDue, type SettleDueAnswer } from './settle-due.ts';
-import { inSettleTransaction } from './store/batch-transaction.ts';
+import { inBatchTransaction, inSettleTransaction } from './store/batch-transaction.ts';
 import type { Statement } from './store/flight.ts';
 import { ledgerRoleOf } from './store/ledger-role.ts';
 import { migrate } from './store/migrate.ts';
@@ -120,8 +120,8 @@ function openLedger(port = address.port, holdPeriodMs = 600_000, jetstream = tak
 }
 
 function run(ledger: Books, commands: readonly Command[], patienceMs = 20_000) {
-  const since = performance.now();
-  const waiting = commands.map((command) => ({ command, since, patientUntil: since + patienceMs }));
+  const sinceMs = performance.now();
+  const waiting = commands.map((command) => ({ command, sinceMs, patientUntilMs: sinceMs + patienceMs }));
   return runBatch(waiting, (some) => processBatch(some, ledger), logger);
 }
 
@@ -485,6 +485,30 @@ async function poison(id: AccountId): Promise<void> {
     END $$;
     CREATE TRIGGER poison BEFORE INSERT ON entries FOR EACH ROW EXECUTE FUNCTION poison()`);
 }
+
+describe('a transaction', () => {
+  test('that saves nothing is over all the same', async () => {
+    const { connection } = openLedger();
+    const id = await accountWith('10');
+    await inBatchTransaction(connection, [adding(id, '1')], async () => undefined);
+    await observer.query('SELECT FROM accounts WHERE id = $1 FOR UPDATE NOWAIT', [id]);
+    expect(await entriesOf(id)).toHaveLength(2);
+  });
+
+  test('that writes and does not save fails, and has written nothing', async () => {
+    const ledger = openLedger();
+    const id = await accountWith('10', ledger);
+    const commands = [adding(id, '1')];
+    const work = inBatchTransaction(ledger.connection, commands, async (transaction) => {
+      const { changes } = executeBatch(commands, transaction.state, 0);
+      await transaction.writeWhile(transaction.fill(changes), () => undefined);
+    });
+    await expect(work).rejects.toThrow('changes were written, but not saved');
+    expect(await entriesOf(id)).toHaveLength(2);
+    await processBatch([adding(id, '2')], ledger);
+    await expectSoundBooks(id);
+  });
+});
 
 describe('a command that the database will not take', () => {
   afterEach(async () => {

@@ -14,14 +14,17 @@ export interface Failure {
 export interface WaitingCommand {
   readonly command: Command;
   /** When it was taken, by `performance.now()`. */
-  readonly since: number;
+  readonly sinceMs: number;
   /** By `performance.now()`; after this the caller has given up, so there is no point in trying on. */
-  readonly patientUntil: number;
+  readonly patientUntilMs: number;
   /** When it is sampled. */
   readonly span?: Span | undefined;
 }
 
 const retryDelaysMs = [20, 50, 100, 200, 400] as const;
+
+/** What became of a command. */
+type Result = Outcome | Failure;
 
 /**
  * Processes a batch, come what may: every command gets an outcome or a failure.
@@ -29,36 +32,35 @@ const retryDelaysMs = [20, 50, 100, 200, 400] as const;
  * - A lost connection or a passing refusal of the server: the batch is decided again. If its COMMIT had gone through
  *   after all, the journal answers for it.
  * - Any other fault: the commands are decided one at a time, and only the culprit fails.
+ *
+ * @param earlierMayHaveCommitted whether an earlier attempt at these commands may have got through.
  */
 export async function runBatch(
   waiting: readonly WaitingCommand[],
   process: (commands: readonly Command[]) => Promise<readonly Outcome[]>,
   logger: Logger,
-): Promise<readonly (Outcome | Failure)[]> {
-  return decideAgain(waiting, process, logger, false);
-}
-
-/** @param commitUnknown whether an earlier attempt at these commands may have got through. */
-async function decideAgain(
-  waiting: readonly WaitingCommand[],
-  process: (commands: readonly Command[]) => Promise<readonly Outcome[]>,
-  logger: Logger,
-  commitUnknown: boolean,
-): Promise<readonly (Outcome | Failure)[]> {
-  const results: (Outcome | Failure | undefined)[] = waiting.map(() => undefined);
-  let left = waiting.map((_, index) => index);
-  let mayHaveCommitted = commitUnknown;
+  earlierMayHaveCommitted = false,
+): Promise<readonly Result[]> {
+  const results = new Map<WaitingCommand, Result>();
+  const decided = (some: readonly WaitingCommand[], theirs: readonly Result[]): void =>
+    some.forEach((one, index) => results.set(one, theirs[index] ?? failedInternally));
+  let left = waiting;
+  let mayHaveCommitted = earlierMayHaveCommitted;
   for (let attempt = 0; left.length > 0; attempt += 1) {
     try {
-      const outcomes = await process(commandsAt(waiting, left));
-      left.forEach((index, position) => {
-        results[index] = outcomes[position];
-      });
+      decided(left, await process(left.map(({ command }) => command)));
       break;
     } catch (error) {
       mayHaveCommitted ||= error instanceof CommitUnknownError;
       if (faultKindOf(error) === 'statement') {
-        await oneByOne(waiting, left, results, process, { error, mayHaveCommitted }, logger);
+        const [culprit] = left;
+        if (left.length === 1 && culprit !== undefined) {
+          reportCulprit(culprit, error, logger);
+          // An earlier attempt may have got through: then this one's failure is no proof that nothing was changed.
+          decided(left, [mayHaveCommitted ? outcomeUnknown : failedInternally]);
+        } else {
+          for (const one of left) decided([one], await runBatch([one], process, logger, mayHaveCommitted));
+        }
         break;
       }
       // Once for a batch: it is tried twice a second for as long as its callers wait.
@@ -66,44 +68,29 @@ async function decideAgain(
         { error: String(error), commands: left.length, attempt },
         'a batch failed and is decided again. When this repeats, see how PostgreSQL is',
       );
-      const code = mayHaveCommitted ? 'outcome_unknown' : 'unavailable';
-      const now = performance.now();
-      for (const index of left) {
-        if ((waiting[index]?.patientUntil ?? 0) <= now) results[index] = { type: 'failed', code };
-      }
-      left = left.filter((index) => results[index] === undefined);
+      const nowMs = performance.now();
+      const givenUp = left.filter(({ patientUntilMs }) => patientUntilMs <= nowMs);
+      const failure = mayHaveCommitted ? outcomeUnknown : unavailable;
+      decided(
+        givenUp,
+        givenUp.map(() => failure),
+      );
+      left = left.filter(({ patientUntilMs }) => patientUntilMs > nowMs);
       if (left.length === 0) break;
       await new Promise((resolve) => setTimeout(resolve, retryDelaysMs[attempt] ?? 500));
     }
   }
-  return results.map((result) => result ?? { type: 'failed', code: 'internal' });
+  return waiting.map((one) => results.get(one) ?? failedInternally);
 }
 
-async function oneByOne(
-  waiting: readonly WaitingCommand[],
-  left: readonly number[],
-  results: (Outcome | Failure | undefined)[],
-  process: (commands: readonly Command[]) => Promise<readonly Outcome[]>,
-  { error, mayHaveCommitted }: { readonly error: unknown; readonly mayHaveCommitted: boolean },
-  logger: Logger,
-): Promise<void> {
-  const [only, ...others] = left;
-  if (only !== undefined && others.length === 0) {
-    const { id, kind, accountId } = waiting[only]?.command ?? {};
-    logger.error(
-      { err: error, commandId: id, kind, accountId, ...traceIdsOf(waiting[only]?.span) },
-      'a command failed, which is a fault of ours; it may be sent again under the same id',
-    );
-    // An earlier attempt may have got through: then this one's failure is no proof that nothing was changed.
-    results[only] = { type: 'failed', code: mayHaveCommitted ? 'outcome_unknown' : 'internal' };
-    return;
-  }
-  for (const index of left) {
-    const one = waiting[index];
-    if (one !== undefined) [results[index]] = await decideAgain([one], process, logger, mayHaveCommitted);
-  }
-}
+const failedInternally: Failure = { type: 'failed', code: 'internal' };
+const outcomeUnknown: Failure = { type: 'failed', code: 'outcome_unknown' };
+const unavailable: Failure = { type: 'failed', code: 'unavailable' };
 
-function commandsAt(waiting: readonly WaitingCommand[], indices: readonly number[]): Command[] {
-  return indices.flatMap((index) => waiting[index]?.command ?? []);
+function reportCulprit({ command, span }: WaitingCommand, error: unknown, logger: Logger): void {
+  const { id, kind, accountId } = command;
+  logger.error(
+    { err: error, commandId: id, kind, accountId, ...traceIdsOf(span) },
+    'a command failed, which is a fault of ours; it may be sent again under the same id',
+  );
 }

@@ -1,12 +1,14 @@
 import type { Logger } from 'pino';
 import type { AccountId, HoldId } from '../../shared/contracts/primitives.ts';
 import type { Command } from './domain/commands.ts';
-import type { Outcome } from './domain/execute-batch.ts';
+import { executeBatch, type BatchState, type Outcome } from './domain/execute-batch.ts';
 import { settleCommandIdFor } from './domain/hold.ts';
-import { decideAndSave, type Books } from './process-batch.ts';
-import { inShareTransaction, type LoadWhile } from './store/batch-transaction.ts';
+import type { SendableMessage } from './outbox/messages.ts';
+import { saveAndTell, type Books } from './process-batch.ts';
+import { inShareTransaction, type BatchTransaction, type LoadWhile } from './store/batch-transaction.ts';
 import { faultKindOf } from './store/faults.ts';
 import type { PickedRow } from './store/statements/pick-due-holds.ts';
+import type { FilledChanges } from './store/statements/write-changes.ts';
 import type { WriteConnection } from './store/write-connection.ts';
 
 /** Postgres writes so many while the next are decided: some milliseconds of either. */
@@ -120,22 +122,65 @@ export class HoldSettler {
 
 type SettledHold = readonly [HoldId, Outcome];
 
+/** How the holds of one transaction are settled. */
+interface ShareOrder {
+  readonly goOn: () => boolean;
+  /** As for {@link saveAndTell}. */
+  readonly deletesSent: boolean;
+}
+
 async function settleShare(
   holds: readonly PickedRow[],
   load: LoadWhile,
   books: Books,
-  { goOn, deletesSent }: { readonly goOn: () => boolean; readonly deletesSent: boolean },
+  order: ShareOrder,
 ): Promise<SettledHold[]> {
   const [transaction, commands] = await load(holds, () => settleCommands(holds));
-  const outcomes = await decideAndSave(commands, transaction, books, {
-    partSize: holdsPerPart,
-    goOn,
-    deletesSent,
-  });
+  const outcomes = await settleInParts(commands, transaction, books, order);
   return outcomes.flatMap((outcome, index) => {
     const hold = holds[index];
     return hold === undefined ? [] : [[hold.id, outcome] as const];
   });
+}
+
+/** What settlings that were decided together change, and what the next ones are decided on. */
+interface DecidedPart {
+  readonly changes: FilledChanges;
+  readonly after: BatchState;
+}
+
+/**
+ * Decides settlings some at a time, so that Postgres writes what one part changes while the next is decided. Not for
+ * commands: after several writes COMMIT may come later than new holds allow (`nearMicros`, `lateCommitMs`).
+ *
+ * @returns one outcome per settling, in order, up to where it went on.
+ */
+async function settleInParts(
+  commands: readonly Command[],
+  transaction: BatchTransaction,
+  { outbox, holdPeriodMs }: Books,
+  { goOn, deletesSent }: ShareOrder,
+): Promise<readonly Outcome[]> {
+  const outcomes: Outcome[] = [];
+  // All parts are told of by one row of the outbox.
+  const messagesSoFar = () => outbox.messagesFor(commands, outcomes, [], transaction.state.now);
+  let messages: readonly SendableMessage[] | undefined;
+  const decideNext = (state: BatchState): DecidedPart => {
+    const next = commands.slice(outcomes.length, outcomes.length + holdsPerPart);
+    const decided = executeBatch(next, state, holdPeriodMs);
+    outcomes.push(...decided.outcomes);
+    // Here, as Postgres may be writing meanwhile.
+    if (outcomes.length === commands.length) messages = messagesSoFar();
+    return { changes: transaction.fill(decided.changes), after: decided.after };
+  };
+
+  let part = decideNext(transaction.state);
+  while (outcomes.length < commands.length && goOn()) {
+    const { changes, after } = part;
+    part = await transaction.writeWhile(changes, () => decideNext(after));
+  }
+  await saveAndTell(transaction, part.changes, messages ?? messagesSoFar(), outbox, deletesSent);
+  return outcomes;
 }
 
 function settleCommands(holds: readonly PickedRow[]): Command[] {

@@ -176,9 +176,9 @@ export async function observeBatch<Result extends Outcome | Failure>(
   work: () => Promise<readonly Result[]>,
 ): Promise<readonly Result[]> {
   metrics.batchSize.record(waiting.length);
-  // In order of arrival: the first has waited longest.
   const began = performance.now();
-  const since = waiting[0]?.since ?? began;
+  // In order of arrival: the first has waited longest.
+  const since = waiting[0]?.sinceMs ?? began;
   metrics.queueWait.record(secondsSince(since));
   const sampled = isTracing() ? waiting.flatMap(({ span }) => span ?? []) : [];
   try {

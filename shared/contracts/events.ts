@@ -21,7 +21,10 @@ export const entryFactSchema = z.object({
 });
 export type EntryFact = z.output<typeof entryFactSchema>;
 
-/** A command of a caller who did not wait was refused, and will stay refused. */
+/**
+ * A command of a caller who did not wait came to nothing. A refusal by the state of the books is kept under its id; what was
+ * invalid, forbidden, late or given up may be sent again under it.
+ */
 export const refusalFactSchema = z.object({
   type: z.literal('refusal'),
   accountId: accountIdSchema,

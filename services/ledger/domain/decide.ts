@@ -122,14 +122,14 @@ function decideSubtract(command: SubtractCommand, { account, now, holdPeriodMs }
   if (held > maxMinorUnits) return tooLarge('With this amount what is held', account.decimals);
   const available = availableOf(account);
   if (available < amount) {
-    const [availableText, requestedText] = [available, amount].map((each) =>
-      formatMoney(each, account.decimals),
-    );
+    const texts = {
+      available: formatMoney(available, account.decimals),
+      requested: formatMoney(amount, account.decimals),
+    };
     return refuse({
       code: 'insufficient_funds',
-      detail: `${requestedText} was asked, ${availableText} is available.`,
-      ...(availableText !== undefined && { available: availableText }),
-      ...(requestedText !== undefined && { requested: requestedText }),
+      detail: `${texts.requested} was asked, ${texts.available} is available.`,
+      ...texts,
     });
   }
   const dueAt = ceilToSecond(addMillis(now, holdPeriodMs));

@@ -124,15 +124,13 @@ class OpenBatch {
   /** What the same command id led to before: its outcome again, or a conflict when it meant something else then. */
   earlierOutcome(key: CommandKey, fingerprint: Buffer): Outcome | undefined {
     const entry = this.#applied.get(key);
+    if (entry !== undefined)
+      return entry.fingerprint.equals(fingerprint) ? this.#outcomeOf(entry, true) : idempotencyConflict;
     const kept = this.#refused.get(key);
-    const before = entry ?? kept;
-    if (before === undefined) return undefined;
-    if (!before.fingerprint.equals(fingerprint)) {
-      return { type: 'refused', replayed: false, refusal: idempotencyConflict };
-    }
-    if (entry !== undefined) return this.#outcomeOf(entry, true);
-    if (kept !== undefined) return { type: 'refused', replayed: true, refusal: kept.refusal };
-    return undefined;
+    if (kept === undefined) return undefined;
+    return kept.fingerprint.equals(fingerprint)
+      ? { type: 'refused', replayed: true, refusal: kept.refusal }
+      : idempotencyConflict;
   }
 
   refuse(command: Command, key: CommandKey, fingerprint: Buffer, refusal: Refusal): Outcome {
@@ -217,10 +215,14 @@ class OpenBatch {
   }
 }
 
-const idempotencyConflict: Refusal = {
-  code: 'idempotency_conflict',
-  detail:
-    'This command id was used on this account for another command. Send another command under a new id.',
+const idempotencyConflict: Outcome = {
+  type: 'refused',
+  replayed: false,
+  refusal: {
+    code: 'idempotency_conflict',
+    detail:
+      'This command id was used on this account for another command. Send another command under a new id.',
+  },
 };
 
 /** The status that an entry of a kind leaves behind; settling happens on open and closed accounts alike. */

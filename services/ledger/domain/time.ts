@@ -25,7 +25,7 @@ function rememberingLast(format: (time: Micros) => string): (time: Micros) => st
   };
 }
 
-/** The microseconds of an RFC 3339 time in UTC. */
+/** The microseconds of an RFC 3339 time in UTC, of which it reads whole milliseconds. */
 export function parseTime(text: string): Micros {
   return (Date.parse(text) * 1000) as Micros;
 }

@@ -1,6 +1,5 @@
 import { jetstream, type JsMsg } from '@nats-io/jetstream';
 import type { Logger } from 'pino';
-import { commandSchemas } from '../../../shared/contracts/commands.ts';
 import type { RefusalFact } from '../../../shared/contracts/events.ts';
 import type { ErrorView } from '../../../shared/contracts/outcomes.ts';
 import { accountIdSchema, commandIdSchema } from '../../../shared/contracts/primitives.ts';
@@ -19,22 +18,25 @@ import type { Outcome } from '../domain/execute-batch.ts';
 import { formatMicros, type Micros } from '../domain/time.ts';
 import type { Failure } from '../run-batch.ts';
 import type { CommandObserver } from '../telemetry.ts';
-import type { AttendedCommand } from './commands.ts';
-import { forbiddenFor, readElement, readPayload } from './payload.ts';
-import { commandOf } from './read-command.ts';
+import type { QueuedCommand } from './commands.ts';
+import { readPayload } from './payload.ts';
+import { readCommand } from './read-command.ts';
 
 /** Longer than a command can take, all retries included. */
 const ackWaitMs = 30_000;
+/** How long a batch tries on; what comes to nothing by then is tried again well before the broker delivers it by itself. */
+const patienceMs = 15_000;
 /** Two batches under way for this consumer: enough to keep the lane busy, little to deliver again after a crash. */
 const maxAckPending = 1_024;
 /** A message that fails is delivered again after so long. */
 const retryMs = 1_000;
 /** After so many deliveries a command that only ever failed is given up, and that is told as a fact. */
 const maxDeliveries = 60;
-interface AsyncCommandDesk {
+
+interface AsyncCommandsOptions {
   readonly link: NatsLink;
   readonly streamReplicas: number;
-  readonly offer: (command: AttendedCommand) => boolean;
+  readonly offer: (command: QueuedCommand) => boolean;
   readonly observe: CommandObserver;
   readonly logger: Logger;
   readonly metrics: Pick<Metrics, 'redeliveries'>;
@@ -53,26 +55,26 @@ type Fate = 'done' | 'again';
  * is acknowledged once every outcome in it is committed; a refusal is a fact on `balance.event`. Runs until the service
  * stops.
  */
-export async function consumeAsyncCommands(desk: AsyncCommandDesk): Promise<void> {
+export async function consumeAsyncCommands(options: AsyncCommandsOptions): Promise<void> {
   await consumeStream({
-    ...desk,
+    ...options,
     stream: commandsStream,
     consumer: asyncCommandsConsumer,
     ackWaitMs,
     maxAckPending,
     maxMessages: maxAckPending / 2,
     usualDeliveries: 1,
-    onMessage: (message) => void takeMessage(message, desk),
+    onMessage: (message) => void takeMessage(message, options),
   });
 }
 
-async function takeMessage(message: JsMsg, desk: AsyncCommandDesk): Promise<void> {
+async function takeMessage(message: JsMsg, options: AsyncCommandsOptions): Promise<void> {
   try {
     const kind = asyncCommandKinds.find((each) => asyncCommandSubjectPrefix + each === message.subject);
     const payload = readPayload(message.data);
     if (kind === undefined || 'code' in payload) {
       const detail = 'code' in payload ? payload.detail : 'There is no such command.';
-      desk.logger.error(
+      options.logger.error(
         { subject: message.subject, seq: message.seq, detail },
         'an unreadable command was dropped from the stream: its sender must send it as docs/nats.md says',
       );
@@ -81,12 +83,12 @@ async function takeMessage(message: JsMsg, desk: AsyncCommandDesk): Promise<void
     }
     const lastTry = message.info.deliveryCount >= maxDeliveries;
     const fates = await Promise.all(
-      payload.elements.map((element) => takeElement(kind, element, lastTry, desk)),
+      payload.elements.map((element) => takeElement(kind, element, lastTry, options)),
     );
     if (fates.includes('again')) message.nak(retryMs);
     else message.ack();
   } catch (error) {
-    desk.logger.warn({ err: error, seq: message.seq }, 'a command from the stream is tried again');
+    options.logger.warn({ err: error, seq: message.seq }, 'a command from the stream is tried again');
     message.nak(retryMs);
   }
 }
@@ -95,26 +97,16 @@ async function takeElement(
   kind: AsyncCommandKind,
   element: unknown,
   lastTry: boolean,
-  desk: AsyncCommandDesk,
+  options: AsyncCommandsOptions,
 ): Promise<Fate> {
-  const read = readElement(commandSchemas[kind], element);
-  if ('error' in read) return tellRefusal(element, read.error, desk);
-  const forbidden = forbiddenFor(read.value);
-  if (forbidden !== undefined) return tellRefusal(element, forbidden, desk);
-  const observation = desk.observe(kind, read.value.id, read.value.traceparent);
-  const given = { kind, payload: read.value } as Parameters<typeof commandOf>[0];
-  const command = commandOf(given, observation.traceparent, true);
-  const outcome = await new Promise<Outcome | Failure | { type: 'overloaded' }>((resolve) => {
-    const since = performance.now();
-    // Patient for good: the stream keeps the command for as long as it takes.
-    const attended = {
-      command,
-      since,
-      patientUntil: since + ackWaitMs / 2,
-      span: observation.span,
-      answer: resolve,
-    };
-    if (!desk.offer(attended)) resolve({ type: 'overloaded' });
+  const read = readCommand(kind, element, options.observe, { unattended: true });
+  if ('error' in read) return tellRefusal(element, read.error, options);
+  const { command, observation } = read;
+  const outcome = await new Promise<Outcome | Failure | { type: 'overloaded' }>((answer) => {
+    const sinceMs = performance.now();
+    const patientUntilMs = sinceMs + patienceMs;
+    if (!options.offer({ command, sinceMs, patientUntilMs, span: observation.span, answer }))
+      answer({ type: 'overloaded' });
   });
   observation.end(outcome);
   switch (outcome.type) {
@@ -129,7 +121,7 @@ async function takeElement(
       return tellRefusal(
         element,
         { code: outcome.code, detail: 'It failed at every try and was given up.' },
-        desk,
+        options,
       );
   }
 }
@@ -138,7 +130,7 @@ async function takeElement(
 async function tellRefusal(
   element: unknown,
   error: ErrorView,
-  { link, logger, now }: AsyncCommandDesk,
+  { link, logger, now }: AsyncCommandsOptions,
 ): Promise<Fate> {
   const { id, accountId } =
     typeof element === 'object' && element !== null ? (element as Record<string, unknown>) : {};

@@ -1,4 +1,4 @@
-import type { Msg, NatsConnection, Subscription } from '@nats-io/nats-core';
+import type { NatsConnection, Subscription } from '@nats-io/nats-core';
 import type { Logger } from 'pino';
 import { maxPayloadOf } from '../../../shared/messaging/max-payload.ts';
 import { commandSchemas, type AccountCommandKind } from '../../../shared/contracts/commands.ts';
@@ -9,30 +9,25 @@ import type {
   SettledOutcome,
 } from '../../../shared/contracts/outcomes.ts';
 import { commandIdSchema, type CommandId } from '../../../shared/contracts/primitives.ts';
-import {
-  commandKinds,
-  commandSubjectPrefix,
-  isReplySubject,
-  ledgerQueueGroup,
-  type CommandKind,
-} from '../../../shared/contracts/subjects.ts';
+import { commandKinds, commandSubjectPrefix, type CommandKind } from '../../../shared/contracts/subjects.ts';
 import type { Outcome } from '../domain/execute-batch.ts';
 import { formatMicros, parseTime } from '../domain/time.ts';
 import type { Failure, WaitingCommand } from '../run-batch.ts';
 import type { SettleDue, SettleDueAnswer } from '../settle-due.ts';
 import type { CommandObserver } from '../telemetry.ts';
 import { failedView, outcomeView } from './outcome-view.ts';
-import { forbiddenFor, readElement, readPayload, type Payload } from './payload.ts';
-import { commandOf } from './read-command.ts';
+import { readElement, type Payload } from './payload.ts';
+import { readCommand } from './read-command.ts';
+import { serveRequests } from './serve-requests.ts';
 
-/** A command with the place where its outcome is awaited. */
-export interface AttendedCommand extends WaitingCommand {
+/** A command that waits for its batch, and who is told of its outcome. */
+export interface QueuedCommand extends WaitingCommand {
   readonly answer: (outcome: Outcome | Failure) => void;
 }
 
-export interface CommandDesk {
+interface CommandsOptions {
   /** @returns false when too much waits already. */
-  readonly offer: (command: AttendedCommand) => boolean;
+  readonly offer: (command: QueuedCommand) => boolean;
   readonly settleDue: SettleDue;
   readonly observe: CommandObserver;
   readonly logger: Logger;
@@ -49,61 +44,19 @@ const overloaded: ErrorView = {
 };
 
 /** Answers `balance.command.*`, until the subscription is drained. */
-export function serveCommands(nats: NatsConnection, desk: CommandDesk): Subscription {
-  return nats.subscribe(`${commandSubjectPrefix}*`, {
-    queue: ledgerQueueGroup,
-    callback: (error, message) => {
-      if (error !== null) {
-        desk.logger.warn(
-          { err: error },
-          'the subscription to commands reports an error: may this NATS user subscribe to it?',
-        );
-        return;
-      }
-      try {
-        serveMessage(message, nats, desk);
-      } catch (fault) {
-        desk.logger.error(
-          { err: fault, subject: message.subject },
-          'a message could not be handled, which is a fault of ours; its sender may ask again',
-        );
-      }
-    },
+export function serveCommands(nats: NatsConnection, options: CommandsOptions): Subscription {
+  return serveRequests(nats, {
+    prefix: commandSubjectPrefix,
+    kinds: commandKinds,
+    noun: 'command',
+    logger: options.logger,
+    handle: (kind, payload, reply) =>
+      collectOutcomes(
+        payload,
+        (element, done) => serveElement(kind, element, done, options),
+        (outcomes) => reply(fitting(outcomes, maxPayloadOf(nats))),
+      ),
   });
-}
-
-function serveMessage(message: Msg, nats: NatsConnection, desk: CommandDesk): void {
-  if (!message.reply) {
-    desk.logger.warn(
-      { subject: message.subject },
-      'a command without a reply subject was dropped: its sender must make it a request, or publish to balance.async.*',
-    );
-    return;
-  }
-  if (!isReplySubject(message.reply)) {
-    desk.logger.warn(
-      { subject: message.subject, reply: message.reply },
-      'a command was dropped whose answer should go to a subject that is no inbox: its sender must make it a request',
-    );
-    return;
-  }
-  const kind = kindOf(message.subject);
-  const payload = readPayload(message.data);
-  if (kind === undefined) {
-    const known = commandKinds.map((each) => commandSubjectPrefix + each).join(', ');
-    const detail = `No such command; there are ${known}.`;
-    respond(message, nats, failedView(undefined, { code: 'invalid_request', detail }), desk.logger);
-    return;
-  }
-  if ('code' in payload) {
-    respond(message, nats, failedView(undefined, payload), desk.logger);
-    return;
-  }
-  collectOutcomes(
-    payload,
-    (element, done) => serveElement(kind, element, done, desk),
-    (reply) => respond(message, nats, reply, desk.logger),
-  );
 }
 
 /** Serves each element and gives the reply, in the shape of the request, when the last one is done. */
@@ -129,41 +82,31 @@ function serveElement(
   kind: CommandKind,
   element: unknown,
   done: (outcome: OutcomeView) => void,
-  desk: CommandDesk,
+  options: CommandsOptions,
 ): void {
-  if (kind === 'settle-due') serveSettleDue(element, done, desk);
-  else serveAccountCommand(kind, element, done, desk);
+  if (kind === 'settle-due') serveSettleDue(element, done, options);
+  else serveAccountCommand(kind, element, done, options);
 }
 
 function serveAccountCommand(
   kind: AccountCommandKind,
   element: unknown,
   done: (outcome: OutcomeView) => void,
-  { offer, observe }: CommandDesk,
+  { offer, observe }: CommandsOptions,
 ): void {
-  const read = readElement(commandSchemas[kind], element);
+  const read = readCommand(kind, element, observe, { unattended: false });
   if ('error' in read) {
     done(failedView(readableId(element), read.error));
     return;
   }
-  const payload = read.value;
-  const forbidden = forbiddenFor(payload);
-  if (forbidden !== undefined) {
-    done(failedView(payload.id, forbidden));
-    return;
-  }
-  const observation = observe(kind, payload.id, payload.traceparent);
-  const command = commandOf(
-    { kind, payload } as Parameters<typeof commandOf>[0],
-    observation.traceparent,
-    false,
-  );
+  const { command, observation } = read;
   const answer = (outcome: Outcome | Failure): void => {
     observation.end(outcome);
     done(outcomeView(command.id, outcome));
   };
-  const since = performance.now();
-  if (offer({ command, since, patientUntil: since + patienceMs, span: observation.span, answer })) return;
+  const sinceMs = performance.now();
+  const patientUntilMs = sinceMs + patienceMs;
+  if (offer({ command, sinceMs, patientUntilMs, span: observation.span, answer })) return;
   observation.end({ type: 'overloaded' });
   done(failedView(command.id, overloaded));
 }
@@ -171,7 +114,7 @@ function serveAccountCommand(
 function serveSettleDue(
   element: unknown,
   done: (outcome: OutcomeView) => void,
-  { settleDue, observe }: CommandDesk,
+  { settleDue, observe }: CommandsOptions,
 ): void {
   const read = readElement(commandSchemas['settle-due'], element);
   if ('error' in read) {
@@ -211,32 +154,10 @@ function settledView(commandId: CommandId, answer: SettleDueAnswer): SettledOutc
   }
 }
 
-function kindOf(subject: string): CommandKind | undefined {
-  const name = subject.slice(commandSubjectPrefix.length);
-  return commandKinds.find((kind) => kind === name);
-}
-
 /** The id of an element that is not valid otherwise, so that its caller can tell which one it was. */
 function readableId(element: unknown): CommandId | undefined {
   if (typeof element !== 'object' || element === null || !('id' in element)) return undefined;
   return commandIdSchema.safeParse(element.id).data;
-}
-
-function respond(
-  message: Msg,
-  nats: NatsConnection,
-  reply: OutcomeView | OutcomeView[],
-  logger: Logger,
-): void {
-  try {
-    message.respond(fitting(reply, maxPayloadOf(nats)));
-  } catch (error) {
-    // The line is closed for good. What was answered stays true: the caller asks again under the same id.
-    logger.warn(
-      { err: error, subject: message.subject },
-      'an answer could not be sent; its caller will ask again',
-    );
-  }
 }
 
 /** The reply as text; or what can be told instead of one that the broker would not take. */

@@ -1,17 +1,42 @@
-import type { AccountCommandKind, CommandPayload } from '../../../shared/contracts/commands.ts';
+import {
+  commandSchemas,
+  type AccountCommandKind,
+  type CommandPayload,
+} from '../../../shared/contracts/commands.ts';
+import type { ErrorView } from '../../../shared/contracts/outcomes.ts';
 import type { Command } from '../domain/commands.ts';
 import type { Micros } from '../domain/time.ts';
+import type { CommandObserver, Observation } from '../telemetry.ts';
+import { forbiddenFor, readElement } from './payload.ts';
 
 type AccountPayload = {
   [K in AccountCommandKind]: { readonly kind: K; readonly payload: CommandPayload<K> };
 }[AccountCommandKind];
 
-/**
- * The command of the domain that a checked payload stands for.
- *
- * @param traceparent what a hold of this command keeps, so that its settling joins the trace.
- */
-export function commandOf(given: AccountPayload, traceparent: string | null, unattended: boolean): Command {
+/** A command that was read, and the watch over what becomes of it; or why it isn't one, or may not be. */
+export type ReadCommand =
+  { readonly command: Command; readonly observation: Observation } | { readonly error: ErrorView };
+
+/** @param unattended nobody waits for the outcome: see `balance.async.*`. */
+export function readCommand(
+  kind: AccountCommandKind,
+  element: unknown,
+  observe: CommandObserver,
+  { unattended }: Pick<Command, 'unattended'>,
+): ReadCommand {
+  const read = readElement(commandSchemas[kind], element);
+  if ('error' in read) return read;
+  const payload = read.value;
+  const forbidden = forbiddenFor(payload);
+  if (forbidden !== undefined) return { error: forbidden };
+  const observation = observe(kind, payload.id, payload.traceparent);
+  // The schema was that of the kind, which the types can't follow.
+  const given = { kind, payload } as AccountPayload;
+  return { command: commandOf(given, observation.traceparent, unattended), observation };
+}
+
+/** @param traceparent what a hold of this command keeps, so that its settling joins the trace. */
+function commandOf(given: AccountPayload, traceparent: string | null, unattended: boolean): Command {
   const { kind, payload } = given;
   const common = {
     id: payload.id,

@@ -2,18 +2,16 @@ import { maxMessageBytes } from '../../../shared/contracts/limits.ts';
 import { sha256 } from '../../../shared/hashing/sha256.ts';
 import { splitPayloads } from '../../../shared/messaging/split-payloads.ts';
 import type { Span } from '../../../shared/telemetry/tracing.ts';
-import type { OutboxMessage } from '../store/outbox-message.ts';
+import type { OutboxMessage, StoredMessage } from '../store/outbox-message.ts';
 import type { SendableMessage } from './messages.ts';
 
 /** A row of the outbox, and the span of the batch that wrote it when that is sampled. */
-export interface OutgoingRow {
-  readonly id: bigint;
-  readonly message: SendableMessage;
+export interface OutgoingRow extends StoredMessage<SendableMessage> {
   readonly batch?: Span | undefined;
 }
 
 /** One message to the broker, and the rows that it tells of: of a large one perhaps a part. */
-export interface Outgoing extends Pick<OutboxMessage, 'topic' | 'messageId' | 'payload'> {
+export interface BrokerMessage extends Pick<OutboxMessage, 'topic' | 'messageId' | 'payload'> {
   readonly rows: readonly OutgoingRow[];
 }
 
@@ -24,7 +22,7 @@ export interface Outgoing extends Pick<OutboxMessage, 'topic' | 'messageId' | 'p
  * What is gathered or cut gets an id made of its content, never that of one of its rows: the broker drops what comes under
  * an id that it knows, so whatever comes under that of a row must be all of the row and nothing else.
  */
-export function gatherRows(rows: readonly OutgoingRow[], maxPayload: number): Outgoing[] {
+export function gatherRows(rows: readonly OutgoingRow[], maxPayload: number): BrokerMessage[] {
   const bounds = {
     maxElements: Number.MAX_SAFE_INTEGER,
     maxBytes: Math.min(maxMessageBytes, maxPayload),
@@ -32,7 +30,7 @@ export function gatherRows(rows: readonly OutgoingRow[], maxPayload: number): Ou
   const facts = rows
     .filter(({ message }) => message.topic === 'event')
     .flatMap((row) => row.message.facts.map((json) => ({ of: row, json })));
-  const gathered = splitPayloads(facts, bounds).map(({ elements, payload, isArray }): Outgoing => {
+  const gathered = splitPayloads(facts, bounds).map(({ elements, payload, isArray }): BrokerMessage => {
     const told = [...new Set(elements)];
     const [only, ...others] = told;
     const isOneRow = others.length === 0 && only?.message.facts.length === elements.length;
@@ -45,7 +43,7 @@ export function gatherRows(rows: readonly OutgoingRow[], maxPayload: number): Ou
   });
   const due = rows
     .filter(({ message }) => message.topic === 'due')
-    .map((row): Outgoing => {
+    .map((row): BrokerMessage => {
       const { topic, messageId, payload } = row.message;
       return { topic, messageId, payload, rows: [row] };
     });

@@ -15,6 +15,7 @@ import { untilOutboxIsEmpty } from '../../../test/support/outbox.ts';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database.ts';
 import { startTcpProxy, type TcpProxy } from '../../../test/tcp-proxy.ts';
 import { migrate } from '../store/migrate.ts';
+import type { StoredMessage } from '../store/outbox-message.ts';
 import { OutboxTable } from '../store/outbox-table.ts';
 import { sessionConfig } from '../store/session.ts';
 import type { SendableMessage } from './messages.ts';
@@ -88,7 +89,7 @@ function connect(url: string): Promise<NatsLink> {
 }
 
 /** Messages in the outbox, as batches leave them there. Each tells these facts, or its own id. */
-async function commit(count: number, facts?: readonly string[]) {
+async function commit(count: number, facts?: readonly string[]): Promise<StoredMessage<SendableMessage>[]> {
   const messages = Array.from({ length: count }, (): SendableMessage => {
     const messageId = `event:${randomUUID()}`;
     const texts = (facts ?? [messageId]).map((fact) => JSON.stringify(fact));
@@ -105,8 +106,13 @@ async function commit(count: number, facts?: readonly string[]) {
      SELECT 'event', message_id, payload FROM unnest($1::text[], $2::text[]) AS new (message_id, payload) RETURNING id`,
     [messages.map(({ messageId }) => messageId), messages.map(({ payload }) => payload)],
   );
-  return { messages, ids: rows.map(({ id }) => id) };
+  return messages.flatMap((message, index) => {
+    const row = rows[index];
+    return row === undefined ? [] : [{ id: row.id, message }];
+  });
 }
+
+const idsOf = (stored: readonly StoredMessage[]) => stored.map(({ message }) => message.messageId);
 
 /** Rows that were left so long ago that a relay sends them: a topic, a payload, and the entries of an account that isn't there. */
 async function leave(count: number, topic: string, payload: string, seqs = '{}'): Promise<void> {
@@ -151,36 +157,36 @@ async function factsSince(first: number): Promise<unknown[]> {
 }
 
 test('facts of batches that are committed together leave as one message', async () => {
-  const { messages, ids } = await commit(3);
-  const heard = await hear(messages.map(({ messageId }) => messageId));
-  messages.forEach((message, index) => outbox.committed([message], ids.slice(index, index + 1), []));
+  const stored = await commit(3);
+  const heard = await hear(idsOf(stored));
+  for (const each of stored) outbox.committed([each], []);
   await untilOutboxIsEmpty(pool);
-  expect(heard).toEqual([messages.map(({ messageId }) => messageId)]);
+  expect(heard).toEqual([idsOf(stored)]);
 });
 
 test('none of them is dropped because another ledger’s relay sent one of them before', async () => {
-  const { messages, ids } = await commit(3);
-  const { payload, messageId: msgID } = messages.at(0) ?? { payload: '', messageId: '' };
+  const stored = await commit(3);
+  const { payload, messageId: msgID } = stored[0]?.message ?? { payload: '', messageId: '' };
   const { seq } = await jetstream(listener.connection).publish(eventSubject, payload, { msgID });
-  outbox.committed(messages, ids, []);
+  outbox.committed(stored, []);
   await untilOutboxIsEmpty(pool);
-  expect(await factsSince(seq)).toEqual(expect.arrayContaining(messages.map(({ messageId }) => messageId)));
+  expect(await factsSince(seq)).toEqual(expect.arrayContaining(idsOf(stored)));
 });
 
 test('a batch that is too large for one message leaves in several', async () => {
   const facts = ['a', 'b', 'c'].map((letter) => letter.repeat(0.4 * maxMessageBytes));
-  const { messages, ids } = await commit(1, facts);
+  const stored = await commit(1, facts);
   const heard = await hear(facts);
-  outbox.committed(messages, ids, []);
+  outbox.committed(stored, []);
   await untilOutboxIsEmpty(pool);
   expect(heard).toEqual([facts.slice(0, 2), facts.slice(2)]);
 });
 
 test('and is there until the broker has all of them', async () => {
   const facts = ['small', 'larger than the broker takes'.repeat(100_000), 'small too'];
-  const { messages, ids } = await commit(1, facts);
+  const stored = await commit(1, facts);
   const heard = await hear(facts);
-  outbox.committed(messages, ids, []);
+  outbox.committed(stored, []);
   await outbox.stop();
   await listener.connection.flush();
   expect(heard).toEqual([['small'], ['small too']]);
@@ -220,14 +226,14 @@ test('the relay sends the rows behind two hundred that its own ledger has on the
     tried.push(...facts);
     return new Promise((resolve) => gaveUp.push(() => resolve({})));
   });
-  const { messages, ids } = await commit(200);
+  const stored = await commit(200);
   await pool.query(`UPDATE outbox SET at = at - interval '1 minute'`);
-  own.committed(messages, ids, []);
+  own.committed(stored, []);
   await leave(1, 'event', '["behind"]');
   own.start();
   try {
     await eventually(async () => (tried.includes('behind') ? true : undefined));
-    expect(tried).toEqual([...messages.map(({ messageId }) => messageId), 'behind']);
+    expect(tried).toEqual([...idsOf(stored), 'behind']);
   } finally {
     for (const giveUp of gaveUp) giveUp();
   }
@@ -264,18 +270,18 @@ test('and reads no more for one that says nothing', async () => {
 });
 
 test('at most 256 messages wait for the broker’s word; the relay sends what came on top', async () => {
-  const { messages, ids } = await commit(300);
-  const heard = await hear(messages.map(({ messageId }) => messageId));
+  const stored = await commit(300);
+  const heard = await hear(idsOf(stored));
 
   // The broker takes them, and its words don't come back.
   proxy.hold('toClient');
-  outbox.committed(messages, ids, []);
+  outbox.committed(stored, []);
   await eventually(async () => (heard.flat().length >= 256 ? true : undefined));
   await listener.connection.flush();
-  expect(heard.flat()).toEqual(messages.slice(0, 256).map(({ messageId }) => messageId));
+  expect(heard.flat()).toEqual(idsOf(stored).slice(0, 256));
 
   proxy.deliver('toClient');
   outbox.start();
   await untilOutboxIsEmpty(pool);
-  expect(new Set(heard.flat())).toEqual(new Set(messages.map(({ messageId }) => messageId)));
+  expect(new Set(heard.flat())).toEqual(new Set(idsOf(stored)));
 }, 30_000);

@@ -15,9 +15,10 @@ import type { Command } from '../domain/commands.ts';
 import type { Outcome } from '../domain/execute-batch.ts';
 import type { Hold } from '../domain/hold.ts';
 import type { Micros } from '../domain/time.ts';
+import type { StoredMessage } from '../store/outbox-message.ts';
 import type { OutboxTable } from '../store/outbox-table.ts';
 import { DueSeconds } from './due-seconds.ts';
-import { gatherRows, type Outgoing, type OutgoingRow } from './gather-rows.ts';
+import { gatherRows, type BrokerMessage, type OutgoingRow } from './gather-rows.ts';
 import { eventMessages, type SendableMessage } from './messages.ts';
 import { Relay } from './relay.ts';
 
@@ -97,13 +98,10 @@ export class Outbox {
   }
 
   /** A batch is committed: its messages are in the outbox, and the rows of acknowledged ones are gone. */
-  committed(messages: readonly SendableMessage[], ids: readonly bigint[], deleted: readonly bigint[]): void {
+  committed(stored: readonly StoredMessage<SendableMessage>[], deleted: readonly bigint[]): void {
     const batch = this.#options.batchSpan();
     this.#forget(deleted);
-    messages.forEach((message, index) => {
-      const id = ids[index];
-      if (id !== undefined) this.#gather({ id, message, batch });
-    });
+    for (const { id, message } of stored) this.#gather({ id, message, batch });
   }
 
   /** The once-a-minute turn: announces the due seconds that come into the next hour. */
@@ -180,7 +178,7 @@ export class Outbox {
   }
 
   /** @returns whether the broker has it. */
-  async #publish({ topic, messageId, payload, rows }: Outgoing): Promise<boolean> {
+  async #publish({ topic, messageId, payload, rows }: BrokerMessage): Promise<boolean> {
     const subject = subjectOf[topic];
     const began = performance.now();
     try {

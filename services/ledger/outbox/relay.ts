@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Metrics } from '../../../shared/telemetry/metrics.ts';
-import type { OutboxMessage } from '../store/outbox-message.ts';
-import type { LeftMessage, OutboxTable } from '../store/outbox-table.ts';
+import type { OutboxMessage, StoredMessage } from '../store/outbox-message.ts';
+import type { OutboxTable } from '../store/outbox-table.ts';
 import type { OutgoingRow } from './gather-rows.ts';
 import { sendableAgain, type SendableMessage } from './messages.ts';
 
@@ -110,7 +110,7 @@ export class Relay {
   }
 
   /** Nothing when the journal lacks what it tells of. */
-  async #sendable({ id, message }: LeftMessage): Promise<SendableMessage | undefined> {
+  async #sendable({ id, message }: StoredMessage): Promise<SendableMessage | undefined> {
     const { table, logger } = this.#options;
     try {
       const sendable = sendableAgain(message, await table.entriesIn(message.entries));

@@ -1,7 +1,7 @@
 import type { AccountId, HoldId } from '../../../shared/contracts/primitives.ts';
 import { commandKey, type Command } from '../domain/commands.ts';
 import type { BatchChanges, BatchState } from '../domain/execute-batch.ts';
-import type { OutboxMessage } from './outbox-message.ts';
+import type { OutboxMessage, StoredMessage } from './outbox-message.ts';
 import { CommitUnknownError, faultKindOf } from './faults.ts';
 import type { Answer, Statement } from './flight.ts';
 import type { Micros } from '../domain/time.ts';
@@ -11,7 +11,12 @@ import { lockAbsentAccounts } from './statements/lock-absent-accounts.ts';
 import { entriesOf, lookUp, refusalsOf, type LookUpRow } from './statements/look-up.ts';
 import { pickDueHolds, type DueRange, type PickedRow } from './statements/pick-due-holds.ts';
 import { holdOf, readHolds, readPickedHolds, type PlacedHoldRow } from './statements/read-holds.ts';
-import { fillChanges, writeChanges, type FilledChanges, type OutboxRow } from './statements/write-changes.ts';
+import {
+  fillChanges,
+  writeChanges,
+  type FilledChanges,
+  type WrittenOutboxRow,
+} from './statements/write-changes.ts';
 import type { Session, WriteConnection } from './write-connection.ts';
 
 const begin: Statement = { name: 'begin', text: 'BEGIN ISOLATION LEVEL READ COMMITTED' };
@@ -36,19 +41,22 @@ export interface BatchTransaction {
    */
   writeWhile<T>(changes: FilledChanges, meanwhile: () => T): Promise<T>;
   /**
-   * Writes the last changes, or all of them, and commits. When it returns, everything is on disk.
+   * Writes the last changes, or all of them, and commits. When it returns, everything is on disk. Without it nothing is
+   * written.
    *
-   * @returns the messages' ids in the outbox.
    * @throws CommitUnknownError when the connection was lost after COMMIT was sent; any other error means that nothing
    *   was written.
    */
-  save(
+  save<M extends OutboxMessage>(
     changes: FilledChanges,
-    messages: readonly OutboxMessage[],
+    messages: readonly M[],
     sentOutboxIds: readonly bigint[],
-  ): Promise<bigint[]>;
-  /** Ends it without having written anything. */
-  release(): Promise<void>;
+  ): Promise<StoredMessage<M>[]>;
+}
+
+/** How far a transaction has come. */
+interface Progress {
+  stage: 'read' | 'written' | 'saved';
 }
 
 /**
@@ -60,8 +68,8 @@ export async function inBatchTransaction<T>(
   commands: readonly Command[],
   work: (transaction: BatchTransaction) => Promise<T>,
 ): Promise<T> {
-  return guarded(connection, async (session) =>
-    work(openTransaction(session, await beginBatch(session, commands))),
+  return guarded(connection, async (session, progress) =>
+    work(openTransaction(session, progress, await beginBatch(session, commands))),
   );
 }
 
@@ -85,20 +93,13 @@ export async function inSettleTransaction<T>(
   due: DueRange,
   work: (pick: DuePick, load: LoadWhile) => Promise<T>,
 ): Promise<T> {
-  return guarded(connection, async (session) => {
+  return guarded(connection, async (session, progress) => {
     const [, claim, picked] = await session.flight([begin, claimSettling(), pickDueHolds(due)]);
     const claimRow = claim?.rows[0] as ClaimRow | undefined;
     if (claimRow === undefined) throw new Error('the claim gave no row');
     const { claimed, now } = claimRow;
     const holds = claimed ? ((picked?.rows ?? []) as PickedRow[]) : [];
-    const load = loadOn(session, []);
-    let ended = false;
-    const result = await work({ claimed, now, holds }, (toSettle, meanwhile) => {
-      ended = true;
-      return load(toSettle, meanwhile);
-    });
-    if (!ended) await session.flight([rollback]);
-    return result;
+    return work({ claimed, now, holds }, loadOn(session, progress, []));
   });
 }
 
@@ -107,44 +108,57 @@ export async function inShareTransaction<T>(
   connection: WriteConnection,
   work: (load: LoadWhile) => Promise<T>,
 ): Promise<T> {
-  return guarded(connection, async (session) => work(loadOn(session, [begin])));
+  return guarded(connection, async (session, progress) => work(loadOn(session, progress, [begin])));
 }
 
 /** @param before what is sent in the same flight, ahead of what loads. */
-function loadOn(session: Session, before: readonly Statement[]): LoadWhile {
+function loadOn(session: Session, progress: Progress, before: readonly Statement[]): LoadWhile {
   return async (holds, meanwhile) => {
     const [answers, made] = await flightWhile(session, [...before, ...loadPickedHolds(holds)], meanwhile);
-    return [openTransaction(session, loadedFrom(answers.slice(before.length))), made];
+    return [openTransaction(session, progress, loadedFrom(answers.slice(before.length))), made];
   };
 }
 
-async function guarded<T>(connection: WriteConnection, run: (session: Session) => Promise<T>): Promise<T> {
+/** Leaves no transaction open, however `run` ends: what it did not save is not written. */
+async function guarded<T>(
+  connection: WriteConnection,
+  run: (session: Session, progress: Progress) => Promise<T>,
+): Promise<T> {
   const session = await connection.session();
+  const progress: Progress = { stage: 'read' };
   try {
-    return await run(session);
+    const result = await run(session, progress);
+    if (progress.stage === 'written') throw new Error('changes were written, but not saved');
+    if (progress.stage === 'read') await session.flight([rollback]);
+    return result;
   } catch (error) {
     await abandon(connection, session, error);
     throw error;
   }
 }
 
-function openTransaction(session: Session, { state, places }: Loaded): BatchTransaction {
+function openTransaction(session: Session, progress: Progress, { state, places }: Loaded): BatchTransaction {
   return {
     state,
     fill: (changes) => fillChanges(changes, places),
     writeWhile: async (changes, meanwhile) => {
+      progress.stage = 'written';
       const [, made] = await flightWhile(session, [writeChanges(changes, [], [])], meanwhile);
       return made;
     },
     save: async (changes, messages, sentOutboxIds) => {
       const rows = await save(session, writeChanges(changes, messages, sentOutboxIds));
+      progress.stage = 'saved';
       const ids = new Map(rows.map((row) => [row.message_id, row.id]));
-      return messages.flatMap((message) => ids.get(message.messageId) ?? []);
-    },
-    release: async () => {
-      await session.flight([rollback]);
+      return messages.map((message) => ({ id: rowIdOf(message, ids), message }));
     },
   };
+}
+
+function rowIdOf({ messageId }: OutboxMessage, ids: ReadonlyMap<string, bigint>): bigint {
+  const id = ids.get(messageId);
+  if (id === undefined) throw new Error(`${messageId} was written but has no row in the outbox`);
+  return id;
 }
 
 /** Both are waited for, come what may: what is left alone while it fails ends the process. */
@@ -231,13 +245,13 @@ function loadedFrom([accounts, lookedUp, holds]: readonly Answer[]): Loaded {
   return { state, places: new Map(holdRows.map((row) => [row.id, row.place])) };
 }
 
-async function save(session: Session, write: Statement): Promise<OutboxRow[]> {
+async function save(session: Session, write: Statement): Promise<WrittenOutboxRow[]> {
   try {
     const [written, committed] = await session.flight([write, commit]);
     // A COMMIT of an aborted transaction is answered with ROLLBACK, not with an error.
     if (written === undefined || committed?.command !== 'COMMIT')
       throw new Error('COMMIT was answered with a rollback');
-    return written.rows as OutboxRow[];
+    return written.rows as WrittenOutboxRow[];
   } catch (error) {
     if (faultKindOf(error) !== 'connection') throw error;
     throw new CommitUnknownError('the connection was lost while COMMIT was under way', { cause: error });

@@ -13,6 +13,12 @@ export interface OutboxMessage {
   readonly entries: readonly EntryRange[];
 }
 
+/** A message, and the id of its row. */
+export interface StoredMessage<M extends OutboxMessage = OutboxMessage> {
+  readonly id: bigint;
+  readonly message: M;
+}
+
 /** An entry, and what of its account never changes: all that its fact is made from. */
 export interface EntryOfAccount {
   readonly entry: Entry;

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import type { AccountId } from '../../../shared/contracts/primitives.ts';
-import type { EntryOfAccount, EntryRange, OutboxMessage } from './outbox-message.ts';
+import type { EntryOfAccount, EntryRange, OutboxMessage, StoredMessage } from './outbox-message.ts';
 import { entryOfAccount, readRanges, type EntryInRangeRow } from './statements/read-ranges.ts';
 
 /** Rows younger than this are most likely still on their way from the ledger that wrote them. */
@@ -9,25 +9,23 @@ const leftAfter = '5 seconds';
 /** One minute less than a batch announces by itself, see DueSeconds: so nothing falls between the two. */
 const announcedAhead = '61 minutes';
 
-interface MessageRow {
+interface StoredRow {
   id: bigint;
   message_id: string;
   payload: string;
 }
 
-interface LeftRow extends MessageRow {
+interface LeftRow extends StoredRow {
   topic: OutboxMessage['topic'];
   account_ids: AccountId[];
   first_seqs: string[];
   last_seqs: string[];
 }
 
-export interface LeftMessage {
-  readonly id: bigint;
-  readonly message: OutboxMessage;
-}
-
-/** The outbox as the relay sees it: without locks, beside the batches. */
+/**
+ * The outbox beside the batches, and the row that tells how far due seconds were announced. Nothing here keeps a batch
+ * waiting: no lock of the outbox is held while something is published.
+ */
 export class OutboxTable {
   readonly #pool: Pool;
 
@@ -54,7 +52,7 @@ export class OutboxTable {
    * The oldest of those left behind whose ids come after this one. With OFFSET 0 they are walked over in their order: a plan
    * made on an empty table would read all of a full one to sort it.
    */
-  async left(topic: OutboxMessage['topic'], after: bigint, limit: number): Promise<LeftMessage[]> {
+  async left(topic: OutboxMessage['topic'], after: bigint, limit: number): Promise<StoredMessage[]> {
     const { rows } = await this.#pool.query<LeftRow>({
       name: 'left-in-outbox',
       text: `
@@ -75,10 +73,11 @@ export class OutboxTable {
 
   /**
    * Announces the due seconds that come into the next hour, and remembers how far it came. Seconds, not holds: each
-   * second of the range is one look into the index, however many holds are due then.
+   * second of the range is one look into the index, however many holds are due then. Id and payload are as `DueSeconds`
+   * makes them: the broker knows by the id which it has.
    */
-  async announceComing(): Promise<LeftMessage[]> {
-    const { rows } = await this.#pool.query<MessageRow>({
+  async announceComing(): Promise<StoredMessage[]> {
+    const { rows } = await this.#pool.query<StoredRow>({
       name: 'announce-coming',
       text: `
         WITH turn AS (
@@ -130,7 +129,7 @@ export class OutboxTable {
   }
 }
 
-function leftMessageOf(row: LeftRow): LeftMessage {
+function leftMessageOf(row: LeftRow): StoredMessage {
   const { id, topic, message_id, payload } = row;
   // A due message may have been delivered, and its hold not yet visible: then a second one under the same id would be
   // swallowed. Under another id it is at worst one question too many.

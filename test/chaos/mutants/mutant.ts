@@ -140,9 +140,9 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: 'services/ledger/process-batch.js',
-        search: 'const ids = await transaction.save(part.changes, messages, acknowledged);',
-        replace: `await transaction.save(part.changes, [], acknowledged);
-    const ids = messages.map((_, index) => BigInt(-1 - index));`,
+        search: 'const stored = await transaction.save(changes, messages, acknowledged);',
+        replace: `await transaction.save(changes, [], acknowledged);
+    const stored = messages.map((message, index) => ({ id: BigInt(-1 - index), message }));`,
       },
     ],
     scenario: scenarios.killedBeforeTelling,

@@ -21,7 +21,8 @@ import {
 } from './array-types.ts';
 import type { OutboxMessage } from '../outbox-message.ts';
 
-export interface OutboxRow {
+/** A row of the outbox that was just written. */
+export interface WrittenOutboxRow {
   id: bigint;
   message_id: string;
 }
@@ -194,6 +195,8 @@ function updateByKey<Row>(name: string, table: string, columns: Columns<Row>, ke
 /**
  * For rows that the same transaction has read while nobody else could change them, and has not changed since. Should
  * somebody have changed one all the same, who doesn't ask for locks, it fails: an update that finds nothing says nothing.
+ *
+ * SQL has no RAISE outside of a function. A text that is no boolean fails its cast, and the server's error quotes it.
  */
 function updateByPlace<Row>(name: string, table: string, columns: Columns<Row>): Fill<Row> {
   const sql = (next: Next): Sql => {
