@@ -1,4 +1,4 @@
-import { messageOf } from '../deploy/local/error-text.ts';
+import { messageOf } from '../shared/telemetry/describe-error.ts';
 import { askBooks, auditFindings, outboxIsEmpty } from './books.ts';
 import type { Filled } from './fill-books.ts';
 import type { Sample } from './sample.ts';

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { messageOf } from '../shared/telemetry/describe-error.ts';
 
 const usage = `npm run bench -- [options]
   --accounts N         accounts to spread over (100000)
@@ -133,7 +134,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
       profileDir: values['cpu-prof'],
     };
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${usage}\n`);
+    process.stderr.write(`${messageOf(error)}\n\n${usage}\n`);
     return undefined;
   }
 }

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { messageOf } from '../deploy/local/error-text.ts';
+import { messageOf } from '../shared/telemetry/describe-error.ts';
 import { say } from '../deploy/local/progress.ts';
 import { splitLines } from '../deploy/local/split-lines.ts';
 import { askBooks } from './books.ts';

@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadEnvFile } from '../../shared/config/load-env-file.ts';
-import { parseSettings } from '../../shared/config/parse-settings.ts';
+import { isSet, parseSettings } from '../../shared/config/parse-settings.ts';
 import { accountIdSchema } from '../../shared/contracts/primitives.ts';
 import { auditBooks, type AuditReport } from '../../services/ledger/audit/audit-books.ts';
 import { checkSince, DigestWriter, readHeads, verifyDigest } from '../../services/ledger/audit/digest.ts';
@@ -11,7 +11,7 @@ import { readLedgerSettings } from '../../services/ledger/config.ts';
 import type { DatabaseAddress } from '../../services/ledger/store/session.ts';
 import { localSettings } from '../local/config.ts';
 import { readRunning } from '../local/data-folder.ts';
-import { messageOf } from '../local/error-text.ts';
+import { messageOf } from '../../shared/telemetry/describe-error.ts';
 import { progress } from '../local/progress.ts';
 
 const usage = `npm run audit -- [options]
@@ -83,7 +83,7 @@ function readOptions(): Options {
 function findDatabase(): DatabaseAddress {
   loadEnvFile(process.env, process.cwd());
   const { database } = readLedgerSettings(process.env);
-  if ((process.env['DB_HOST'] ?? '').trim() !== '') return database;
+  if (isSet(process.env['DB_HOST'])) return database;
   const dataDir = resolve(parseSettings(localSettings, process.env).DATA_DIR);
   const postgres = readRunning(dataDir)?.postgres;
   if (postgres === undefined) return database;

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { openCommandSchema } from '../../shared/contracts/commands.ts';
 import { maxDecimals } from '../../shared/money/money.ts';
 import { MendableProblem } from '../accounts/mendable-problem.ts';
-import { messageOf } from '../local/error-text.ts';
+import { messageOf } from '../../shared/telemetry/describe-error.ts';
 
 const usage = `npm run import-subscribers -- --from URL [options]
   --from URL             the old service's PostgreSQL: postgres://user@host:5432/database

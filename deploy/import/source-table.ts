@@ -1,7 +1,7 @@
 import { Client } from 'pg';
 import { hidePasswords } from '../../shared/config/parse-settings.ts';
 import { MendableProblem } from '../accounts/mendable-problem.ts';
-import { reasonOf } from '../local/error-text.ts';
+import { messageOf } from '../../shared/telemetry/describe-error.ts';
 import type { ImportOptions } from './options.ts';
 import { moneyOf, type SubscriberRow } from './subscriber.ts';
 import type { Totals } from './tally.ts';
@@ -60,7 +60,9 @@ async function connect(from: string): Promise<Client> {
     await client.connect();
     return client;
   } catch (error) {
-    throw new MendableProblem(`the old database can't be read at ${hidePasswords(from)}: ${reasonOf(error)}`);
+    throw new MendableProblem(
+      `the old database can't be read at ${hidePasswords(from)}: ${messageOf(error)}`,
+    );
   }
 }
 
@@ -78,7 +80,7 @@ async function openTable(
     try {
       return (await client.query<Row>(sql)).rows;
     } catch (error) {
-      throw new MendableProblem(`the old table ${table} can't be read: ${reasonOf(error)}`);
+      throw new MendableProblem(`the old table ${table} can't be read: ${messageOf(error)}`);
     }
   };
 

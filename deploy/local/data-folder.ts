@@ -2,7 +2,8 @@ import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } 
 import { join } from 'node:path';
 import { z } from 'zod';
 import { SettingsError } from '../../shared/config/parse-settings.ts';
-import { hasCode, messageOf } from './error-text.ts';
+import { hasCode } from './error-code.ts';
+import { messageOf } from '../../shared/telemetry/describe-error.ts';
 import {
   identifyProcess,
   isRunning,

@@ -6,7 +6,7 @@ import { EXIT_CODE } from '../../shared/lifecycle/run-service.ts';
 import { allSettings, readLocalSettings } from './config.ts';
 import { AlreadyRunning } from './data-folder.ts';
 import { describeSettings } from './describe-settings.ts';
-import { messageOf } from './error-text.ts';
+import { messageOf } from '../../shared/telemetry/describe-error.ts';
 import { createOutput } from './output.ts';
 import { listenForStop } from './stop-request.ts';
 import { Supervisor } from './supervisor.ts';

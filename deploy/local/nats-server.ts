@@ -8,7 +8,7 @@ import { natsConfig, type NatsClusterOptions } from './nats-config.ts';
 import { keptPasswords, writeNatsUsers, type NatsPasswords } from './nats-users.ts';
 import { serverFailure, type FailureReason } from './server-failure.ts';
 import { chooseServerPort } from './server-ports.ts';
-import { messageOf } from './error-text.ts';
+import { messageOf } from '../../shared/telemetry/describe-error.ts';
 
 export interface NatsServerOptions {
   /** The folder of all local data, absolute; JetStream's is in its `nats`. No other supervisor may be using it. */

@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import { tlsConfig, type DatabaseAddress } from '../../services/ledger/store/session.ts';
 import type { Logger } from '../../shared/telemetry/logger.ts';
-import { hasCode, reasonOf } from './error-text.ts';
+import { hasCode } from './error-code.ts';
+import { messageOf } from '../../shared/telemetry/describe-error.ts';
 
 export type DatabaseSettings = Omit<DatabaseAddress, 'role'>;
 
@@ -43,7 +44,7 @@ async function tryToUse(database: DatabaseSettings): Promise<string | undefined>
     await query(database, database.name, () => 'SELECT 1');
     return undefined;
   } catch (error) {
-    if (!hasCode(error, INVALID_CATALOG_NAME)) return reasonOf(error);
+    if (!hasCode(error, INVALID_CATALOG_NAME)) return messageOf(error);
   }
   try {
     await query(
@@ -53,7 +54,7 @@ async function tryToUse(database: DatabaseSettings): Promise<string | undefined>
     );
     return undefined;
   } catch (error) {
-    return `it does not exist and can't be made: ${reasonOf(error)}`;
+    return `it does not exist and can't be made: ${messageOf(error)}`;
   }
 }
 

@@ -2,7 +2,8 @@ import { access, chmod, constants, readFile, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
-import { hasCode, messageOf } from './error-text.ts';
+import { hasCode } from './error-code.ts';
+import { messageOf } from '../../shared/telemetry/describe-error.ts';
 
 const PLATFORMS: Readonly<Record<string, string>> = { linux: 'linux', darwin: 'darwin', win32: 'windows' };
 

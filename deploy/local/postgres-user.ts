@@ -16,7 +16,7 @@ import {
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { runCommand } from './run-command.ts';
-import { messageOf } from './error-text.ts';
+import { messageOf } from '../../shared/telemetry/describe-error.ts';
 
 /** How to run Postgres's programs: as whom, from where and on which folder. */
 export interface PostgresPlace {

@@ -7,7 +7,7 @@ import { startChild, type ChildHandle } from './child-process.ts';
 import { readTestSettings, testSettings } from './config.ts';
 import { natsCacheDirs } from './nats-binary/cache.ts';
 import { findNatsServer } from './nats-binary/find-nats-server.ts';
-import { messageOf } from './error-text.ts';
+import { messageOf } from '../../shared/telemetry/describe-error.ts';
 import { startNatsServer } from './nats-server.ts';
 import { startPostgres } from './postgres-server.ts';
 import { identifyProcess } from './process-identity.ts';

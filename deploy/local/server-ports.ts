@@ -2,7 +2,7 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePort, isPortFree } from './free-port.ts';
 import { serverFailure } from './server-failure.ts';
-import { messageOf } from './error-text.ts';
+import { messageOf } from '../../shared/telemetry/describe-error.ts';
 
 type ServerName = 'postgres' | 'nats';
 type ServerPorts = Partial<Record<ServerName, number>>;

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startChild, type ChildHandle } from './child-process.ts';
-import { messageOf } from './error-text.ts';
+import { messageOf } from '../../shared/telemetry/describe-error.ts';
 
 export type ServiceName = 'gateway' | 'ledger' | 'settler';
 

@@ -8,7 +8,7 @@ import { listenProblem } from '../../shared/lifecycle/listen-problem.ts';
 import { startChild, type ChildHandle } from './child-process.ts';
 import type { LocalSettings } from './config.ts';
 import { takeDataFolder, type DataFolder } from './data-folder.ts';
-import { hasCode } from './error-text.ts';
+import { hasCode } from './error-code.ts';
 import { canTakeFirstSteps, firstSteps, originOf } from './first-steps.ts';
 import { freePort } from './free-port.ts';
 import { KeptProgram } from './kept-program.ts';

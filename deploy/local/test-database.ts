@@ -1,6 +1,6 @@
 import { Client } from 'pg';
 import { SettingsError } from '../../shared/config/parse-settings.ts';
-import { reasonOf } from './error-text.ts';
+import { messageOf } from '../../shared/telemetry/describe-error.ts';
 
 export interface DatabaseServer {
   readonly host: string;
@@ -46,7 +46,7 @@ export async function provideTestDatabase(
     if (anew || !rows[0].exists) await client.query(`CREATE DATABASE ${database}`);
   } catch (error) {
     throw new SettingsError([
-      `can't make the database ${name} on PostgreSQL at ${host}:${port} as ${user} (${reasonOf(error)}); ` +
+      `can't make the database ${name} on PostgreSQL at ${host}:${port} as ${user} (${messageOf(error)}); ` +
         'the settings are TEST_DB_HOST, TEST_DB_PORT, TEST_DB_USER, TEST_DB_PASSWORD and TEST_DB_NAME',
     ]);
   } finally {

@@ -13,7 +13,7 @@ import { answerJsonAsAscii } from './plugins/json-as-ascii.ts';
 import { addJsonBodies } from './plugins/json-body.ts';
 import { addNotFound } from './plugins/not-found.ts';
 import { addOpenApi } from './plugins/openapi.ts';
-import { addProblemAnswers, answerBrokenHttp, answerFault } from './plugins/problem-json.ts';
+import { addProblemAnswers, answerBrokenHttp, answerError } from './plugins/problem-json.ts';
 import { addRequestIds, requestIdOf } from './plugins/request-id.ts';
 import { addSecurityHeaders } from './plugins/security-headers.ts';
 import { addValidation } from './plugins/validation.ts';
@@ -74,7 +74,7 @@ export async function buildApp(options: {
     forceCloseConnections: 'idle',
     frameworkErrors: (error, request, reply) => {
       // Before any hook ran.
-      answerFault(error, request, reply.header('x-request-id', request.id));
+      answerError(error, request, reply.header('x-request-id', request.id));
     },
     clientErrorHandler: answerBrokenHttp,
   });
@@ -82,11 +82,11 @@ export async function buildApp(options: {
   addRequestIds(app);
   addSecurityHeaders(app);
   addCommandIdentity(app);
-  addHttpSpans(app, traceUrl);
+  addHttpSpans(app);
   addAccessLog(app, logger, metrics);
   addJsonBodies(app);
   addValidation(app);
-  addProblemAnswers(app);
+  addProblemAnswers(app, traceUrl);
   addNotFound(app);
   closeWhenStopping(app);
   if (jsonAsAscii) answerJsonAsAscii(app);

@@ -1,7 +1,8 @@
 import { jetstream } from '@nats-io/jetstream';
 import knexFactory, { type Knex } from 'knex';
 import { Pool } from 'pg';
-import type { Logger } from 'pino';
+import { messageOf } from '../../shared/telemetry/describe-error.ts';
+import type { Logger } from '../../shared/telemetry/logger.ts';
 import { holdsStream } from '../../shared/contracts/subjects.ts';
 import { maxPayloadOf } from '../../shared/messaging/max-payload.ts';
 import type { NatsLink } from '../../shared/messaging/connect.ts';
@@ -19,12 +20,12 @@ import { runBatch } from './run-batch.ts';
 import { SettleDue } from './settle-due.ts';
 import { BookQueries } from './store/book-queries.ts';
 import { echoKnex, echoObserved, echoPool, echoTo } from './store/echo-statements.ts';
-import type { StatementObserver } from './store/flight.ts';
+import type { StatementObserver } from './store/pipeline.ts';
 import { prepareDatabase, type LedgerUser } from './store/prepare-database.ts';
 import { OutboxTable } from './store/outbox-table.ts';
 import { countHolds } from './store/count-holds.ts';
 import { DatabaseWatch } from './store/database-watch.ts';
-import { sweepRefusals } from './store/sweep-refusals.ts';
+import { deleteOldRefusals } from './store/delete-old-refusals.ts';
 import { sessionConfig, type DatabaseAddress } from './store/session.ts';
 import { WriteConnection } from './store/write-connection.ts';
 import { countsOfKnex, countsOfPool, startGauges } from './gauges.ts';
@@ -91,7 +92,7 @@ export async function createLedger(options: {
 
   const pool = new Pool({ ...sessionConfig(database), max: readConnections });
   pool.on('error', (error) =>
-    logger.debug({ error: error.message }, 'an idle connection to Postgres was lost'),
+    logger.debug({ reason: messageOf(error) }, 'an idle connection to Postgres was lost'),
   );
   const knex = knexFactory({
     client: 'pg',
@@ -140,9 +141,9 @@ export async function createLedger(options: {
         );
     },
   });
-  const sweep = async (): Promise<void> => {
+  const forgetOldRefusals = async (): Promise<void> => {
     try {
-      const deleted = await sweepRefusals(pool);
+      const deleted = await deleteOldRefusals(pool);
       if (deleted > 0) logger.info({ deleted }, 'refusals past their time were deleted');
     } catch (error) {
       logger.warn({ err: error }, 'old refusals were not deleted; the next turn will');
@@ -156,7 +157,7 @@ export async function createLedger(options: {
     commands: batcher,
     onSweep: async () => {
       await outbox.announceComing();
-      void sweep();
+      void forgetOldRefusals();
     },
     observe: (turn, work) => observeSettleTurn(turn, watchers, work),
     observeRequest: (askedBy, work) => observeSettleRequest(askedBy, underWay, work),

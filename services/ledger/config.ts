@@ -77,8 +77,6 @@ export const ledgerSettings = z.object({
   ...logSettings,
 });
 
-export type LedgerSettings = ReturnType<typeof readLedgerSettings>;
-
 /** Throws a `SettingsError` that names all invalid settings at once. */
 export function readLedgerSettings(env: Environment) {
   const given = parseSettings(ledgerSettings, env);

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex';
 import type { Pool } from 'pg';
-import type { Logger } from 'pino';
+import type { Logger } from '../../shared/telemetry/logger.ts';
 import { ATTRIBUTE } from '../../shared/telemetry/conventions.ts';
 import { isMeasuring, type Metrics } from '../../shared/telemetry/metrics.ts';
 import type { HoldCounts } from './store/count-holds.ts';

@@ -21,7 +21,7 @@ import { decideAndSave, processBatch, type Books } from './process-batch.ts';
 import { runBatch, type Failure } from './run-batch.ts';
 import { SettleDue, type SettleDueAnswer } from './settle-due.ts';
 import { inBatchTransaction, inSettleTransaction } from './store/batch-transaction.ts';
-import type { Statement } from './store/flight.ts';
+import type { Statement } from './store/pipeline.ts';
 import { ledgerRoleOf } from './store/ledger-role.ts';
 import { migrate } from './store/migrate.ts';
 import { OutboxTable } from './store/outbox-table.ts';

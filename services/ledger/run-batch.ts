@@ -1,4 +1,5 @@
-import type { Logger } from 'pino';
+import { messageOf } from '../../shared/telemetry/describe-error.ts';
+import type { Logger } from '../../shared/telemetry/logger.ts';
 import { traceIdsOf, type Span } from '../../shared/telemetry/tracing.ts';
 import type { Command } from './domain/commands.ts';
 import type { Outcome } from './domain/execute-batch.ts';
@@ -65,7 +66,7 @@ export async function runBatch(
       }
       // Once for a batch: it is tried twice a second for as long as its callers wait.
       logger[attempt === 0 ? 'warn' : 'debug'](
-        { error: String(error), commands: left.length, attempt },
+        { reason: messageOf(error), commands: left.length, attempt },
         'a batch failed and is decided again. When this repeats, see how PostgreSQL is',
       );
       const nowMs = performance.now();

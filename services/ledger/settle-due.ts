@@ -1,4 +1,5 @@
-import type { Logger } from 'pino';
+import { messageOf } from '../../shared/telemetry/describe-error.ts';
+import type { Logger } from '../../shared/telemetry/logger.ts';
 import type { Span } from '../../shared/telemetry/tracing.ts';
 import type { Lane, Turns } from './batching/lane.ts';
 import type { HoldId } from '../../shared/contracts/primitives.ts';
@@ -239,7 +240,7 @@ export class SettleDue implements Turns {
     const { logger } = this.#options;
     if (faultKindOf(error) !== 'statement') {
       logger.warn(
-        { error: String(error) },
+        { reason: messageOf(error) },
         'a settle turn failed; it will be asked for again. When this repeats, see how PostgreSQL is',
       );
       return undefined;

@@ -1,4 +1,5 @@
-import type { Logger } from 'pino';
+import { messageOf } from '../../shared/telemetry/describe-error.ts';
+import type { Logger } from '../../shared/telemetry/logger.ts';
 import type { AccountId, HoldId } from '../../shared/contracts/primitives.ts';
 import type { Command } from './domain/commands.ts';
 import { executeBatch, type BatchState, type Outcome } from './domain/execute-batch.ts';
@@ -114,7 +115,7 @@ export class HoldSettler {
   #doWithoutSecond(error: unknown): void {
     this.#shareAgainAt = performance.now() + shareAgainMs;
     this.#options.logger.warn(
-      { error: String(error) },
+      { reason: messageOf(error) },
       'due holds are settled on one connection for a minute, since the second failed. When this repeats, see how PostgreSQL is',
     );
   }

@@ -27,7 +27,7 @@ import type { Outcome } from './domain/execute-batch.ts';
 import type { Failure, WaitingCommand } from './run-batch.ts';
 import type { SettleDueAnswer, SettleTurn } from './settle-due.ts';
 import type { SettleOutcomes } from './settle-holds.ts';
-import type { Statement } from './store/flight.ts';
+import type { Statement } from './store/pipeline.ts';
 import type { PickedRow } from './store/statements/pick-due-holds.ts';
 
 /*

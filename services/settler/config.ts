@@ -15,7 +15,7 @@ export const settlerSettings = z.object({
   ...natsSettings,
   ...streamSettings,
   SETTLER_WORKERS: integer({
-    description: 'How many due seconds the settler works on at once.',
+    description: 'How many requests to settle are under way at once; each is for all that is due by then.',
     default: '2',
     formerName: 'HUEY_WORKERS',
     min: 1,
@@ -30,8 +30,6 @@ export const settlerSettings = z.object({
   ...opsSettings,
   ...logSettings,
 });
-
-export type SettlerSettings = ReturnType<typeof readSettlerSettings>;
 
 /** Throws a `SettingsError` that names all invalid settings at once. */
 export function readSettlerSettings(env: Environment) {

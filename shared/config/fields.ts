@@ -74,9 +74,9 @@ export function host(options: FieldOptions) {
 
 /** A period in minutes, fractions allowed, more than zero; read as whole milliseconds. */
 export function minutes(options: FieldOptions & { maxMinutes: number; maxInWords: string }) {
-  const { description, maxMinutes, maxInWords } = options;
+  const { maxMinutes, maxInWords } = options;
   const expected = `a number of minutes above 0 and at most ${maxMinutes} (${maxInWords}), such as 10 or 0.5`;
-  return field({ description, expected, default: options.default }, (text) => {
+  return field({ ...options, expected }, (text) => {
     if (!/^\d{1,12}(\.\d{1,12})?$/.test(text)) return undefined;
     const periodMs = Math.round(Number(text) * 60_000);
     return periodMs >= 1 && periodMs <= maxMinutes * 60_000 ? periodMs : undefined;
@@ -85,10 +85,10 @@ export function minutes(options: FieldOptions & { maxMinutes: number; maxInWords
 
 /** Server URLs with one of `schemes`, separated by commas. */
 export function urlList(options: FieldOptions & { schemes: readonly string[] }) {
-  const { description, schemes } = options;
+  const { schemes } = options;
   const forms = schemes.map((scheme) => `${scheme}://host:port`).join(' or ');
   const expected = `a URL such as ${forms}, or several separated by commas`;
-  return field({ description, expected, default: options.default }, (text) => {
+  return field({ ...options, expected }, (text) => {
     const urls = text.split(',').map((url) => url.trim());
     return urls.every((url) => isServerUrl(url, schemes)) ? urls : undefined;
   });
@@ -109,8 +109,8 @@ export function onOff(options: FieldOptions) {
 
 /** One of a few words. */
 export function oneOf<Word extends string>(options: FieldOptions & { words: readonly Word[] }) {
-  const { description, words } = options;
-  return field({ description, expected: `one of ${words.join(', ')}`, default: options.default }, (text) =>
+  const { words } = options;
+  return field({ ...options, expected: `one of ${words.join(', ')}` }, (text) =>
     words.find((word) => word === text.toLowerCase()),
   );
 }
@@ -123,9 +123,9 @@ export function oneOfOr<Word extends string>(options: {
 }) {
   const { description, words, fallback } = options;
   const expected = `one of ${words.join(', ')}`;
-  return reading(expected, (text) => words.find((word) => word === text.toLowerCase()))
-    .optional()
-    .register(settingFacts, { description, expected, fallback });
+  return optionalField({ description, expected, fallback }, (text) =>
+    words.find((word) => word === text.toLowerCase()),
+  );
 }
 
 /** Any text; while it is not set, what the setting `fallback` says counts. */
@@ -141,9 +141,7 @@ export function optionalText(options: { description: string; expected: string })
 /** The path of a file that is there and can be read; it may be left out. */
 export function readableFile({ description }: { description: string }) {
   const expected = 'the path of a file that can be read';
-  return reading(expected, (path) => (isReadableFile(path) ? path : undefined))
-    .optional()
-    .register(settingFacts, { description, expected });
+  return optionalField({ description, expected }, (path) => (isReadableFile(path) ? path : undefined));
 }
 
 /** Any text. */

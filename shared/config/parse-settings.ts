@@ -103,7 +103,7 @@ function shownValue(text: string | undefined, secret: boolean): string {
   return `is ${JSON.stringify(safe.length > 100 ? `${safe.slice(0, 100)}…` : safe)}`;
 }
 
-/** A URL may carry a password. */
+/** A URL may carry a password, in one that was mistyped with a slash in it. */
 export function hidePasswords(text: string): string {
   return text.replace(/\/\/[^@]*@/g, '//***@');
 }

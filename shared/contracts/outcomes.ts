@@ -47,7 +47,6 @@ export const entryViewSchema = z.object({
   amount: balanceSchema,
   at: timeSchema,
 });
-export type EntryView = z.output<typeof entryViewSchema>;
 
 export const holdViewSchema = z.object({
   id: holdIdSchema,
@@ -55,7 +54,6 @@ export const holdViewSchema = z.object({
   status: z.enum(holdStatuses),
   dueAt: timeSchema,
 });
-export type HoldView = z.output<typeof holdViewSchema>;
 
 export const fieldErrorSchema = z.object({
   field: z.string().describe('Where it is, such as amount or 3.amount'),

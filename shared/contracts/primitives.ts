@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { decimalPattern, maxDecimals, positiveDecimalPattern } from '../money/money.ts';
+import { decimalPattern, maxDecimals, maxIntegerDigits, positiveDecimalPattern } from '../money/money.ts';
 import { maxMetadataBytes, maxNameLength } from './limits.ts';
 
 /** An account's id: a uuid in lower case. */
@@ -18,28 +18,28 @@ const uuid = z
   .regex(uuidPattern, { error: uuidMessage, abort: true })
   .toLowerCase();
 
-export const accountIdSchema = uuid.meta({
-  format: 'uuid',
-  examples: ['26c940a1-7228-4ea2-a3bc-e6460b172040'],
-}) as unknown as z.ZodType<AccountId, string>;
-export const holdIdSchema = uuid.meta({
-  format: 'uuid',
-  examples: ['019a9c3e-5b1a-7c3e-8f00-2d9a6f1b7c44'],
-}) as unknown as z.ZodType<HoldId, string>;
-const commandIdMeta = { format: 'uuid', examples: ['6f1b7c44-0b52-4c53-9b1e-2d9a019a9c3e'] };
-export const commandIdSchema = uuid.meta(commandIdMeta) as unknown as z.ZodType<CommandId, string>;
+/** A schema whose text is read as an id of one kind, with an example for the documentation. */
+function idSchema<Id extends string>(schema: z.ZodString, example: string): z.ZodType<Id, string> {
+  return schema.meta({ format: 'uuid', examples: [example] }) as unknown as z.ZodType<Id, string>;
+}
+
+export const accountIdSchema = idSchema<AccountId>(uuid, '26c940a1-7228-4ea2-a3bc-e6460b172040');
+export const holdIdSchema = idSchema<HoldId>(uuid, '019a9c3e-5b1a-7c3e-8f00-2d9a6f1b7c44');
+const exampleCommandId = '6f1b7c44-0b52-4c53-9b1e-2d9a019a9c3e';
+export const commandIdSchema = idSchema<CommandId>(uuid, exampleCommandId);
 
 /**
  * The id of a command that a caller sends. Those of the reserved variant (17th digit e or f, which no generator of
  * uuids makes) are the ledger's own: whoever could take the id of a hold's settling before its time, and knowing the
  * hold is enough for that, could keep it from ever being settled.
  */
-export const callersCommandIdSchema = uuid
-  .regex(/^.{19}[0-9a-d]/, 'must be a uuid whose 17th digit is not e or f, as every generated one')
-  .meta(commandIdMeta) as unknown as z.ZodType<CommandId, string>;
+export const callersCommandIdSchema = idSchema<CommandId>(
+  uuid.regex(/^.{19}[0-9a-d]/, 'must be a uuid whose 17th digit is not e or f, as every generated one'),
+  exampleCommandId,
+);
 
 const amountMessage =
-  'must be a decimal string above zero such as "33.48": at most 15 digits before the point, ' +
+  `must be a decimal string above zero such as "33.48": at most ${maxIntegerDigits} digits before the point, ` +
   `at most the currency's decimals (never more than ${maxDecimals}) behind it, no sign, blank, exponent or leading zero`;
 
 /** An amount of money on the wire: a decimal string above zero. */
@@ -104,6 +104,6 @@ export const metadataSchema = z
   ) as unknown as z.ZodType<Readonly<Record<string, string>>>;
 
 /** W3C Trace Context, version 00: https://www.w3.org/TR/trace-context/#traceparent-header */
-export const traceparentSchema = z
-  .string()
-  .regex(/^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/, 'must be a W3C traceparent');
+export const traceparentPattern = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})$/;
+
+export const traceparentSchema = z.string().regex(traceparentPattern, 'must be a W3C traceparent');

@@ -32,14 +32,14 @@ export async function startOpsServer(options: {
   return { port: (server.address() as AddressInfo).port, close: () => close(server) };
 }
 
-interface Told {
+interface Probes {
   missing: () => readonly string[];
   metricsText: (() => Promise<string>) | undefined;
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, told: Told): void {
+function answer(request: IncomingMessage, response: ServerResponse, probes: Probes): void {
   const path = request.url?.split('?', 1)[0];
-  const metricsText = path === '/metrics' ? told.metricsText : undefined;
+  const metricsText = path === '/metrics' ? probes.metricsText : undefined;
   if (path !== '/healthz' && path !== '/readyz' && metricsText === undefined) {
     send(request, response, 404, { status: 'not found' });
   } else if (request.method !== 'GET' && request.method !== 'HEAD') {
@@ -50,7 +50,7 @@ function answer(request: IncomingMessage, response: ServerResponse, told: Told):
   } else if (path === '/healthz') {
     send(request, response, 200, { status: 'ok' });
   } else {
-    const missing = told.missing();
+    const missing = probes.missing();
     if (missing.length === 0) send(request, response, 200, { status: 'ready' });
     else send(request, response, 503, { status: 'not ready', missing });
   }

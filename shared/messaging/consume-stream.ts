@@ -2,6 +2,7 @@ import { AckPolicy, jetstream, type ConsumerMessages, type JsMsg } from '@nats-i
 import { nanos } from '@nats-io/nats-core';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ATTRIBUTE } from '../telemetry/conventions.ts';
+import { messageOf } from '../telemetry/describe-error.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { countFromZero, type Metrics } from '../telemetry/metrics.ts';
 import type { NatsLink } from './connect.ts';
@@ -59,7 +60,7 @@ export async function consumeStream(options: ConsumeOptions): Promise<void> {
     } catch (error) {
       if (stopping.aborted) return;
       logger.warn(
-        { error: String(error), stream: options.stream },
+        { reason: messageOf(error), stream: options.stream },
         'can’t take messages of a stream; trying again. Is JetStream on, and has it room?',
       );
       await delay(tryAgainMs, undefined, { signal: stopping }).catch(() => undefined);

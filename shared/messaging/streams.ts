@@ -11,6 +11,7 @@ import {
 import type { NatsConnection } from '@nats-io/nats-core';
 import { nanos } from '@nats-io/nats-core';
 import { setTimeout as delay } from 'node:timers/promises';
+import { messageOf } from '../telemetry/describe-error.ts';
 import {
   asyncCommandSubjectPrefix,
   commandsStream,
@@ -130,7 +131,7 @@ export async function ensureStreamsWhenReachable(options: {
     } catch (error) {
       stopping.throwIfAborted();
       logger.warn(
-        { error: String(error) },
+        { reason: messageOf(error) },
         'can’t make the streams; trying again. Is JetStream on, has it room, may this user make streams, and are there as many servers as NATS_STREAM_REPLICAS wants?',
       );
     }

@@ -19,14 +19,16 @@ export const maxDecimals = 8;
 /** At most this many digits before the point. */
 export const maxIntegerDigits = 15;
 
+const unsignedDecimal = `(?:0|[1-9][0-9]{0,${maxIntegerDigits - 1}})(?:\\.[0-9]{1,${maxDecimals}})?`;
+
 /**
  * A decimal number without sign, exponent, blanks or leading zeros, with digits on both sides of the point.
  * Zero passes; use {@link positiveDecimalPattern} where it must not.
  */
-export const decimalPattern = /^(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,8})?$/;
+export const decimalPattern = new RegExp(`^${unsignedDecimal}$`);
 
 /** As {@link decimalPattern}, and more than zero. */
-export const positiveDecimalPattern = /^(?=.*[1-9])(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,8})?$/;
+export const positiveDecimalPattern = new RegExp(`^(?=.*[1-9])${unsignedDecimal}$`);
 
 /** Minor units as money. */
 export function money(minorUnits: bigint): Money {

@@ -1,5 +1,7 @@
 import { isNativeError } from 'node:util/types';
 
+// `isNativeError`, not `instanceof`: under jest, the errors of Node's own modules are of another world than the tests'.
+
 /** Fields that say where a fault is without carrying data; all others of an error stay unlogged. Postgres, for one, puts
  *  whole rows into `detail`, and connection errors of many libraries carry their configuration with the password. */
 const SAFE_FIELDS = ['code', 'severity', 'table', 'constraint', 'syscall', 'address', 'port'] as const;
@@ -34,7 +36,16 @@ function describe(error: unknown, depth: number): unknown {
   return described;
 }
 
-/** A text without the credentials of URLs in it. */
+/**
+ * What an error says, in one line, without the credentials of URLs. A host name with two addresses that both refuse gives an
+ * error without words of its own.
+ */
+export function messageOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(messageOf).join(', ');
+  return withoutSecrets(isNativeError(error) ? error.message : String(error));
+}
+
+/** A text without the credentials of URLs in it. Unlike in a setting, what follows `//` may be a path. */
 export function withoutSecrets(text: string): string {
   return text.replace(/\/\/[^\s/@]*@/g, '//***@');
 }

@@ -1,7 +1,7 @@
 import { diag, DiagLogLevel, ROOT_CONTEXT, type ContextManager } from '@opentelemetry/api';
 import type { NodeSDK } from '@opentelemetry/sdk-node';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Environment } from '../config/parse-settings.ts';
+import { isSet, type Environment } from '../config/parse-settings.ts';
 import { readVersion } from '../config/read-version.ts';
 import type { Logger } from './logger.ts';
 import { setMeasuring } from './metrics.ts';
@@ -41,7 +41,7 @@ export async function startTelemetry(options: {
 }): Promise<Telemetry> {
   const { env, logger, prometheus = false } = options;
   const hasEndpoint = (signal: 'TRACES' | 'METRICS') =>
-    isSet(env, 'OTEL_EXPORTER_OTLP_ENDPOINT') || isSet(env, `OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`);
+    isSet(env['OTEL_EXPORTER_OTLP_ENDPOINT']) || isSet(env[`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`]);
   const traces = hasEndpoint('TRACES');
   const metrics = hasEndpoint('METRICS');
   const disabled = env['OTEL_SDK_DISABLED']?.trim().toLowerCase() === 'true';
@@ -145,8 +145,4 @@ function quietDiagnostics(logger: Logger) {
   const debug = (...parts: unknown[]) =>
     logger.debug({ detail: parts.map(String).join(' ') }, 'OpenTelemetry');
   return { error: warn, warn, info: debug, debug, verbose: debug };
-}
-
-function isSet(env: Environment, name: string): boolean {
-  return (env[name] ?? '').trim() !== '';
 }

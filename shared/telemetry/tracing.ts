@@ -12,6 +12,7 @@ import {
 } from '@opentelemetry/api';
 import { isNativeError } from 'node:util/types';
 import { ATTRIBUTE } from './conventions.ts';
+import { traceparentPattern } from '../contracts/primitives.ts';
 import { withoutSecrets } from './describe-error.ts';
 
 export { SpanKind } from '@opentelemetry/api';
@@ -25,7 +26,6 @@ export type { Link, Span, SpanOptions } from '@opentelemetry/api';
  */
 
 const TRACER_NAME = 'holdfast';
-const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})$/;
 
 let tracing = false;
 let isDrawn = (): boolean => true;
@@ -53,7 +53,7 @@ export function isSampled(traceparent: string | null | undefined): traceparent i
 
 /** Reads a W3C traceparent, version 00; undefined when it isn't exactly one. */
 export function parseTraceparent(text: string): SpanContext | undefined {
-  const match = TRACEPARENT.exec(text);
+  const match = traceparentPattern.exec(text);
   if (match === null) return undefined;
   const [, traceId = '', spanId = '', flags = ''] = match;
   return { traceId, spanId, traceFlags: Number.parseInt(flags, 16), isRemote: true };

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
+import { messageOf } from '../../shared/telemetry/describe-error.ts';
 import { listenForStop } from '../../deploy/local/stop-request.ts';
 import { say } from '../../deploy/local/progress.ts';
 import { runCampaign } from './campaign.ts';
@@ -83,7 +84,7 @@ function readOrder(args: readonly string[]): Order | undefined {
     if (!(minutes > 0)) throw new Error('--minutes must be more than 0');
     return { seed, minutes, mutants: values.mutants, only: values.only };
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${usage}\n`);
+    process.stderr.write(`${messageOf(error)}\n\n${usage}\n`);
     return undefined;
   }
 }

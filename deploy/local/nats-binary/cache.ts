@@ -4,7 +4,7 @@ import { isAbsolute, join } from 'node:path';
 import { readVersion } from './read-version.ts';
 import { SourceUnavailable } from './source.ts';
 import { compareVersions, isNewEnough, parseVersion } from '../../../shared/messaging/nats-server-version.ts';
-import { messageOf } from '../error-text.ts';
+import { messageOf } from '../../../shared/telemetry/describe-error.ts';
 
 /**
  * Where fetched executables are kept: one cache per person, so that tests, benchmarks and a second clone don't fetch

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { isNativeError } from 'node:util/types';
 import { SourceUnavailable } from './source.ts';
-import { messageOf } from '../error-text.ts';
+import { messageOf } from '../../../shared/telemetry/describe-error.ts';
 
 export interface DownloadLimits {
   /** A server that says nothing for so long is given up. */

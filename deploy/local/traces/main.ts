@@ -6,7 +6,7 @@ import { loadEnvFile } from '../../../shared/config/load-env-file.ts';
 import { parseSettings } from '../../../shared/config/parse-settings.ts';
 import { localSettings } from '../config.ts';
 import { readRunning } from '../data-folder.ts';
-import { messageOf } from '../error-text.ts';
+import { messageOf } from '../../../shared/telemetry/describe-error.ts';
 import { formatList, formatTrace } from './format-trace.ts';
 import { receivedSpanSchema } from './received-span.ts';
 import { traceSummarySchema } from './trace-store.ts';

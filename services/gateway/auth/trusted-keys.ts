@@ -50,7 +50,7 @@ function remoteKeys(url: URL, logger: Logger): TrustedKeys {
   });
   const from = url.href;
   let failing = false;
-  const told = async <T>(keys: Promise<T>): Promise<T> => {
+  const reportingFailures = async <T>(keys: Promise<T>): Promise<T> => {
     try {
       const found = await keys;
       if (failing) logger.info({ from }, 'the keys of AUTH_JWKS_URL are there again');
@@ -71,10 +71,10 @@ function remoteKeys(url: URL, logger: Logger): TrustedKeys {
     }
   };
   // So that the first caller does not wait for them, and a wrong address is told at the start.
-  told(find.reload()).catch(() => undefined);
+  reportingFailures(find.reload()).catch(() => undefined);
   return {
     algorithms: PUBLIC_KEY_ALGORITHMS,
-    keyOf: (header, token) => told(find(header, token)),
+    keyOf: (header, token) => reportingFailures(find(header, token)),
   };
 }
 

@@ -16,15 +16,10 @@ declare module 'fastify' {
     /** Its server span, when it is sampled. */
     span: Span | undefined;
   }
-  interface FastifyInstance {
-    /** Where traces are looked at, without the id at its end. */
-    traceUrl: string | undefined;
-  }
 }
 
 /** One server span per request but probes, below the caller's when it sent a `traceparent`; nothing while traces are off. */
-export function addHttpSpans(app: FastifyInstance, traceUrl: string | undefined): void {
-  app.decorate('traceUrl', traceUrl);
+export function addHttpSpans(app: FastifyInstance): void {
   app.decorateRequest('span', undefined);
 
   app.addHook('onRequest', (request, reply, done) => {

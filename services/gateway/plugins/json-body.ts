@@ -1,7 +1,8 @@
 import type { FastifyInstance } from 'fastify';
+import { fieldName } from '../../../shared/contracts/field-errors.ts';
 import { findDuplicateKey } from '../duplicate-key.ts';
 import { RequestRefused } from './problem-json.ts';
-import { fieldName, InvalidInput } from './validation.ts';
+import { InvalidInput } from './validation.ts';
 
 /** Bodies are plain JSON or nothing, and say one thing: no compression, no key twice, no key that changes prototypes. */
 export function addJsonBodies(app: FastifyInstance): void {

@@ -70,7 +70,7 @@ export async function addOpenApi(app: FastifyInstance): Promise<void> {
 }
 
 /** What a route needs, for its `security`: a token with this scope, which a gateway that asks for none takes as well. */
-export function neededFor({ asksForTokens }: Door, scope: Scope): Record<string, string[]>[] {
+export function securityFor({ asksForTokens }: Door, scope: Scope): Record<string, string[]>[] {
   const needed = { [TOKEN]: [scope] };
   return asksForTokens ? [needed] : [{}, needed];
 }

@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
+import { invalidRequest } from '../../../shared/contracts/field-errors.ts';
 import { errorCatalogue, type ErrorCode } from '../../../shared/contracts/error-codes.ts';
 import type { ErrorView, FieldError } from '../../../shared/contracts/outcomes.ts';
 import { problemType, type Problem } from '../http-schemas.ts';
@@ -34,6 +35,13 @@ export function sendProblem(
   return reply.code(problem.status).type('application/problem+json').send(problem);
 }
 
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Where traces are looked at, without the id at its end. */
+    traceUrl: string | undefined;
+  }
+}
+
 /** What every request is told when too many are under way. */
 export const overloadedProblem: Problem = problemFrom(
   {
@@ -43,15 +51,20 @@ export const overloadedProblem: Problem = problemFrom(
   undefined,
 );
 
-/** What Fastify itself refuses, and what breaks, in the one form. */
-export function addProblemAnswers(app: FastifyInstance): void {
-  app.setErrorHandler<FastifyError>((error, request, reply) => answerFault(error, request, reply));
+/**
+ * What Fastify itself refuses, and what breaks, in the one form.
+ *
+ * @param traceUrl where traces are looked at, for the answer to a request that is sampled.
+ */
+export function addProblemAnswers(app: FastifyInstance, traceUrl: string | undefined): void {
+  app.decorate('traceUrl', traceUrl);
+  app.setErrorHandler<FastifyError>((error, request, reply) => answerError(error, request, reply));
 }
 
-/** For `frameworkErrors`: paths that are no paths, before there is a route. */
-export function answerFault(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const callersFault = refusalOf(error);
-  if (callersFault !== undefined) return sendProblem(reply, callersFault, request.command);
+/** What Fastify refuses, and what breaks; also as `frameworkErrors`: paths that are no paths, before there is a route. */
+export function answerError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const known = refusalOf(error);
+  if (known !== undefined) return sendProblem(reply, known, request.command);
   request.log.error(
     { err: error, requestId: request.id, route: request.routeOptions.url },
     'a request failed by a fault of the gateway’s own: mend what the error names; the caller may send it again',
@@ -111,14 +124,16 @@ function problemFrom(
 
 /** The error that a fault of the caller's is; undefined when it isn't the caller's. */
 function refusalOf(error: FastifyError): ErrorView | undefined {
-  if (error instanceof InvalidInput) return invalid(error.fields);
+  if (error instanceof InvalidInput) return invalidRequest(error.fields);
   if (error instanceof RequestRefused) return error.view;
   switch (error.code) {
     case 'FST_ERR_CTP_INVALID_JSON_BODY':
-      return invalid([{ field: 'body', message: 'must be valid JSON, with no member named __proto__' }]);
+      return invalidRequest([
+        { field: 'body', message: 'must be valid JSON, with no member named __proto__' },
+      ]);
     case 'FST_ERR_CTP_EMPTY_JSON_BODY':
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
-      return invalid([BODY_MUST_BE_JSON]);
+      return invalidRequest([BODY_MUST_BE_JSON]);
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return refusal('payload_too_large', 'The body is larger than 64 KiB.');
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
@@ -135,12 +150,6 @@ function refusalOf(error: FastifyError): ErrorView | undefined {
 
 function refusal(code: ErrorCode, detail: string): ErrorView {
   return { code, detail };
-}
-
-/** Bad input: the fields, and the same as one sentence. */
-function invalid(fields: readonly FieldError[]): ErrorView {
-  const named = fields.map(({ field, message }) => `${field} ${message}`).join('; ');
-  return { code: 'invalid_request', detail: `Not valid: ${named}.`, fields: [...fields] };
 }
 
 function brokenHttpDetail(code: string | undefined): string {

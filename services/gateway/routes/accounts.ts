@@ -19,7 +19,7 @@ import {
   type SubtractAnswer,
 } from '../http-schemas.ts';
 import { refusesAccount, type Door } from '../auth/door.ts';
-import { neededFor } from '../plugins/openapi.ts';
+import { securityFor } from '../plugins/openapi.ts';
 import type { Ledger } from '../ledger-when-connected.ts';
 import type { CommandIdentity } from '../idempotency.ts';
 import { takeIdempotencyKey } from '../plugins/command-identity.ts';
@@ -55,7 +55,7 @@ const subtractErrors = [...addErrors, 'insufficient_funds'] as const satisfies E
 export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, door: Door): void {
   const changing = {
     hooks: [...door.hooksFor('balance:write'), takeIdempotencyKey],
-    security: neededFor(door, 'balance:write'),
+    security: securityFor(door, 'balance:write'),
   };
 
   app.get(
@@ -77,7 +77,7 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, door: Doo
       onRequest: door.hooksFor('balance:read'),
       schema: {
         operationId: 'status',
-        security: neededFor(door, 'balance:read'),
+        security: securityFor(door, 'balance:read'),
         summary: 'An account and its balance',
         tags: ['accounts'],
         params: accountParamsSchema,

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
+import { messageOf } from '../../../shared/telemetry/describe-error.ts';
 import { maxAllowedAccounts } from '../../../shared/contracts/limits.ts';
 import { accountIdSchema } from '../../../shared/contracts/primitives.ts';
 import { MAX_SUBJECT_LENGTH, scopes } from '../auth/caller.ts';
@@ -76,6 +77,6 @@ function readWords(args: readonly string[]) {
       },
     }).values;
   } catch (error) {
-    throw new WrongOptions(error instanceof Error ? error.message : String(error));
+    throw new WrongOptions(messageOf(error));
   }
 }

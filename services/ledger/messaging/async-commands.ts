@@ -1,5 +1,5 @@
 import { jetstream, type JsMsg } from '@nats-io/jetstream';
-import type { Logger } from 'pino';
+import type { Logger } from '../../../shared/telemetry/logger.ts';
 import type { RefusalFact } from '../../../shared/contracts/events.ts';
 import type { ErrorView } from '../../../shared/contracts/outcomes.ts';
 import { accountIdSchema, commandIdSchema } from '../../../shared/contracts/primitives.ts';

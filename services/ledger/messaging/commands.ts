@@ -1,5 +1,5 @@
 import type { NatsConnection, Subscription } from '@nats-io/nats-core';
-import type { Logger } from 'pino';
+import type { Logger } from '../../../shared/telemetry/logger.ts';
 import { maxPayloadOf } from '../../../shared/messaging/max-payload.ts';
 import { commandSchemas, type AccountCommandKind } from '../../../shared/contracts/commands.ts';
 import type {

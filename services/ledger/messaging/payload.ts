@@ -1,9 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import type { z } from 'zod';
+import { checkFields, invalidRequest } from '../../../shared/contracts/field-errors.ts';
 import { maxCommandsPerMessage, maxMessageBytes } from '../../../shared/contracts/limits.ts';
 import type { ErrorView } from '../../../shared/contracts/outcomes.ts';
 import type { AccountId } from '../../../shared/contracts/primitives.ts';
-import { fieldErrorsOf, wordsForIssue } from './field-errors.ts';
 
 /** A payload as it arrived: one element or several, each of them not yet looked at. */
 export interface Payload {
@@ -36,13 +36,8 @@ export function readPayload(data: Uint8Array): Payload | ErrorView {
 
 /** One element, checked against its schema; or what is wrong with it, field by field. */
 export function readElement<T>(schema: z.ZodType<T>, element: unknown): { value: T } | { error: ErrorView } {
-  // Asked for words from the start, zod takes three times as long for every element that is right.
-  const parsed = schema.safeParse(element);
-  if (parsed.success) return { value: parsed.data };
-  const { error } = schema.safeParse(element, { error: wordsForIssue });
-  const fields = fieldErrorsOf(error ?? parsed.error);
-  const named = fields.map(({ field, message }) => `${field} ${message}`).join('; ');
-  return { error: { code: 'invalid_request', detail: `Not valid: ${named}.`, fields } };
+  const checked = checkFields(schema, element, 'payload');
+  return 'value' in checked ? checked : { error: invalidRequest(checked.fields) };
 }
 
 /** Why a caller that is narrowed to some accounts may not touch this one; undefined when it may. */

@@ -1,5 +1,5 @@
 import type { Msg, NatsConnection, Subscription } from '@nats-io/nats-core';
-import type { Logger } from 'pino';
+import type { Logger } from '../../../shared/telemetry/logger.ts';
 import type { ErrorView } from '../../../shared/contracts/outcomes.ts';
 import { isReplySubject, ledgerQueueGroup } from '../../../shared/contracts/subjects.ts';
 import { readPayload, type Payload } from './payload.ts';

@@ -1,8 +1,9 @@
 import type { JetStreamClient } from '@nats-io/jetstream';
-import type { Logger } from 'pino';
+import type { Logger } from '../../../shared/telemetry/logger.ts';
 import { eventSubject, holdDueSubject } from '../../../shared/contracts/subjects.ts';
 import { traceHeaders } from '../../../shared/messaging/trace-headers.ts';
 import { ATTRIBUTE, messagingAttributes, SPAN } from '../../../shared/telemetry/conventions.ts';
+import { messageOf } from '../../../shared/telemetry/describe-error.ts';
 import type { Metrics } from '../../../shared/telemetry/metrics.ts';
 import {
   inChildSpan,
@@ -196,7 +197,7 @@ export class Outbox {
       if (topic === 'due') this.#dueSeconds.acknowledged(messageId);
       return true;
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       this.#options.logger.debug({ reason, topic }, 'the broker took no message; the relay will send it');
       return false;
     }

@@ -1,4 +1,4 @@
-import type { Logger } from 'pino';
+import type { Logger } from '../../../shared/telemetry/logger.ts';
 import type { Metrics } from '../../../shared/telemetry/metrics.ts';
 import type { OutboxMessage, StoredMessage } from '../store/outbox-message.ts';
 import type { OutboxTable } from '../store/outbox-table.ts';

@@ -3,7 +3,7 @@ import { commandKey, type Command } from '../domain/commands.ts';
 import type { BatchChanges, BatchState } from '../domain/execute-batch.ts';
 import type { OutboxMessage, StoredMessage } from './outbox-message.ts';
 import { CommitUnknownError, faultKindOf } from './faults.ts';
-import type { Answer, Statement } from './flight.ts';
+import type { Answer, Statement } from './pipeline.ts';
 import type { Micros } from '../domain/time.ts';
 import { claimSettling, type ClaimRow } from './statements/claim-settling.ts';
 import { accountOf, lockAccounts, type AccountRow } from './statements/lock-accounts.ts';
@@ -94,7 +94,7 @@ export async function inSettleTransaction<T>(
   work: (pick: DuePick, load: LoadWhile) => Promise<T>,
 ): Promise<T> {
   return guarded(connection, async (session, progress) => {
-    const [, claim, picked] = await session.flight([begin, claimSettling(), pickDueHolds(due)]);
+    const [, claim, picked] = await session.pipeline([begin, claimSettling(), pickDueHolds(due)]);
     const claimRow = claim?.rows[0] as ClaimRow | undefined;
     if (claimRow === undefined) throw new Error('the claim gave no row');
     const { claimed, now } = claimRow;
@@ -111,10 +111,10 @@ export async function inShareTransaction<T>(
   return guarded(connection, async (session, progress) => work(loadOn(session, progress, [begin])));
 }
 
-/** @param before what is sent in the same flight, ahead of what loads. */
+/** @param before what is sent in the same pipeline, ahead of what loads. */
 function loadOn(session: Session, progress: Progress, before: readonly Statement[]): LoadWhile {
   return async (holds, meanwhile) => {
-    const [answers, made] = await flightWhile(session, [...before, ...loadPickedHolds(holds)], meanwhile);
+    const [answers, made] = await pipelineWhile(session, [...before, ...loadPickedHolds(holds)], meanwhile);
     return [openTransaction(session, progress, loadedFrom(answers.slice(before.length))), made];
   };
 }
@@ -129,7 +129,7 @@ async function guarded<T>(
   try {
     const result = await run(session, progress);
     if (progress.stage === 'written') throw new Error('changes were written, but not saved');
-    if (progress.stage === 'read') await session.flight([rollback]);
+    if (progress.stage === 'read') await session.pipeline([rollback]);
     return result;
   } catch (error) {
     await abandon(connection, session, error);
@@ -143,7 +143,7 @@ function openTransaction(session: Session, progress: Progress, { state, places }
     fill: (changes) => fillChanges(changes, places),
     writeWhile: async (changes, meanwhile) => {
       progress.stage = 'written';
-      const [, made] = await flightWhile(session, [writeChanges(changes, [], [])], meanwhile);
+      const [, made] = await pipelineWhile(session, [writeChanges(changes, [], [])], meanwhile);
       return made;
     },
     save: async (changes, messages, sentOutboxIds) => {
@@ -162,34 +162,34 @@ function rowIdOf({ messageId }: OutboxMessage, ids: ReadonlyMap<string, bigint>)
 }
 
 /** Both are waited for, come what may: what is left alone while it fails ends the process. */
-async function flightWhile<T>(
+async function pipelineWhile<T>(
   session: Session,
   statements: readonly Statement[],
   meanwhile: () => T,
 ): Promise<readonly [Answer[], T]> {
-  const flight = session.flight(statements);
+  const pipeline = session.pipeline(statements);
   let made: T;
   try {
     made = meanwhile();
   } catch (error) {
-    await flight;
+    await pipeline;
     throw error;
   }
-  return [await flight, made];
+  return [await pipeline, made];
 }
 
-/** BEGIN, locks and look-ups in one flight: each is a statement of its own, so each sees what the locks waited for. */
+/** BEGIN, locks and look-ups in one pipeline: each is a statement of its own, so each sees what the locks waited for. */
 async function beginBatch(session: Session, commands: readonly Command[]): Promise<Loaded> {
   const accountIds = distinct(commands.map((command) => command.accountId));
   const repeatable = commands.filter((command) => command.kind !== 'settle');
   const load = loadStatements(accountIds, repeatable, readNamedHolds(commands));
-  const loaded = loadedFrom((await session.flight([begin, ...load])).slice(1));
+  const loaded = loadedFrom((await session.pipeline([begin, ...load])).slice(1));
 
   const absent = accountIds.filter((id) => !loaded.state.accounts.has(id));
   if (absent.length === 0) return loaded;
 
   // Begun again from the start, so that the locks of absent accounts come before every row lock.
-  const answers = await session.flight([rollback, begin, lockAbsentAccounts(absent), ...load]);
+  const answers = await session.pipeline([rollback, begin, lockAbsentAccounts(absent), ...load]);
   return loadedFrom(answers.slice(3));
 }
 
@@ -247,7 +247,7 @@ function loadedFrom([accounts, lookedUp, holds]: readonly Answer[]): Loaded {
 
 async function save(session: Session, write: Statement): Promise<WrittenOutboxRow[]> {
   try {
-    const [written, committed] = await session.flight([write, commit]);
+    const [written, committed] = await session.pipeline([write, commit]);
     // A COMMIT of an aborted transaction is answered with ROLLBACK, not with an error.
     if (written === undefined || committed?.command !== 'COMMIT')
       throw new Error('COMMIT was answered with a rollback');
@@ -265,7 +265,7 @@ async function abandon(connection: WriteConnection, session: Session, error: unk
     return;
   }
   try {
-    await session.flight([rollback]);
+    await session.pipeline([rollback]);
   } catch {
     connection.discard();
   }

@@ -48,8 +48,8 @@ export class BookQueries {
     limit,
     allowedAccounts,
   }: QueryPayload<'accounts'>): Promise<Account[]> {
-    const rows = await this.#knex<AccountRow>('accounts')
-      .select(this.#knex.raw(accountColumns))
+    const rows = await this.#knex('accounts')
+      .select<AccountRow[]>(this.#knex.raw(accountColumns))
       .modify((query) => {
         if (after !== undefined) void query.where('id', '>', after);
         if (status !== undefined) void query.where('status', status);
@@ -57,20 +57,20 @@ export class BookQueries {
       })
       .orderBy('id')
       .limit(limit);
-    return (rows as unknown as AccountRow[]).map(accountOf);
+    return rows.map(accountOf);
   }
 
   async hold(accountId: AccountId, id: HoldId): Promise<Hold | undefined> {
-    const rows = await this.#knex<HoldRow>('holds')
-      .select(this.#knex.raw(holdColumns))
+    const rows = await this.#knex('holds')
+      .select<HoldRow[]>(this.#knex.raw(holdColumns))
       .where({ account_id: accountId, id });
-    return (rows as unknown as HoldRow[]).map(holdOf)[0];
+    return rows.map(holdOf)[0];
   }
 
   /** A page of an account's holds in id order. */
   async listHolds({ accountId, after, status, limit }: QueryPayload<'holds'>): Promise<Hold[]> {
-    const rows = await this.#knex<HoldRow>('holds')
-      .select(this.#knex.raw(holdColumns))
+    const rows = await this.#knex('holds')
+      .select<HoldRow[]>(this.#knex.raw(holdColumns))
       .where('account_id', accountId)
       .modify((query) => {
         if (after !== undefined) void query.where('id', '>', after);
@@ -78,17 +78,17 @@ export class BookQueries {
       })
       .orderBy('id')
       .limit(limit);
-    return (rows as unknown as HoldRow[]).map(holdOf);
+    return rows.map(holdOf);
   }
 
   /** A page of an account's journal in seq order. */
   async listEntries({ accountId, afterSeq, limit }: QueryPayload<'entries'>): Promise<Entry[]> {
-    const rows = await this.#knex<EntryRow>('entries')
-      .select(this.#knex.raw(entryColumnNames))
+    const rows = await this.#knex('entries')
+      .select<EntryRow[]>(this.#knex.raw(entryColumnNames))
       .where('account_id', accountId)
       .where('seq', '>', afterSeq)
       .orderBy('seq')
       .limit(limit);
-    return (rows as unknown as EntryRow[]).map(entryOf);
+    return rows.map(entryOf);
   }
 }

@@ -1,6 +1,6 @@
-import { isNativeError } from 'node:util/types';
 import { DatabaseError } from 'pg';
 import { isUntrustedCertificate } from '../../../shared/config/untrusted-certificate.ts';
+import { messageOf } from '../../../shared/telemetry/describe-error.ts';
 import { faultKindOf } from './faults.ts';
 import type { DatabaseAddress } from './session.ts';
 
@@ -30,10 +30,4 @@ export function adviceFor(error: unknown, { host, port, user, name }: DatabaseAd
     default:
       return faultKindOf(error) === 'connection' ? `${at} is not ready (${error.message})` : undefined;
   }
-}
-
-/** What an error says. Several addresses of one host fail with one that has no message of its own. */
-export function messageOf(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(messageOf).join(', ');
-  return isNativeError(error) ? error.message : String(error);
 }

@@ -1,6 +1,7 @@
-import type { Logger } from 'pino';
+import type { Logger } from '../../../shared/telemetry/logger.ts';
 import type { BookQueries } from './book-queries.ts';
-import { adviceFor, messageOf } from './database-advice.ts';
+import { messageOf } from '../../../shared/telemetry/describe-error.ts';
+import { adviceFor } from './database-advice.ts';
 import { isOutOfRoom } from './faults.ts';
 import type { DatabaseAddress } from './session.ts';
 

@@ -80,7 +80,7 @@ test('the writing connection’s statements are echoed without their values, and
     );
     const connection = new WriteConnection(address, createLogger('ledger', 'silent'), { observe });
     const session = await connection.session();
-    await session.flight([
+    await session.pipeline([
       { name: 'begin', text: 'BEGIN' },
       { name: 'say', text: 'SELECT $1::text', values: [SECRET] },
       { name: 'commit', text: 'COMMIT' },

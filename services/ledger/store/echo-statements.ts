@@ -1,7 +1,7 @@
 import type { Knex } from 'knex';
 import type { Pool, PoolClient } from 'pg';
-import type { Logger } from 'pino';
-import type { StatementObserver } from './flight.ts';
+import type { Logger } from '../../../shared/telemetry/logger.ts';
+import type { StatementObserver } from './pipeline.ts';
 
 /** Told the text of each statement: with `$1` where a value goes, never the values. */
 export type Echo = (sql: string) => void;

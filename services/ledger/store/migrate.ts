@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import knexFactory, { type Knex } from 'knex';
 import { Client, DatabaseError } from 'pg';
-import type { Logger } from 'pino';
+import type { Logger } from '../../../shared/telemetry/logger.ts';
 import { echoKnex, type Echo } from './echo-statements.ts';
 import { adviceFor } from './database-advice.ts';
 import { grantLedgerRole } from './ledger-role.ts';

@@ -1,4 +1,4 @@
-import type { Logger } from 'pino';
+import type { Logger } from '../../../shared/telemetry/logger.ts';
 import type { Echo } from './echo-statements.ts';
 import { migrateWhenReachable, waitUntilMigrated } from './migrate.ts';
 import type { DatabaseAddress } from './session.ts';

@@ -1,14 +1,15 @@
 import { Client, DatabaseError } from 'pg';
-import type { Logger } from 'pino';
+import { messageOf } from '../../../shared/telemetry/describe-error.ts';
+import type { Logger } from '../../../shared/telemetry/logger.ts';
 import { ConnectionLostError } from './faults.ts';
-import { Flight, type Answer, type Prepared, type Statement, type StatementObserver } from './flight.ts';
+import { Pipeline, type Answer, type Prepared, type Statement, type StatementObserver } from './pipeline.ts';
 import { queryTimeoutMs, sessionConfig, type DatabaseAddress } from './session.ts';
 
 export interface WriteConnectionOptions {
   readonly observe?: StatementObserver;
   /** Called when a session was made anew. */
   readonly onReconnect?: () => void;
-  /** A flight that is not answered by then ends its session, in milliseconds. */
+  /** A pipeline that is not answered by then ends its session, in milliseconds. */
   readonly answerWithinMs?: number;
 }
 
@@ -80,7 +81,7 @@ export class WriteConnection {
       if (this.#session !== session) return;
       this.#session = undefined;
       this.#logger.warn(
-        { error: error.message },
+        { reason: messageOf(error) },
         'a connection to Postgres was lost; who needs one next makes a new one',
       );
     });
@@ -120,26 +121,26 @@ export class Session {
   }
 
   /**
-   * Sends statements in one flight, without waiting for one answer before the next is sent. One flight at a time.
+   * Sends statements in one pipeline, without waiting for one answer before the next is sent. One pipeline at a time.
    *
    * @returns one answer per statement.
    * @throws ConnectionLostError, also when the answer takes too long; or the error of the first statement that failed.
    *   None after it was done, and without a BEGIN none before it; the session may be in an aborted transaction: discard
    *   it or roll back. Or that of a value that could not be read, once all was done.
    */
-  async flight(statements: readonly Statement[]): Promise<Answer[]> {
+  async pipeline(statements: readonly Statement[]): Promise<Answer[]> {
     const ends = statements.map((statement) => this.#observe(statement));
     this.#isUnderWay = true;
     this.#lateTimer.refresh();
     try {
-      const flight = await new Promise<Flight>((resolve, reject) => {
-        const sent: Flight = new Flight(statements, this.#prepared, ends, (error) => {
+      const pipeline = await new Promise<Pipeline>((resolve, reject) => {
+        const sent: Pipeline = new Pipeline(statements, this.#prepared, ends, (error) => {
           if (error === null) resolve(sent);
           else reject(asFault(error));
         });
         this.#client.query(sent);
       });
-      return flight.answers();
+      return pipeline.answers();
     } finally {
       this.#isUnderWay = false;
     }
@@ -161,7 +162,5 @@ function asFault(reason: Error): Error {
 }
 
 function connectionLost(reason: unknown): ConnectionLostError {
-  return new ConnectionLostError(reason instanceof Error ? reason.message : String(reason), {
-    cause: reason,
-  });
+  return new ConnectionLostError(messageOf(reason), { cause: reason });
 }

@@ -1,4 +1,3 @@
-import { trace } from '@opentelemetry/api';
 import type { CommandInput } from '../../contracts/commands.ts';
 import type { CommandId } from '../../contracts/primitives.ts';
 import { answerSchemas, type QueryAnswer, type QueryInput } from '../../contracts/queries.ts';
@@ -53,7 +52,7 @@ export type CommandToSend<K extends CommandKind> = Omit<CommandInput<K>, 'deadli
 export interface SendOptions {
   /** Milliseconds until there is an answer, one way or the other; 5,000 by default. */
   deadlineMs?: number;
-  /** The caller’s span, by default the active one: when it is sampled, the command has a span below it. */
+  /** The caller’s span: when it is sampled, the command has a span below it. */
   parentSpan?: Span | undefined;
 }
 
@@ -238,10 +237,9 @@ function startSendSpan(
   attributes: Readonly<Record<string, string>> = {},
 ): Span | undefined {
   if (!isTracing()) return undefined;
-  const parent = parentSpan ?? trace.getActiveSpan();
-  if (parent === undefined || traceparentOf(parent) === undefined) return undefined;
+  if (parentSpan === undefined || traceparentOf(parentSpan) === undefined) return undefined;
   const all = { ...messagingAttributes(subject, 'send'), ...attributes };
-  return startSpan(SPAN.send(subject), { kind: SpanKind.CLIENT, attributes: all }, parent);
+  return startSpan(SPAN.send(subject), { kind: SpanKind.CLIENT, attributes: all }, parentSpan);
 }
 
 /** What is certain not to have come to a decision is a failure; any other error is an answer. */

@@ -17,7 +17,7 @@ const ATTEMPT_MS = 1_500;
 const LEAST_ATTEMPT_MS = 100;
 
 /** One timer looks after all requests: a timer per request costs more than the request. */
-const SWEEP_EVERY_MS = 25;
+const LOOK_EVERY_MS = 25;
 
 /** Pauses before trying again after "not now", doubling from the first to the longest, each shortened at random. */
 const FIRST_PAUSE_MS = 50;
@@ -56,8 +56,8 @@ export interface Request<Answer> {
   fail: (error: ErrorView) => Answer;
 }
 
-interface Flight {
-  /** In the line's flights, greater than those of older ones; NaN until it is there. */
+interface PendingRequest {
+  /** In the line's slots, greater than those of older ones; NaN until it is there. */
   key: number;
   readonly subject: string;
   readonly mostPerMessage: number;
@@ -78,7 +78,7 @@ interface Flight {
 interface Message {
   readonly subject: string;
   readonly sentAtMs: number;
-  readonly flights: readonly Flight[];
+  readonly requests: readonly PendingRequest[];
   readonly isArray: boolean;
   readonly attemptEndsAtMs: number;
   /** Until here a late reply is still of use to someone. */
@@ -102,13 +102,13 @@ export class RequestLine {
   readonly #duration: Metrics['natsRequestDuration'];
   readonly #inbox: string;
   readonly #subscription: Subscription;
-  readonly #flights = new Slots<Flight>();
+  readonly #pending = new Slots<PendingRequest>();
   /** Their keys are in their replies' subjects. */
   readonly #messages = new Slots<Message>();
-  #queue = new Map<string, Flight[]>();
+  #queue = new Map<string, PendingRequest[]>();
   #flushing = false;
   #gatheringSinceMs = 0;
-  #sweeper: NodeJS.Timeout | undefined;
+  #timer: NodeJS.Timeout | undefined;
   #whenIdle: (() => void) | undefined;
 
   constructor(options: { link: ClientLink; logger: Logger; metrics: Pick<Metrics, 'natsRequestDuration'> }) {
@@ -131,14 +131,14 @@ export class RequestLine {
 
   /** Requests that are not answered yet. */
   get inFlight(): number {
-    return this.#flights.size;
+    return this.#pending.size;
   }
 
   request<Answer>(request: Request<Answer>): Promise<Answer> {
     return new Promise((resolve) => {
       const attempts = new Attempts(notConnected);
       const nowMs = performance.now();
-      const flight: Flight = {
+      const pending: PendingRequest = {
         key: NaN,
         subject: request.subject,
         mostPerMessage: request.mostPerMessage,
@@ -170,24 +170,24 @@ export class RequestLine {
         tries: 0,
         retryAtMs: 0,
       };
-      flight.key = this.#flights.add(flight);
-      this.#enqueue(flight, nowMs);
-      this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP_EVERY_MS);
+      pending.key = this.#pending.add(pending);
+      this.#enqueue(pending, nowMs);
+      this.#timer ??= setInterval(() => this.#lookAfterAll(), LOOK_EVERY_MS);
     });
   }
 
   /** Resolves when every request has its answer, which their deadlines bound, and the inbox is gone. */
   async close(): Promise<void> {
-    if (this.#flights.size > 0) await new Promise<void>((resolve) => (this.#whenIdle = resolve));
-    clearInterval(this.#sweeper);
+    if (this.#pending.size > 0) await new Promise<void>((resolve) => (this.#whenIdle = resolve));
+    clearInterval(this.#timer);
     if (!this.#link.connection.isClosed()) this.#subscription.unsubscribe();
   }
 
-  #enqueue(flight: Flight, nowMs: number): void {
-    flight.queued = true;
-    const waiting = this.#queue.get(flight.subject);
-    if (waiting === undefined) this.#queue.set(flight.subject, [flight]);
-    else waiting.push(flight);
+  #enqueue(pending: PendingRequest, nowMs: number): void {
+    pending.queued = true;
+    const waiting = this.#queue.get(pending.subject);
+    if (waiting === undefined) this.#queue.set(pending.subject, [pending]);
+    else waiting.push(pending);
     if (this.#flushing) {
       // With more than a thousand busy sockets that turn can take seconds.
       if (nowMs - this.#gatheringSinceMs >= LONGEST_GATHER_MS) this.#flush();
@@ -205,23 +205,23 @@ export class RequestLine {
     this.#queue = new Map();
     this.#flushing = false;
     const nowMs = performance.now();
-    for (const [subject, flights] of queue) {
-      for (const flight of flights) flight.queued = false;
+    for (const [subject, requests] of queue) {
+      for (const pending of requests) pending.queued = false;
       // The client would keep what it can't send, and send it later: nothing is published to a line that is down.
-      if (this.#link.isConnected()) this.#publish(subject, flights, nowMs);
-      else for (const flight of flights) this.#holdBack(flight, notConnected, nowMs);
+      if (this.#link.isConnected()) this.#publish(subject, requests, nowMs);
+      else for (const pending of requests) this.#holdBack(pending, notConnected, nowMs);
     }
   }
 
-  #publish(subject: string, flights: readonly Flight[], nowMs: number): void {
-    const bounds = this.#bounds(flights);
-    const ready: { of: Flight; json: string }[] = [];
-    for (const flight of flights) {
-      const json = flight.write(flight.deadlineAtMs - nowMs);
-      if (typeof json !== 'string') this.#holdBack(flight, json, nowMs);
-      else if (fits(json, bounds)) ready.push({ of: flight, json });
+  #publish(subject: string, requests: readonly PendingRequest[], nowMs: number): void {
+    const bounds = this.#bounds(requests);
+    const ready: { of: PendingRequest; json: string }[] = [];
+    for (const pending of requests) {
+      const json = pending.write(pending.deadlineAtMs - nowMs);
+      if (typeof json !== 'string') this.#holdBack(pending, json, nowMs);
+      else if (fits(json, bounds)) ready.push({ of: pending, json });
       else
-        this.#end(flight, {
+        this.#end(pending, {
           code: 'payload_too_large',
           detail: `It is larger than ${bounds.maxBytes} bytes.`,
         });
@@ -230,20 +230,20 @@ export class RequestLine {
   }
 
   /** The contract's bounds, or less where the server or the reply wants it. */
-  #bounds(flights: readonly Flight[]): MessageBounds {
+  #bounds(requests: readonly PendingRequest[]): MessageBounds {
     const maxBytes = Math.min(maxMessageBytes, maxPayloadOf(this.#link.connection));
-    const maxElements = Math.min(maxCommandsPerMessage, flights[0]?.mostPerMessage ?? 1);
+    const maxElements = Math.min(maxCommandsPerMessage, requests[0]?.mostPerMessage ?? 1);
     return { maxElements, maxBytes };
   }
 
-  #send(subject: string, parcel: Parcel<Flight>, nowMs: number): void {
+  #send(subject: string, parcel: Parcel<PendingRequest>, nowMs: number): void {
     const message: Message = {
       subject,
       sentAtMs: nowMs,
-      flights: parcel.elements,
+      requests: parcel.elements,
       isArray: parcel.isArray,
       attemptEndsAtMs: nowMs + ATTEMPT_MS,
-      keepUntilMs: parcel.elements.reduce((latest, flight) => Math.max(latest, flight.deadlineAtMs), 0),
+      keepUntilMs: parcel.elements.reduce((latest, pending) => Math.max(latest, pending.deadlineAtMs), 0),
     };
     const key = this.#messages.add(message);
     try {
@@ -252,29 +252,29 @@ export class RequestLine {
       // It throws before it takes the message: closed or draining.
       this.#messages.take(key);
       this.#logger.warn({ err: error, subject }, 'could not publish; it is tried again until its deadline');
-      for (const flight of parcel.elements) this.#holdBack(flight, notConnected, nowMs);
+      for (const pending of parcel.elements) this.#holdBack(pending, notConnected, nowMs);
       return;
     }
-    for (const flight of parcel.elements) {
-      flight.message = message;
-      flight.tries += 1;
-      flight.attempts.published();
+    for (const pending of parcel.elements) {
+      pending.message = message;
+      pending.tries += 1;
+      pending.attempts.published();
     }
   }
 
-  #holdBack(flight: Flight, reason: ErrorView, nowMs: number): void {
-    flight.attempts.heldBack(reason);
-    flight.retryAtMs = nowMs + RECONNECT_POLL_MS;
+  #holdBack(pending: PendingRequest, reason: ErrorView, nowMs: number): void {
+    pending.attempts.heldBack(reason);
+    pending.retryAtMs = nowMs + RECONNECT_POLL_MS;
   }
 
   #receive(received: Msg): void {
     const message = this.#messages.take(Number(received.subject.slice(this.#inbox.length + 1)));
     if (message === undefined) return;
     if (received.data.length === 0 && received.headers?.code === 503) {
-      for (const flight of message.flights) {
-        if (!this.#flights.has(flight.key)) continue;
-        flight.attempts.changedNothing(nobodyListens);
-        this.#tryAgain(flight, message);
+      for (const pending of message.requests) {
+        if (!this.#pending.has(pending.key)) continue;
+        pending.attempts.changedNothing(nobodyListens);
+        this.#tryAgain(pending, message);
       }
       return;
     }
@@ -284,12 +284,12 @@ export class RequestLine {
     );
     const replies = readReplies(received, message);
     let malformed = replies === undefined;
-    for (const [index, flight] of message.flights.entries()) {
-      if (!this.#flights.has(flight.key)) continue;
-      const end = replies === undefined ? 'malformed' : flight.take(replies[index]);
+    for (const [index, pending] of message.requests.entries()) {
+      if (!this.#pending.has(pending.key)) continue;
+      const end = replies === undefined ? 'malformed' : pending.take(replies[index]);
       malformed ||= end === 'malformed';
-      if (end === 'ended') this.#forget(flight);
-      else this.#tryAgain(flight, message);
+      if (end === 'ended') this.#forget(pending);
+      else this.#tryAgain(pending, message);
     }
     if (malformed) {
       this.#logger.error(
@@ -300,47 +300,48 @@ export class RequestLine {
   }
 
   /** After an attempt that ended without an outcome; of an earlier one, that is no news. */
-  #tryAgain(flight: Flight, ended: Message): void {
-    if (flight.message !== ended) return;
-    flight.message = undefined;
-    const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (flight.tries - 1), LONGEST_PAUSE_MS);
-    flight.retryAtMs = performance.now() + pauseMs * (0.5 + Math.random() / 2);
+  #tryAgain(pending: PendingRequest, ended: Message): void {
+    if (pending.message !== ended) return;
+    pending.message = undefined;
+    const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (pending.tries - 1), LONGEST_PAUSE_MS);
+    pending.retryAtMs = performance.now() + pauseMs * (0.5 + Math.random() / 2);
   }
 
-  #sweep(): void {
+  #lookAfterAll(): void {
     const nowMs = performance.now();
     const connected = this.#link.isConnected();
-    const again: Flight[] = [];
-    for (const [, flight] of this.#flights) {
-      const leftMs = flight.deadlineAtMs - nowMs;
+    const again: PendingRequest[] = [];
+    for (const [, pending] of this.#pending) {
+      const leftMs = pending.deadlineAtMs - nowMs;
       if (leftMs <= 0) {
-        this.#end(flight, flight.attempts.atDeadline());
-      } else if (flight.message !== undefined) {
+        this.#end(pending, pending.attempts.atDeadline());
+      } else if (pending.message !== undefined) {
         // A reply to a line that went down is lost; waiting for it would be waiting for nothing.
-        if (nowMs >= flight.message.attemptEndsAtMs || !connected) flight.message = undefined;
-      } else if (!flight.queued && nowMs >= flight.retryAtMs && leftMs >= LEAST_ATTEMPT_MS) {
-        again.push(flight);
+        if (nowMs >= pending.message.attemptEndsAtMs || !connected) pending.message = undefined;
+      } else if (!pending.queued && nowMs >= pending.retryAtMs && leftMs >= LEAST_ATTEMPT_MS) {
+        again.push(pending);
       }
     }
     // Slots are in no order; the oldest goes first.
-    for (const flight of again.toSorted((left, right) => left.key - right.key)) this.#enqueue(flight, nowMs);
+    for (const pending of again.toSorted((left, right) => left.key - right.key))
+      this.#enqueue(pending, nowMs);
     for (const [key, message] of this.#messages) {
       if (nowMs >= message.keepUntilMs) this.#messages.take(key);
     }
-    if (this.#flights.size === 0) {
-      clearInterval(this.#sweeper);
-      this.#sweeper = undefined;
+    if (this.#pending.size === 0) {
+      clearInterval(this.#timer);
+      this.#timer = undefined;
     }
   }
 
-  #end(flight: Flight, error: ErrorView): void {
-    flight.end(error);
-    this.#forget(flight);
+  #end(pending: PendingRequest, error: ErrorView): void {
+    pending.end(error);
+    this.#forget(pending);
   }
 
-  #forget(flight: Flight): void {
-    this.#flights.take(flight.key);
-    if (this.#flights.size === 0) this.#whenIdle?.();
+  #forget(pending: PendingRequest): void {
+    this.#pending.take(pending.key);
+    if (this.#pending.size === 0) this.#whenIdle?.();
   }
 }
 
@@ -356,8 +357,8 @@ function readReplies(received: Msg, message: Message): unknown[] | undefined {
     return undefined;
   }
   if (!message.isArray) return Array.isArray(reply) ? undefined : [reply];
-  if (Array.isArray(reply)) return reply.length === message.flights.length ? reply : undefined;
-  return isFailure(reply) ? message.flights.map(() => reply) : undefined;
+  if (Array.isArray(reply)) return reply.length === message.requests.length ? reply : undefined;
+  return isFailure(reply) ? message.requests.map(() => reply) : undefined;
 }
 
 function isFailure(reply: unknown): boolean {

@@ -25,10 +25,10 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: batchTransaction,
-        search: 'const [written, committed] = await session.flight([write, commit]);',
-        replace: `const [written] = await session.flight([write]);
+        search: 'const [written, committed] = await session.pipeline([write, commit]);',
+        replace: `const [written] = await session.pipeline([write]);
         const committed = { command: 'COMMIT' };
-        void session.flight([commit]).catch(() => undefined);`,
+        void session.pipeline([commit]).catch(() => undefined);`,
       },
     ],
     scenario: scenarios.lineCutOnceAnswered,

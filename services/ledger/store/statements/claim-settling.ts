@@ -1,5 +1,5 @@
 import type { Micros } from '../../domain/time.ts';
-import type { Statement } from '../flight.ts';
+import type { Statement } from '../pipeline.ts';
 
 export interface ClaimRow {
   claimed: boolean;

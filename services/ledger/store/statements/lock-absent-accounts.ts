@@ -1,5 +1,5 @@
 import type { AccountId } from '../../../../shared/contracts/primitives.ts';
-import type { Statement } from '../flight.ts';
+import type { Statement } from '../pipeline.ts';
 import { bigint } from './array-types.ts';
 
 /**

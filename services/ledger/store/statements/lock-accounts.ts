@@ -3,7 +3,7 @@ import type { AccountId } from '../../../../shared/contracts/primitives.ts';
 import { money } from '../../../../shared/money/money.ts';
 import type { Account } from '../../domain/account.ts';
 import type { Micros } from '../../domain/time.ts';
-import type { Statement } from '../flight.ts';
+import type { Statement } from '../pipeline.ts';
 import { uuid } from './array-types.ts';
 
 export interface AccountRow {

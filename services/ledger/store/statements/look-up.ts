@@ -4,7 +4,7 @@ import { money } from '../../../../shared/money/money.ts';
 import type { Entry } from '../../domain/entry.ts';
 import type { KeptRefusal, Refusal } from '../../domain/refusals.ts';
 import type { Micros } from '../../domain/time.ts';
-import type { Statement } from '../flight.ts';
+import type { Statement } from '../pipeline.ts';
 import { uuid } from './array-types.ts';
 
 /** The one row of the look-up. The lists are null when empty, which they nearly always are. */

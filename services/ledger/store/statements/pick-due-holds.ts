@@ -1,6 +1,6 @@
 import type { AccountId, HoldId } from '../../../../shared/contracts/primitives.ts';
 import { formatMicros, type Micros } from '../../domain/time.ts';
-import type { Statement } from '../flight.ts';
+import type { Statement } from '../pipeline.ts';
 import { uuid } from './array-types.ts';
 
 export interface PickedRow {

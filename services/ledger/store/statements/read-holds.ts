@@ -3,7 +3,7 @@ import type { AccountId, CommandId, HoldId } from '../../../../shared/contracts/
 import { money } from '../../../../shared/money/money.ts';
 import type { Hold } from '../../domain/hold.ts';
 import type { Micros } from '../../domain/time.ts';
-import type { Statement } from '../flight.ts';
+import type { Statement } from '../pipeline.ts';
 import { tid, uuid } from './array-types.ts';
 
 export interface HoldRow {

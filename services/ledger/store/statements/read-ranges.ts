@@ -1,5 +1,5 @@
 import type { Account } from '../../domain/account.ts';
-import type { Statement } from '../flight.ts';
+import type { Statement } from '../pipeline.ts';
 import type { EntryOfAccount, EntryRange } from '../outbox-message.ts';
 import { bigint, uuid } from './array-types.ts';
 import { entryColumnNames, entryOf, type EntryRow } from './entry-row.ts';

@@ -4,7 +4,7 @@ import type { Entry } from '../../domain/entry.ts';
 import type { BatchChanges } from '../../domain/execute-batch.ts';
 import type { Hold } from '../../domain/hold.ts';
 import type { KeptRefusal } from '../../domain/refusals.ts';
-import type { Statement } from '../flight.ts';
+import type { Statement } from '../pipeline.ts';
 import {
   arrayOf,
   bigint,

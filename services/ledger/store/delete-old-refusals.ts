@@ -11,11 +11,11 @@ const statementsPerTurn = 100;
  *
  * @returns how many were deleted.
  */
-export async function sweepRefusals(pool: Pool): Promise<number> {
+export async function deleteOldRefusals(pool: Pool): Promise<number> {
   let deleted = 0;
   for (let statement = 0; statement < statementsPerTurn; statement += 1) {
     const { rowCount } = await pool.query({
-      name: 'sweep-refusals',
+      name: 'delete-old-refusals',
       text: `
         DELETE FROM refusals WHERE ctid = ANY (ARRAY(
           SELECT ctid FROM refusals

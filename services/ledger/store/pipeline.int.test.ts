@@ -5,7 +5,7 @@ import { startTcpProxy, type TcpProxy } from '../../../test/tcp-proxy.ts';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database.ts';
 import { createLogger } from '../../../shared/telemetry/logger.ts';
 import { ConnectionLostError } from './faults.ts';
-import { Flight, type Statement } from './flight.ts';
+import { Pipeline, type Statement } from './pipeline.ts';
 import { WriteConnection, type Session, type WriteConnectionOptions } from './write-connection.ts';
 
 const logger = createLogger('test', 'silent');
@@ -56,7 +56,7 @@ const begin: Statement = { name: 'begin', text: 'BEGIN' };
 
 test('each statement gets its own answer, the first time and later', async () => {
   for (const first of ['1', '10']) {
-    const answers = await session.flight([
+    const answers = await session.pipeline([
       add(first, '2'),
       { name: 'none', text: 'SELECT WHERE false' },
       add(first, null),
@@ -71,58 +71,60 @@ test('each statement gets its own answer, the first time and later', async () =>
 });
 
 test('after the first that fails, none is done', async () => {
-  await session.flight([{ name: 'make', text: 'CREATE TEMPORARY TABLE marks (mark text)' }]);
+  await session.pipeline([{ name: 'make', text: 'CREATE TEMPORARY TABLE marks (mark text)' }]);
   const mark: Statement = { name: 'mark', text: 'INSERT INTO marks VALUES ($1)', values: ['here'] };
-  await expect(session.flight([add('1', '1'), divide('0'), mark])).rejects.toMatchObject({ code: '22012' });
+  await expect(session.pipeline([add('1', '1'), divide('0'), mark])).rejects.toMatchObject({ code: '22012' });
   expect(ends.slice(1)).toEqual([
     undefined,
     expect.objectContaining({ code: '22012' }),
     expect.objectContaining({ code: '22012' }),
   ]);
-  const [marks] = await session.flight([{ name: 'marks', text: 'SELECT mark FROM marks' }]);
+  const [marks] = await session.pipeline([{ name: 'marks', text: 'SELECT mark FROM marks' }]);
   expect(marks?.rows).toEqual([]);
 });
 
 test('a transaction that failed stays so until it is rolled back', async () => {
-  await expect(session.flight([begin, divide('0'), add('1', '1')])).rejects.toMatchObject({ code: '22012' });
-  await expect(session.flight([add('1', '1')])).rejects.toMatchObject({ code: '25P02' });
-  const [rolledBack, sum] = await session.flight([{ name: 'rollback', text: 'ROLLBACK' }, add('1', '1')]);
+  await expect(session.pipeline([begin, divide('0'), add('1', '1')])).rejects.toMatchObject({
+    code: '22012',
+  });
+  await expect(session.pipeline([add('1', '1')])).rejects.toMatchObject({ code: '25P02' });
+  const [rolledBack, sum] = await session.pipeline([{ name: 'rollback', text: 'ROLLBACK' }, add('1', '1')]);
   expect(rolledBack?.command).toBe('ROLLBACK');
   expect(sum?.rows).toEqual([{ sum: 2n }]);
 });
 
 test('a statement that failed when it was first used, or before it could be, may be used again', async () => {
-  await expect(session.flight([divide('0'), add('1', '1')])).rejects.toMatchObject({ code: '22012' });
-  const [quotient, sum] = await session.flight([divide('4'), add('1', '1')]);
+  await expect(session.pipeline([divide('0'), add('1', '1')])).rejects.toMatchObject({ code: '22012' });
+  const [quotient, sum] = await session.pipeline([divide('4'), add('1', '1')]);
   expect(quotient?.rows).toEqual([{ quotient: 3 }]);
   expect(sum?.rows).toEqual([{ sum: 2n }]);
 });
 
 test('one that is not SQL is refused by its own error', async () => {
-  await expect(session.flight([{ name: 'nonsense', text: 'SELEC 1' }])).rejects.toMatchObject({
+  await expect(session.pipeline([{ name: 'nonsense', text: 'SELEC 1' }])).rejects.toMatchObject({
     code: '42601',
   });
-  await expect(session.flight([add('1', '1')])).resolves.toHaveLength(1);
+  await expect(session.pipeline([add('1', '1')])).resolves.toHaveLength(1);
 });
 
-test('a session that is lost fails its flight, and the next', async () => {
-  const flight = session.flight([add('1', '1'), { name: 'sleep', text: 'SELECT pg_sleep(60)' }]);
+test('a session that is lost fails its pipeline, and the next', async () => {
+  const pipeline = session.pipeline([add('1', '1'), { name: 'sleep', text: 'SELECT pg_sleep(60)' }]);
   session.destroy();
-  await expect(flight).rejects.toBeInstanceOf(ConnectionLostError);
-  await expect(session.flight([add('1', '1')])).rejects.toBeInstanceOf(ConnectionLostError);
+  await expect(pipeline).rejects.toBeInstanceOf(ConnectionLostError);
+  await expect(session.pipeline([add('1', '1')])).rejects.toBeInstanceOf(ConnectionLostError);
   expect(ends).toHaveLength(3);
   session = await connection.session();
-  await expect(session.flight([add('1', '1')])).resolves.toHaveLength(1);
+  await expect(session.pipeline([add('1', '1')])).resolves.toHaveLength(1);
 });
 
-test('a statement that somebody observes is answered by itself, not with the whole flight', async () => {
+test('a statement that somebody observes is answered by itself, not with the whole pipeline', async () => {
   const blocker = await connect().session();
-  await blocker.flight([{ name: 'lock', text: 'SELECT pg_advisory_lock(1)' }]);
-  const flight = session.flight([add('1', '1'), { name: 'wait', text: 'SELECT pg_advisory_lock(1)' }]);
+  await blocker.pipeline([{ name: 'lock', text: 'SELECT pg_advisory_lock(1)' }]);
+  const pipeline = session.pipeline([add('1', '1'), { name: 'wait', text: 'SELECT pg_advisory_lock(1)' }]);
   await eventually(async () => (ends.length > 0 ? true : undefined));
   expect(ends).toEqual([undefined]);
-  await blocker.flight([{ name: 'unlock', text: 'SELECT pg_advisory_unlock(1)' }]);
-  await flight;
+  await blocker.pipeline([{ name: 'unlock', text: 'SELECT pg_advisory_unlock(1)' }]);
+  await pipeline;
   expect(ends).toEqual([undefined, undefined]);
 });
 
@@ -130,11 +132,11 @@ test('a server that gives no answer for too long counts as gone, but not while i
   const limitMs = 1_000;
   const impatient = connect({ answerWithinMs: limitMs }, { ...database.address, port: proxy.port });
   const asked = await impatient.session();
-  await asked.flight([add('1', '1')]);
-  await session.flight([{ name: 'sleep', text: `SELECT pg_sleep(${(limitMs + 100) / 1_000})` }]);
-  await expect(asked.flight([add('1', '2')])).resolves.toHaveLength(1);
+  await asked.pipeline([add('1', '1')]);
+  await session.pipeline([{ name: 'sleep', text: `SELECT pg_sleep(${(limitMs + 100) / 1_000})` }]);
+  await expect(asked.pipeline([add('1', '2')])).resolves.toHaveLength(1);
   proxy.hold('toClient');
-  await expect(asked.flight([add('1', '3')])).rejects.toMatchObject({
+  await expect(asked.pipeline([add('1', '3')])).rejects.toMatchObject({
     name: ConnectionLostError.name,
     message: `no answer within ${limitMs} ms`,
   });
@@ -142,9 +144,9 @@ test('a server that gives no answer for too long counts as gone, but not while i
 });
 
 test('a value that can’t be read fails who asks for the answers, not the socket it came from', () => {
-  const flight = new Flight([add('1', '1')], new Map(), [], () => undefined);
-  flight.handleRowDescription({ fields: [{ name: 'sum', dataTypeID: types.builtins.INT8 } as FieldDef] });
-  flight.handleDataRow({ fields: ['two'] });
-  flight.handleCommandComplete({ text: 'SELECT 1' });
-  expect(() => flight.answers()).toThrow('two');
+  const pipeline = new Pipeline([add('1', '1')], new Map(), [], () => undefined);
+  pipeline.handleRowDescription({ fields: [{ name: 'sum', dataTypeID: types.builtins.INT8 } as FieldDef] });
+  pipeline.handleDataRow({ fields: ['two'] });
+  pipeline.handleCommandComplete({ text: 'SELECT 1' });
+  expect(() => pipeline.answers()).toThrow('two');
 });

@@ -30,13 +30,13 @@ interface Column {
 export type Prepared = Map<string, readonly Column[]>;
 
 /**
- * Statements that are sent together and answered together: one Sync for all of them, so that the server wakes us once;
- * and a description of the columns only for those that the session doesn't know yet. `pg` alone would send both for each.
- * After the first that fails, the server skips the others.
+ * Statements that are sent without waiting for each other's answers, and are answered together: one Sync for all of them,
+ * so that the server wakes us once; and a description of the columns only for those that the session doesn't know yet.
+ * `pg` alone would send both for each. After the first that fails, the server skips the others.
  *
  * The protocol: https://www.postgresql.org/docs/18/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
  */
-export class Flight implements Submittable {
+export class Pipeline implements Submittable {
   readonly #statements: readonly Statement[];
   readonly #prepared: Prepared;
   readonly #answers: Answer[] = [];
@@ -79,7 +79,7 @@ export class Flight implements Submittable {
       if (this.#ends[index - 1] !== undefined) connection.flush();
       const isPrepared = this.#prepared.has(name);
       if (!isPrepared) {
-        // A flight that failed may have left it behind.
+        // A pipeline that failed may have left it behind.
         connection.close({ type: 'S', name }, true);
         connection.parse({ name, text, types: [] }, true);
       }
