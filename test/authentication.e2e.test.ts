@@ -9,28 +9,28 @@ import { Script } from './support/script.ts';
 import { Stack } from './support/stack.ts';
 import {
   claimsWith,
-  EXPIRED,
+  expiredClaims,
   issuerKey,
   issuerToken,
   KeyServer,
-  NOT_YET_VALID,
-  OTHER_SECRET,
+  notYetValid,
+  otherSecret,
   rawToken,
-  SECRET,
+  testSecret,
   tokenWith,
 } from './support/tokens.ts';
 
 /* Who may do what, on real services: what is refused changes nothing in the books. */
 
-const tokens = { AUTH: 'jwt', APP_SECRET_KEY: SECRET };
-const LIMIT_MS = 60_000;
+const tokens = { AUTH: 'jwt', APP_SECRET_KEY: testSecret };
+const limitMs = 60_000;
 
 let stack: Stack;
 let client: LedgerClient;
 beforeAll(async () => {
   stack = await Stack.start({ settlers: 0, env: tokens });
   ({ client } = await stack.ledgerClient());
-}, LIMIT_MS);
+}, limitMs);
 afterAll(() => stack.stop());
 
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
@@ -59,9 +59,9 @@ describe('a token', () => {
   test.each<[string, number, (mine: string) => Promise<string> | string | undefined]>([
     ['none', 401, () => undefined],
     ['alg none', 401, () => rawToken({ alg: 'none' }, claimsWith())],
-    ['another key', 401, () => tokenWith({}, OTHER_SECRET)],
-    ['expired', 401, () => tokenWith(EXPIRED)],
-    ['not yet valid', 401, () => tokenWith(NOT_YET_VALID)],
+    ['another key', 401, () => tokenWith({}, otherSecret)],
+    ['expired', 401, () => tokenWith(expiredClaims)],
+    ['not yet valid', 401, () => tokenWith(notYetValid)],
     ['no scope', 403, () => tokenWith({ scope: undefined })],
     ['to read only', 403, () => tokenWith({ scope: 'balance:read' })],
     ['for another account', 403, () => tokenWith({ accounts: [randomUUID()] })],
@@ -155,9 +155,9 @@ describe('a gateway that is set up so', () => {
   });
 
   test('APP_SECRET_KEY: its tokens and no others', async () => {
-    const { url } = await stack.add('gateway', { APP_SECRET_KEY: OTHER_SECRET });
+    const { url } = await stack.add('gateway', { APP_SECRET_KEY: otherSecret });
     const accountId = await openAccount(client);
-    expect(await statusOf(url, accountId, bearer(await tokenWith({}, OTHER_SECRET)))).toBe(200);
+    expect(await statusOf(url, accountId, bearer(await tokenWith({}, otherSecret)))).toBe(200);
     expect(await statusOf(url, accountId, bearer(await tokenWith()))).toBe(401);
   });
 
@@ -177,7 +177,7 @@ describe('a gateway that is set up so', () => {
     expect(await statusOf(url, accountId, bearer(await tokenWith(good)))).toBe(401);
     const renewed = await issuerKey('b');
     keys.serve(renewed);
-    await eventually(async () => ((await status({}, renewed)) === 200 ? true : undefined), LIMIT_MS);
+    await eventually(async () => ((await status({}, renewed)) === 200 ? true : undefined), limitMs);
   });
 
   test('RATE_LIMIT and TRUST_PROXY: so many for each of a proxy’s clients', async () => {
@@ -224,11 +224,11 @@ describe('a gateway that is set up so', () => {
   test.each<[Record<string, string>, string]>([
     [{}, 'everyone on this machine may use the API, without a token (AUTH=auto, HOST=127.0.0.1)'],
     [{ HOST: '0.0.0.0', AUTH: 'none' }, 'EVERYONE who reaches it may use the API, without a token'],
-    [{ HOST: '0.0.0.0', APP_SECRET_KEY: SECRET }, 'must show a token signed with APP_SECRET_KEY'],
+    [{ HOST: '0.0.0.0', APP_SECRET_KEY: testSecret }, 'must show a token signed with APP_SECRET_KEY'],
   ])('says when it starts who may use it: %j', async (settings, words) => {
     const env = { NATS_URL: stack.nats.url, PORT: String(await freePort()), ...settings };
     const gateway = await Script.start('dist/services/gateway/main.js', env);
-    await eventually(async () => (gateway.text.includes('listening on') ? true : undefined), LIMIT_MS);
+    await eventually(async () => (gateway.text.includes('listening on') ? true : undefined), limitMs);
     await gateway.stop();
     expect(gateway.text).toContain(words);
   });

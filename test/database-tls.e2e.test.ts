@@ -105,14 +105,14 @@ async function run(script: string, settings: Readonly<Record<string, string>>): 
 }
 
 const migrate = (settings: Readonly<Record<string, string>>) => run('services/ledger/migrate.js', settings);
-const MIGRATED = /up to date|was migrated/;
+const migrated = /up to date|was migrated/;
 
 describe('a PostgreSQL', () => {
   test(
     'in the clear is reached with DB_SSL=disable alone',
     async () => {
-      expect(await migrate({})).toMatch(MIGRATED);
-      expect(await migrate({ DB_SSL: 'disable' })).toMatch(MIGRATED);
+      expect(await migrate({})).toMatch(migrated);
+      expect(await migrate({ DB_SSL: 'disable' })).toMatch(migrated);
       for (const mode of ['require', 'verify-full']) {
         expect(await migrate({ DB_SSL: mode })).toMatch(/does not speak TLS .* set DB_SSL=disable/);
       }
@@ -124,9 +124,9 @@ describe('a PostgreSQL', () => {
     `with TLS is trusted by its certificate's name and issuer, as DB_SSL and DB_SSL_CA say`,
     async () => {
       await switchTlsOn('IP:127.0.0.1');
-      expect(await migrate({ DB_SSL: 'require' })).toMatch(MIGRATED);
+      expect(await migrate({ DB_SSL: 'require' })).toMatch(migrated);
       const verified = { DB_SSL: 'verify-full', DB_SSL_CA: ours.caFile };
-      expect(await migrate(verified)).toMatch(MIGRATED);
+      expect(await migrate(verified)).toMatch(migrated);
       expect(await run('deploy/audit/main.js', verified)).toContain('books are in order');
       for (const settings of [{ DB_SSL_CA: theirs.caFile }, {}]) {
         const line = await migrate({ DB_SSL: 'verify-full', ...settings });
@@ -144,7 +144,7 @@ describe('a PostgreSQL', () => {
       expect(line).toMatch(
         /does not match certificate's altnames.* have DB_HOST name it as its certificate does/,
       );
-      expect(await migrate({ DB_SSL: 'require' })).toMatch(MIGRATED);
+      expect(await migrate({ DB_SSL: 'require' })).toMatch(migrated);
     },
     2 * limitMs,
   );

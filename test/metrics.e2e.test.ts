@@ -3,7 +3,7 @@ import { jetstream } from '@nats-io/jetstream';
 import { randomUUID } from 'node:crypto';
 import { freePort } from '../deploy/local/free-port.ts';
 import type { LedgerClient } from '../shared/messaging/ledger-client/index.ts';
-import { METRICS, prometheusName } from '../shared/telemetry/metrics.ts';
+import { metricCatalogue, prometheusName } from '../shared/telemetry/metrics.ts';
 import { openAccount } from './support/accounts.ts';
 import { call, eventually } from './support/http.ts';
 import { Stack } from './support/stack.ts';
@@ -93,7 +93,7 @@ describe('metrics', () => {
   });
 });
 
-const known = new Set(Object.values(METRICS).map(prometheusName));
+const known = new Set(Object.values(metricCatalogue).map(prometheusName));
 
 async function metricsOf(url: string | undefined): Promise<string> {
   const answer = await fetch(`${url}/metrics`);

@@ -75,53 +75,53 @@ async function runSettler(env: Readonly<Record<string, string>>) {
 }
 
 /** How the first connection went. */
-const CONNECTED_OR_NOT = /connected to NATS|reach NATS|refuses the credentials|wants credentials|can't run/;
+const connectedOrNot = /connected to NATS|reach NATS|refuses the credentials|wants credentials|can't run/;
 
 /** A settler with these settings alone. Answers its first line that tells what is asked about. */
 async function connectWith(
   env: Readonly<Record<string, string>>,
-  told: RegExp = CONNECTED_OR_NOT,
+  told: RegExp = connectedOrNot,
 ): Promise<string> {
   const { settler, lines } = await runSettler(env);
   const line = await eventually(async () => lines.find((each) => told.test(each)), limitMs);
   await settler.stop(10_000);
-  for (const secret of SECRETS) expect(lines.join('\n')).not.toContain(secret);
+  for (const secret of secrets) expect(lines.join('\n')).not.toContain(secret);
   return line;
 }
 
-const PASSWORD = 'correct-horse-battery';
-const SECRETS = [PASSWORD, 'hunter2'];
-const users = `authorization { users: [ { user: "me", password: "${PASSWORD}" } ] }\n`;
+const password = 'correct-horse-battery';
+const secrets = [password, 'hunter2'];
+const users = `authorization { users: [ { user: "me", password: "${password}" } ] }\n`;
 
 describe('credentials', () => {
   test('NATS_USER and NATS_PASSWORD, or those in NATS_URL, open the door; others do not', async () => {
     const address = `127.0.0.1:${await serve(users)}`;
-    const NATS_URL = `nats://${address}`;
-    expect(await connectWith({ NATS_URL, NATS_USER: 'me', NATS_PASSWORD: PASSWORD })).toContain(
+    const url = `nats://${address}`;
+    expect(await connectWith({ NATS_URL: url, NATS_USER: 'me', NATS_PASSWORD: password })).toContain(
       'connected to NATS',
     );
-    expect(await connectWith({ NATS_URL: `nats://me:${PASSWORD}@${address}` })).toContain(
+    expect(await connectWith({ NATS_URL: `nats://me:${password}@${address}` })).toContain(
       'connected to NATS',
     );
-    expect(await connectWith({ NATS_URL, NATS_USER: 'me', NATS_PASSWORD: 'hunter2' })).toContain(
+    expect(await connectWith({ NATS_URL: url, NATS_USER: 'me', NATS_PASSWORD: 'hunter2' })).toContain(
       `NATS at ${address} refuses the credentials in NATS_USER and NATS_PASSWORD`,
     );
     expect(await connectWith({ NATS_URL: `nats://me:hunter2@${address}` })).toContain(
       `NATS at ${address} refuses the credentials in NATS_URL`,
     );
-    expect(await connectWith({ NATS_URL })).toContain(
+    expect(await connectWith({ NATS_URL: url })).toContain(
       `NATS at ${address} wants credentials: set NATS_USER and NATS_PASSWORD, or NATS_CREDS`,
     );
   });
 
   describe('that were changed at the broker: a service says so, and goes on when they are right again', () => {
-    const others = users.replace(PASSWORD, 'another-password');
+    const others = users.replace(password, 'another-password');
 
     /** A settler that is connected, its broker, and what waits until it has said something. */
     async function connected() {
       const port = await serve(users);
       const broker = children.at(-1);
-      const login = { NATS_URL: `nats://127.0.0.1:${port}`, NATS_USER: 'me', NATS_PASSWORD: PASSWORD };
+      const login = { NATS_URL: `nats://127.0.0.1:${port}`, NATS_USER: 'me', NATS_PASSWORD: password };
       const { lines } = await runSettler(login);
       const said = (words: string) =>
         eventually(async () => (lines.some((line) => line.includes(words)) ? true : undefined), limitMs);
@@ -144,7 +144,7 @@ describe('credentials', () => {
         await said('refuses the credentials in NATS_USER and NATS_PASSWORD');
         await change(users);
         await said('connected to NATS again');
-        expect(lines.join('\n')).not.toContain(PASSWORD);
+        expect(lines.join('\n')).not.toContain(password);
       },
       allWaitsMs,
     );
@@ -160,7 +160,7 @@ describe('credentials', () => {
         await children.at(-1)?.stop(10_000);
         await serve(users, port);
         await said('connected to NATS again');
-        expect(lines.join('\n')).not.toContain(PASSWORD);
+        expect(lines.join('\n')).not.toContain(password);
       },
       allWaitsMs,
     );
@@ -168,11 +168,11 @@ describe('credentials', () => {
 
   test('NATS_CREDS does so where users are known by their JWTs', async () => {
     const { config, credentials, strangersCredentials } = makeOperator();
-    const NATS_URL = `nats://127.0.0.1:${await serve(config)}`;
+    const url = `nats://127.0.0.1:${await serve(config)}`;
     const [mine, strangers] = [join(folder, 'mine.creds'), join(folder, 'strangers.creds')];
     await Promise.all([writeFile(mine, credentials), writeFile(strangers, strangersCredentials)]);
-    expect(await connectWith({ NATS_URL, NATS_CREDS: mine })).toContain('connected to NATS');
-    expect(await connectWith({ NATS_URL, NATS_CREDS: strangers })).toContain(
+    expect(await connectWith({ NATS_URL: url, NATS_CREDS: mine })).toContain('connected to NATS');
+    expect(await connectWith({ NATS_URL: url, NATS_CREDS: strangers })).toContain(
       'refuses the credentials in NATS_CREDS',
     );
   });
@@ -185,9 +185,9 @@ describe('a user who may not do what the settler does', () => {
     ['">"', '"_INBOX.>"', 'subscribe to _INBOX_settler.>'],
   ])('publishing to [%s], listening to [%s]: it says what to allow', async (publish, subscribe, words) => {
     const permissions = `permissions { publish: [${publish}], subscribe: [${subscribe}] }`;
-    const user = `{ user: "me", password: "${PASSWORD}", ${permissions} }`;
-    const NATS_URL = `nats://127.0.0.1:${await serve(`authorization { users: [ ${user} ] }`)}`;
-    const login = { NATS_URL, NATS_USER: 'me', NATS_PASSWORD: PASSWORD };
+    const user = `{ user: "me", password: "${password}", ${permissions} }`;
+    const url = `nats://127.0.0.1:${await serve(`authorization { users: [ ${user} ] }`)}`;
+    const login = { NATS_URL: url, NATS_USER: 'me', NATS_PASSWORD: password };
     const line = await connectWith(login, new RegExp(`may not ${words.replaceAll('.', String.raw`\.`)}`));
     expect(line).toContain('allow it there, or log in as another');
   });
@@ -207,18 +207,18 @@ describe('TLS', () => {
     const files = `cert_file: "${certFile}", key_file: "${keyFile}"`;
     return serve(`tls { ${files}${mutual ? `, ca_file: "${ours.caFile}", verify: true` : ''} }\n${users}`);
   }
-  const login = { NATS_USER: 'me', NATS_PASSWORD: PASSWORD };
+  const login = { NATS_USER: 'me', NATS_PASSWORD: password };
 
   test(
     `NATS_TLS_CA: a server is trusted whose certificate has its name and leads there`,
     async () => {
       const port = await serveTls('IP:127.0.0.1');
       for (const scheme of ['nats', 'tls']) {
-        const NATS_URL = `${scheme}://127.0.0.1:${port}`;
-        const trusting = await connectWith({ ...login, NATS_URL, NATS_TLS_CA: ours.caFile });
+        const url = `${scheme}://127.0.0.1:${port}`;
+        const trusting = await connectWith({ ...login, NATS_URL: url, NATS_TLS_CA: ours.caFile });
         expect(trusting).toContain('connected to NATS');
         for (const settings of [{ NATS_TLS_CA: theirs.caFile }, {}]) {
-          const line = await connectWith({ ...login, NATS_URL, ...settings });
+          const line = await connectWith({ ...login, NATS_URL: url, ...settings });
           expect(line).toContain("can't reach NATS at 127.0.0.1");
           expect(line).toContain('Set NATS_TLS_CA to a file with the certificate of whoever issued its own');
         }

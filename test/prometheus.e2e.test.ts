@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { startChild, type ChildHandle } from '../deploy/local/child-process.ts';
 import { freePort } from '../deploy/local/free-port.ts';
 import { openAccount } from './support/accounts.ts';
-import { findProgram, PROMETHEUS, whyWithout } from './support/debian-program.ts';
+import { findProgram, prometheusProgram, whyWithout } from './support/debian-program.ts';
 import { call, eventually } from './support/http.ts';
 import { Stack } from './support/stack.ts';
 
 /* A real Prometheus with the deployed stack's own files, but for where the services are. */
 
-const why = whyWithout(PROMETHEUS);
+const why = whyWithout(prometheusProgram);
 const withPrometheus = why === '' ? test : test.skip;
 const startMs = 180_000;
 const stopMs = 10_000;
@@ -23,7 +23,7 @@ let prometheus: ChildHandle;
 let url = '';
 
 beforeAll(async () => {
-  const [program, opsPort] = await Promise.all([findProgram(PROMETHEUS), freePort()]);
+  const [program, opsPort] = await Promise.all([findProgram(prometheusProgram), freePort()]);
   stack = await Stack.start({ gateways: 0, holdPeriodMinutes: 0.02 });
   await stack.add('gateway', { GATEWAY_OPS_PORT: String(opsPort) });
   folder = await mkdtemp(join(tmpdir(), 'holdfast prometheus '));

@@ -5,18 +5,18 @@ import { openAccount } from './support/accounts.ts';
 import { eventually, newKey } from './support/http.ts';
 import { Script } from './support/script.ts';
 import { Stack } from './support/stack.ts';
-import { EXPIRED, SECRET, tokenWith } from './support/tokens.ts';
+import { expiredClaims, testSecret, tokenWith } from './support/tokens.ts';
 
 /* Services with known secrets, at their most talkative, through what goes well and what does not: none of it gets out. */
 
-const LIMIT_MS = 60_000;
+const limitMs = 60_000;
 const wrong = { key: 'a-short-key-of-nobody', password: 'not-the-password-7f3a', nats: 'nats-password-41c9' };
 
 let stack: Stack;
 const running: Script[] = [];
 beforeAll(async () => {
   stack = await Stack.start({ gateways: 0, ledgers: 0, settlers: 0 });
-}, LIMIT_MS);
+}, limitMs);
 afterAll(() => stack.stop());
 
 const main = (service: string) => `dist/services/${service}/main.js`;
@@ -36,7 +36,7 @@ test(
     const loud = { LOG_LEVEL: 'trace', DB_ECHO: 'on' };
     const port = await freePort();
     const url = `http://127.0.0.1:${port}`;
-    const access = { AUTH: 'jwt', APP_SECRET_KEY: SECRET, RATE_LIMIT: '20/h' };
+    const access = { AUTH: 'jwt', APP_SECRET_KEY: testSecret, RATE_LIMIT: '20/h' };
     await start(main('ledger'), { ...loud, ...asLedger, ...stack.database.env });
     await start(main('settler'), { ...loud, ...asSettler });
     await start(main('gateway'), { ...loud, ...asGateway, ...access, PORT: String(port) });
@@ -49,12 +49,16 @@ test(
     await eventually(async () => {
       const ready = await fetch(`${url}/readyz`).catch(() => undefined);
       return ready?.ok === true ? true : undefined;
-    }, LIMIT_MS);
+    }, limitMs);
     const { client } = await stack.ledgerClient();
     const accountId = await openAccount(client, '10.00');
     await client.close();
 
-    const tokens = [await tokenWith(), await tokenWith(EXPIRED), await tokenWith({ scope: 'balance:read' })];
+    const tokens = [
+      await tokenWith(),
+      await tokenWith(expiredClaims),
+      await tokenWith({ scope: 'balance:read' }),
+    ];
     const [good = '', expired = '', reader = ''] = tokens;
     const answers: string[] = [];
     const statuses: number[] = [];
@@ -86,9 +90,9 @@ test(
     // Until they have said what is wrong.
     await eventually(
       async () => (all().includes('password authentication failed') ? true : undefined),
-      LIMIT_MS,
+      limitMs,
     );
-    await eventually(async () => (all().includes('127.0.0.1:1') ? true : undefined), LIMIT_MS);
+    await eventually(async () => (all().includes('127.0.0.1:1') ? true : undefined), limitMs);
     await Promise.all(running.map((script) => script.stop()));
 
     const said = all();
@@ -98,14 +102,14 @@ test(
     expect(database.length).toBeGreaterThan(8);
     const natsPasswords = [asGateway, asLedger, asSettler].map((env) => String(env?.['NATS_PASSWORD']));
     expect(natsPasswords.every((password) => password.length > 8)).toBe(true);
-    for (const secret of [SECRET, database, ...natsPasswords, ...Object.values(wrong), ...tokens]) {
+    for (const secret of [testSecret, database, ...natsPasswords, ...Object.values(wrong), ...tokens]) {
       expect(said).not.toContain(secret);
       // The caller's own words come back to nobody but the caller: an unknown field is named, cut short.
       expect(answers.join('\n')).not.toContain(secret);
     }
     expect(answers.join('\n')).not.toMatch(/\bat \S+ \(|node_modules|\.js:\d+|SELECT |INSERT /);
   },
-  2 * LIMIT_MS,
+  2 * limitMs,
 );
 
 function all(): string {

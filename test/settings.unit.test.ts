@@ -9,7 +9,7 @@ import { envExample, natsUsersConf, withTables } from '../deploy/local/configura
 import { findOddSettings } from '../shared/config/odd-settings.ts';
 import { listSettings, SettingsError } from '../shared/config/parse-settings.ts';
 
-const ALL_SETTINGS = [allSettings, testSettings].flatMap(listSettings);
+const everySetting = [allSettings, testSettings].flatMap(listSettings);
 
 describe('settings of the services', () => {
   test('an empty environment gives the defaults', () => {
@@ -67,7 +67,7 @@ describe('settings of the services', () => {
     // nobody can guess.
     const mayStayUnset =
       /^(?:TRACE_URL|AUTH_JWKS_URL|AUTH_ISSUER|AUTH_AUDIENCE|TRUST_PROXY|NATS_USER|NATS_CREDS|NATS_TLS_CA|NATS_TLS_CERT|NATS_TLS_KEY|DB_SSL_CA)$/;
-    for (const setting of ALL_SETTINGS) {
+    for (const setting of everySetting) {
       expect(setting.description).toMatch(/^[A-Z].*\.$/);
       if (mayStayUnset.test(setting.name)) continue;
       expect(setting.default ?? setting.fallback ?? setting.secret).toBeDefined();
@@ -133,7 +133,7 @@ test('each setting has a test that it does what it says', () => {
       .split(/\s+/)
       .map((name) => ({ file, name })),
   );
-  expect(tried.map(({ name }) => name).toSorted()).toEqual(ALL_SETTINGS.map(({ name }) => name).toSorted());
+  expect(tried.map(({ name }) => name).toSorted()).toEqual(everySetting.map(({ name }) => name).toSorted());
   const forgotten = tried.filter(({ file, name }) => !new RegExp(`\\b${name}\\b`).test(readText(file)));
   expect(forgotten).toEqual([]);
 });

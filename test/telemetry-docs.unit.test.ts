@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ATTRIBUTE, SPAN } from '../shared/telemetry/conventions.ts';
-import { METRICS, prometheusName } from '../shared/telemetry/metrics.ts';
+import { attributeNames, spanNames } from '../shared/telemetry/conventions.ts';
+import { metricCatalogue, prometheusName } from '../shared/telemetry/metrics.ts';
 
 const text = readFileSync(join(__dirname, '../docs/telemetry.md'), 'utf8');
 
@@ -22,7 +22,7 @@ function rowsUnder(heading: string): string[][] {
 }
 
 test('docs/telemetry.md lists every metric as the catalogue has it, and no other', () => {
-  const expected = Object.values(METRICS).map((facts) => [
+  const expected = Object.values(metricCatalogue).map((facts) => [
     facts.name,
     prometheusName(facts),
     facts.kind,
@@ -33,7 +33,7 @@ test('docs/telemetry.md lists every metric as the catalogue has it, and no other
 });
 
 test('docs/telemetry.md lists every span', () => {
-  const expected = Object.entries(SPAN).map(([, name]) =>
+  const expected = Object.entries(spanNames).map(([, name]) =>
     typeof name === 'string' ? name : name('<1>', '<2>'),
   );
   const listed = rowsUnder('Spans').map(([name = '']) => {
@@ -44,5 +44,7 @@ test('docs/telemetry.md lists every span', () => {
 });
 
 test('docs/telemetry.md lists every attribute', () => {
-  expect(new Set(rowsUnder('Attributes').map(([name]) => name))).toEqual(new Set(Object.values(ATTRIBUTE)));
+  expect(new Set(rowsUnder('Attributes').map(([name]) => name))).toEqual(
+    new Set(Object.values(attributeNames)),
+  );
 });

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   checkConsole,
+  checkConstants,
   checkEnvironment,
   checkErrorCodes,
   checkExports,
@@ -82,6 +83,10 @@ describe('names', () => {
 describe('code', () => {
   test('has no any and no non-null assertion', () => {
     expect(code.flatMap(checkTypes)).toEqual([]);
+  });
+
+  test('names constants in camel case', () => {
+    expect(code.flatMap(checkConstants)).toEqual([]);
   });
 
   test('does not write to the console', () => {

@@ -14,7 +14,7 @@ import { readRunning } from '../local/data-folder.ts';
 import { readNatsUser } from '../local/nats-users.ts';
 import { MendableProblem } from './mendable-problem.ts';
 
-const CONNECT_MS = 10_000;
+const connectMs = 10_000;
 
 /**
  * Runs `use` with a client of the ledger behind the NATS that `NATS_URL` names, in `env` or the file `.env` here, or else
@@ -33,7 +33,7 @@ export async function withLedger<Result>(
     name: `holdfast-${name}`,
     inboxPrefix: inboxPrefixOf('tools'),
     logger,
-    stopping: AbortSignal.timeout(CONNECT_MS),
+    stopping: AbortSignal.timeout(connectMs),
   }).catch(() => {
     throw new MendableProblem(
       "NATS can't be reached: start Holdfast first (npm start), or set NATS_URL to where it is",

@@ -4,7 +4,7 @@ import type { LedgerClient } from '../../shared/messaging/ledger-client/index.ts
 import type { AccountStep } from './account-steps.ts';
 
 /** Long enough to see a restart of any part through. */
-const COMMAND_MS = 10_000;
+const commandMs = 10_000;
 
 /** How far the steps of one account came. */
 export interface OpenedAccount {
@@ -21,7 +21,7 @@ export async function openAccount(
 ): Promise<OpenedAccount> {
   const done: AccountCommandKind[] = [];
   for (const { kind, command } of steps) {
-    const outcome = await ledger.send(kind, command, { deadlineMs: COMMAND_MS });
+    const outcome = await ledger.send(kind, command, { deadlineMs: commandMs });
     if (!outcome.ok) return { done, failed: { kind, error: outcome.error } };
     if (!outcome.replayed) done.push(kind);
   }

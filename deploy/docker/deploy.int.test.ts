@@ -15,7 +15,7 @@ const secrets = {
   // Given, so that none is made and kept in this clone.
   ...Object.fromEntries(natsPasswordVariables.map((name) => [name, `secret-of-${name}`])),
 };
-const LIMIT_MS = 60_000;
+const limitMs = 60_000;
 
 let folder = '';
 
@@ -44,7 +44,7 @@ afterAll(() => rm(folder, { recursive: true }));
 
 async function deploy(env: Readonly<Record<string, string>>, ...args: string[]) {
   const { code, lines } = await runCommand('sh', [join(root, 'deploy.sh'), ...args], {
-    timeoutMs: LIMIT_MS,
+    timeoutMs: limitMs,
     env: { PATH: [folder, process.env['PATH'] ?? ''].join(delimiter), HOME: process.env['HOME'], ...env },
   });
   const calls = (await readFile(join(folder, 'calls'), 'utf8')).trim().split('\n');
@@ -79,7 +79,7 @@ describe('deploy.sh', () => {
       expect(output).toContain('token     APP_SECRET_KEY=... npm run -s token -- --scope balance:write');
       for (const secret of Object.values(secrets)) expect(output).not.toContain(secret);
     },
-    LIMIT_MS,
+    limitMs,
   );
 
   test(
@@ -99,7 +99,7 @@ describe('deploy.sh', () => {
         'compose up --remove-orphans --wait --wait-timeout 180 --scale gateway=2 --scale ledger=3 -d',
       ]);
     },
-    LIMIT_MS,
+    limitMs,
   );
 
   test(
@@ -115,7 +115,7 @@ describe('deploy.sh', () => {
       expect(output).toContain('deploy.sh: container holdfast-ledger-1 is unhealthy');
       expect(output).not.toContain('healthy.');
     },
-    LIMIT_MS,
+    limitMs,
   );
 
   test('starts nothing without its secrets', async () => {

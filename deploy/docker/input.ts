@@ -6,7 +6,7 @@ const words = { '--down': 'down', '--logs': 'logs', '--status': 'status', '--hel
 
 export type Task = 'up' | (typeof words)[keyof typeof words];
 
-export const USAGE = `PORT=8080 DB_PASSWORD=... APP_SECRET_KEY=... ./deploy.sh
+export const usage = `PORT=8080 DB_PASSWORD=... APP_SECRET_KEY=... ./deploy.sh
   starts the stack, or updates it one service after the other when it runs
 
 ./deploy.sh --status   what runs, and how it is
@@ -23,10 +23,10 @@ export function readTask(args: readonly string[]): Task | undefined {
 }
 
 /** Enough that nobody guesses it: 32 characters of base64 are 192 bits. */
-const MIN_KEY_LENGTH = 32;
-const MIN_PASSWORD_LENGTH = 12;
-const NATS_PASSWORD = new RegExp(String.raw`^[\w.~+/=-]{${MIN_PASSWORD_LENGTH},}$`);
-const MAX_PORT = 65_535;
+const minKeyLength = 32;
+const minPasswordLength = 12;
+const natsPassword = new RegExp(String.raw`^[\w.~+/=-]{${minPasswordLength},}$`);
+const maxPort = 65_535;
 
 /** What is wrong with the environment for a start, in words that never repeat a secret. Empty is fine. */
 export function findInputProblems(env: Environment): string[] {
@@ -38,23 +38,20 @@ export function findInputProblems(env: Environment): string[] {
       problems.push(`${name} is too short: it needs ${minLength} characters or more.`);
     else if (value.trim() !== value) problems.push(`${name} begins or ends with a blank.`);
   };
-  secret('DB_PASSWORD', 'the password that the database gets at its first start', MIN_PASSWORD_LENGTH);
+  secret('DB_PASSWORD', 'the password that the database gets at its first start', minPasswordLength);
   // Characters: bytes, of which the gateway wants as many, are never fewer.
-  secret('APP_SECRET_KEY', 'the key that tokens are signed with', MIN_KEY_LENGTH);
+  secret('APP_SECRET_KEY', 'the key that tokens are signed with', minKeyLength);
 
   for (const name of natsPasswordVariables) {
     const value = env[name];
     // It stands between quotation marks in the broker's configuration.
-    if (isSet(value) && !NATS_PASSWORD.test(value))
-      problems.push(
-        `${name} must be ${MIN_PASSWORD_LENGTH} or more letters, digits, or any of . _ ~ + / = -`,
-      );
+    if (isSet(value) && !natsPassword.test(value))
+      problems.push(`${name} must be ${minPasswordLength} or more letters, digits, or any of . _ ~ + / = -`);
   }
 
   const ports = { PORT: readPort(env, 'PORT', 8080), WATCH_PORT: readPort(env, 'WATCH_PORT', 3000) };
   for (const [name, port] of Object.entries(ports)) {
-    if (port === undefined)
-      problems.push(`${name} must be a port from 1 to ${MAX_PORT}, not "${env[name]}".`);
+    if (port === undefined) problems.push(`${name} must be a port from 1 to ${maxPort}, not "${env[name]}".`);
   }
   if (ports.PORT !== undefined && ports.PORT === ports.WATCH_PORT) {
     problems.push(`PORT and WATCH_PORT must differ, and both are ${ports.PORT}.`);
@@ -71,5 +68,5 @@ export function readPort(
   const text = env[name] ?? '';
   if (text === '') return otherwise;
   const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
-  return port >= 1 && port <= MAX_PORT ? port : undefined;
+  return port >= 1 && port <= maxPort ? port : undefined;
 }

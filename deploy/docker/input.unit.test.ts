@@ -1,13 +1,20 @@
 import { describe, expect, test } from '@jest/globals';
 import { findInputProblems, readTask } from './input.ts';
 
-const DB_PASSWORD = 'correct horse battery';
-const APP_SECRET_KEY = 'k'.repeat(40);
+const dbPassword = 'correct horse battery';
+const appSecretKey = 'k'.repeat(40);
 
 describe('what deploy.sh is given', () => {
   test('is fine with two secrets', () => {
-    expect(findInputProblems({ DB_PASSWORD, APP_SECRET_KEY })).toEqual([]);
-    expect(findInputProblems({ DB_PASSWORD, APP_SECRET_KEY, PORT: '80', WATCH_PORT: '8081' })).toEqual([]);
+    expect(findInputProblems({ DB_PASSWORD: dbPassword, APP_SECRET_KEY: appSecretKey })).toEqual([]);
+    expect(
+      findInputProblems({
+        DB_PASSWORD: dbPassword,
+        APP_SECRET_KEY: appSecretKey,
+        PORT: '80',
+        WATCH_PORT: '8081',
+      }),
+    ).toEqual([]);
   });
 
   test('is refused as a whole, every problem named', () => {
@@ -21,19 +28,28 @@ describe('what deploy.sh is given', () => {
   });
 
   test.each([
-    [{ DB_PASSWORD: 'short', APP_SECRET_KEY }, /^DB_PASSWORD is too short: it needs 12/],
-    [{ DB_PASSWORD, APP_SECRET_KEY: 'k'.repeat(31) }, /^APP_SECRET_KEY is too short: it needs 32/],
-    [{ DB_PASSWORD: ` ${DB_PASSWORD}`, APP_SECRET_KEY }, /^DB_PASSWORD begins or ends with a blank/],
+    [{ DB_PASSWORD: 'short', APP_SECRET_KEY: appSecretKey }, /^DB_PASSWORD is too short: it needs 12/],
     [
-      { DB_PASSWORD, APP_SECRET_KEY, NATS_TOOLS_PASSWORD: 'short' },
+      { DB_PASSWORD: dbPassword, APP_SECRET_KEY: 'k'.repeat(31) },
+      /^APP_SECRET_KEY is too short: it needs 32/,
+    ],
+    [
+      { DB_PASSWORD: ` ${dbPassword}`, APP_SECRET_KEY: appSecretKey },
+      /^DB_PASSWORD begins or ends with a blank/,
+    ],
+    [
+      { DB_PASSWORD: dbPassword, APP_SECRET_KEY: appSecretKey, NATS_TOOLS_PASSWORD: 'short' },
       /^NATS_TOOLS_PASSWORD must be 12 or more/,
     ],
     [
-      { DB_PASSWORD, APP_SECRET_KEY, NATS_LEDGER_PASSWORD: 'quoted "password"' },
+      { DB_PASSWORD: dbPassword, APP_SECRET_KEY: appSecretKey, NATS_LEDGER_PASSWORD: 'quoted "password"' },
       /^NATS_LEDGER_PASSWORD must be .* letters, digits/,
     ],
-    [{ DB_PASSWORD, APP_SECRET_KEY, PORT: '0' }, /^PORT must be a port/],
-    [{ DB_PASSWORD, APP_SECRET_KEY, PORT: '3000' }, /^PORT and WATCH_PORT must differ/],
+    [{ DB_PASSWORD: dbPassword, APP_SECRET_KEY: appSecretKey, PORT: '0' }, /^PORT must be a port/],
+    [
+      { DB_PASSWORD: dbPassword, APP_SECRET_KEY: appSecretKey, PORT: '3000' },
+      /^PORT and WATCH_PORT must differ/,
+    ],
   ])('is refused for a reason in words, without its secrets: case %#', (env, words) => {
     const [problem = '', ...more] = findInputProblems(env);
     expect(more).toEqual([]);

@@ -1,5 +1,5 @@
 import { isSet, type Environment } from '../../shared/config/parse-settings.ts';
-import { findInputProblems, readPort, readTask, USAGE } from './input.ts';
+import { findInputProblems, readPort, readTask, usage } from './input.ts';
 import { natsPasswordVariables, provideNatsPasswords } from './nats-passwords.ts';
 import { ComposeFailed, Stack } from './stack.ts';
 
@@ -9,7 +9,7 @@ export async function deploy(root: string, args: readonly string[]): Promise<num
   const task = readTask(args);
   if (task === undefined || task === 'help') {
     const output = task === 'help' ? process.stdout : process.stderr;
-    output.write(USAGE);
+    output.write(usage);
     return task === 'help' ? 0 : 1;
   }
   if (task === 'up') {

@@ -7,10 +7,10 @@ import { natsPasswordVariable, natsUserNames } from '../../shared/contracts/nats
 import { hasCode } from '../local/error-code.ts';
 
 /** Beside docker-compose.yml, for its owner alone; git and the image's build leave it out. */
-const FILE = '.nats-passwords.env';
+const passwordsFile = '.nats-passwords.env';
 
 /** 192 bits. */
-const PASSWORD_BYTES = 24;
+const passwordBytes = 24;
 
 /** The variables that docker-compose.yml wants. */
 export const natsPasswordVariables: readonly string[] = natsUserNames.map(natsPasswordVariable);
@@ -20,12 +20,12 @@ export const natsPasswordVariables: readonly string[] = natsUserNames.map(natsPa
  * kept in the file.
  */
 export async function provideNatsPasswords(root: string, env: Environment): Promise<Record<string, string>> {
-  const file = join(root, FILE);
+  const file = join(root, passwordsFile);
   const kept = await readKept(file);
   const made = Object.fromEntries(
     natsPasswordVariables
       .filter((name) => !isSet(env[name]) && !isSet(kept[name]))
-      .map((name) => [name, randomBytes(PASSWORD_BYTES).toString('base64url')]),
+      .map((name) => [name, randomBytes(passwordBytes).toString('base64url')]),
   );
   const all = { ...kept, ...made };
   if (Object.keys(made).length > 0) {

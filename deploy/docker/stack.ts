@@ -27,7 +27,7 @@ export const updateOrder = [
 const scaled: ReadonlySet<string> = new Set(['gateway', 'ledger', 'settler']);
 
 /** A database that recovers may need a while; Docker's health checks say sooner when all is well. */
-const HEALTHY_WITHIN_S = 180;
+const healthyWithinS = 180;
 
 /** Docker Compose said no; the message is its own words. */
 export class ComposeFailed extends Error {
@@ -110,7 +110,7 @@ export class Stack {
   }
 }
 
-const waiting = ['--wait', '--wait-timeout', String(HEALTHY_WITHIN_S)];
+const waiting = ['--wait', '--wait-timeout', String(healthyWithinS)];
 
 /** Compose would go back to one of each. */
 function scales(counts: ReadonlyMap<string, number>, services: readonly string[]): string[] {

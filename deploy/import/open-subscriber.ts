@@ -10,28 +10,28 @@ import type { Totals } from './tally.ts';
 import type { Opened } from './walk-rows.ts';
 
 /** Part of the ids of the commands that open the accounts, the same in every run. */
-const ORIGIN = 'import subscribers';
+const origin = 'import subscribers';
 
-const QUERY_MS = 10_000;
+const queryMs = 10_000;
 
 /** An account that was just opened has no more; one that has been in use since has its first ones here. */
-const ENTRIES_PER_PAGE = 10;
+const entriesPerPage = 10;
 
 /** Not about this account: the next one would fare no better. */
-const UNREACHABLE: ReadonlySet<ErrorCode> = new Set(['unavailable', 'overloaded', 'outcome_unknown']);
+const unreachable: ReadonlySet<ErrorCode> = new Set(['unavailable', 'overloaded', 'outcome_unknown']);
 
 /**
  * Opens the account here, unless that was done before, and reads from the journal what was booked for it. Throws a
  * `MendableProblem` when the ledger can't be reached.
  */
 export async function openSubscriber(ledger: LedgerClient, account: SubscriberAccount): Promise<Opened> {
-  const steps = accountSteps(ORIGIN, account);
+  const steps = accountSteps(origin, account);
   const { done, failed } = await openAccount(ledger, steps);
   if (failed === undefined) {
     return { ok: true, totals: await readBooked(ledger, account, steps), isNew: done.length > 0 };
   }
   const { code, detail } = failed.error;
-  if (UNREACHABLE.has(code)) throw notReached(detail);
+  if (unreachable.has(code)) throw notReached(detail);
   return { ok: false, reason: `${failed.kind} was refused: ${detail} (${code})` };
 }
 
@@ -59,15 +59,15 @@ async function readBooked(
   while (missing.size > 0) {
     const answer = await ledger.ask(
       'entries',
-      { accountId, afterSeq, limit: ENTRIES_PER_PAGE },
-      { deadlineMs: QUERY_MS },
+      { accountId, afterSeq, limit: entriesPerPage },
+      { deadlineMs: queryMs },
     );
     if (!answer.ok) throw notReached(answer.error.detail);
     for (const entry of answer.entries) {
       if (missing.delete(entry.commandId)) totals = book(totals, entry, decimals);
     }
     // Then it is not in the books, and the totals will tell.
-    if (answer.entries.length < ENTRIES_PER_PAGE) break;
+    if (answer.entries.length < entriesPerPage) break;
     afterSeq = answer.entries.at(-1)?.seq ?? afterSeq;
   }
   return totals;

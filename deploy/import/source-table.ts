@@ -6,22 +6,22 @@ import type { ImportOptions } from './options.ts';
 import { moneyOf, type SubscriberRow } from './subscriber.ts';
 import type { Totals } from './tally.ts';
 
-const CONNECT_MS = 5_000;
+const connectMs = 5_000;
 
 /** Rows in one page: few enough that the ledger answers them all within moments, many enough for full batches. */
-const PAGE_ROWS = 200;
+const pageRows = 200;
 
 type Role = keyof ImportOptions['columns'];
 
-const TEXT = ['text', 'varchar', 'bpchar'];
-const INTEGER = ['int2', 'int4', 'int8'];
+const text = ['text', 'varchar', 'bpchar'];
+const integer = ['int2', 'int4', 'int8'];
 
 /** The PostgreSQL types that each column may have, and how people call them. */
-const TYPES: Readonly<Record<Role, { readonly names: readonly string[]; readonly words: string }>> = {
-  id: { names: ['uuid', ...TEXT], words: 'uuid or text' },
-  name: { names: TEXT, words: 'text' },
-  balance: { names: INTEGER, words: 'an integer' },
-  hold: { names: INTEGER, words: 'an integer' },
+const types: Readonly<Record<Role, { readonly names: readonly string[]; readonly words: string }>> = {
+  id: { names: ['uuid', ...text], words: 'uuid or text' },
+  name: { names: text, words: 'text' },
+  balance: { names: integer, words: 'an integer' },
+  hold: { names: integer, words: 'an integer' },
   status: { names: ['bool'], words: 'boolean' },
 };
 
@@ -54,7 +54,7 @@ export async function withSourceTable<Result>(
 
 async function connect(from: string): Promise<Client> {
   try {
-    const client = new Client({ connectionString: from, connectionTimeoutMillis: CONNECT_MS });
+    const client = new Client({ connectionString: from, connectionTimeoutMillis: connectMs });
     // A connection that is cut while nobody waits for it shows at the next query.
     client.on('error', () => undefined);
     await client.connect();
@@ -103,7 +103,7 @@ async function openTable(
          FROM ${name} ORDER BY ${sortKey}, 2, 3, 4, 5`,
       );
       for (;;) {
-        const rows = await ask<SubscriberRow>(`FETCH ${PAGE_ROWS} FROM subscribers`);
+        const rows = await ask<SubscriberRow>(`FETCH ${pageRows} FROM subscribers`);
         if (rows.length === 0) return;
         yield rows;
       }
@@ -123,14 +123,14 @@ async function checkColumns(
   );
   if (rows.length === 0) throw new MendableProblem(`there is no table or view ${table}: name it by --table`);
   const typeOf = new Map(rows.map(({ column, type }) => [column, type]));
-  const roles = Object.keys(TYPES) as Role[];
+  const roles = Object.keys(types) as Role[];
   const problems = roles.flatMap((role) => {
     const column = columns[role];
     const type = typeOf.get(column);
     if (type === undefined) {
       return `${table} has no column ${column} (it has ${[...typeOf.keys()].join(', ')}): name it by --${role}-column`;
     }
-    const { names, words } = TYPES[role];
+    const { names, words } = types[role];
     return names.includes(type)
       ? []
       : `the column ${column} is of type ${type}, but the ${role} must be ${words}: make a view where it is, ` +

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { readSubscriber, type MoneyRules, type SubscriberRow } from './subscriber.ts';
 
-const WHOLE: MoneyRules = { amounts: 'whole', currency: 'XXX', decimals: 2 };
-const ROW: SubscriberRow = {
+const whole: MoneyRules = { amounts: 'whole', currency: 'XXX', decimals: 2 };
+const row: SubscriberRow = {
   id: '26C940A1-7228-4ea2-a3bc-e6460b172040',
   name: 'Петров Иван',
   balance: '1700',
@@ -13,7 +13,7 @@ const ROW: SubscriberRow = {
 
 describe('a row of the old table', () => {
   test('is an account', () => {
-    expect(readSubscriber(ROW, WHOLE)).toEqual({
+    expect(readSubscriber(row, whole)).toEqual({
       ok: true,
       account: {
         id: '26c940a1-7228-4ea2-a3bc-e6460b172040',
@@ -33,13 +33,13 @@ describe('a row of the old table', () => {
     ['whole', 0, '1700', '300'],
     ['minor', 3, '1.700', '0.300'],
   ] as const)('in %s units, of %i decimals, has %s and %s held', (amounts, decimals, balance, held) => {
-    expect(readSubscriber(ROW, { amounts, currency: 'EUR', decimals })).toMatchObject({
+    expect(readSubscriber(row, { amounts, currency: 'EUR', decimals })).toMatchObject({
       account: { balance, held, currency: 'EUR', decimals },
     });
   });
 
   test('that is not true in the status column is closed', () => {
-    expect(readSubscriber({ ...ROW, status: false }, WHOLE)).toMatchObject({ account: { status: 'closed' } });
+    expect(readSubscriber({ ...row, status: false }, whole)).toMatchObject({ account: { status: 'closed' } });
   });
 
   test.each<[string, Partial<SubscriberRow>]>([
@@ -47,7 +47,7 @@ describe('a row of the old table', () => {
     ['nothing at all', { balance: '0', hold: '0' }],
     ['the most there can be', { balance: '999999999999999' }],
   ])('with %s is one as well', (_what, change) => {
-    expect(readSubscriber({ ...ROW, ...change }, WHOLE)).toMatchObject({ ok: true });
+    expect(readSubscriber({ ...row, ...change }, whole)).toMatchObject({ ok: true });
   });
 
   test.each<[Partial<SubscriberRow>, string]>([
@@ -65,12 +65,12 @@ describe('a row of the old table', () => {
     [{ hold: '1701' }, 'the hold is more than the balance'],
     [{ status: null }, 'the status is empty'],
   ])('with %j is none', (change, problem) => {
-    const read = readSubscriber({ ...ROW, ...change }, WHOLE);
+    const read = readSubscriber({ ...row, ...change }, whole);
     expect(read).toEqual({ ok: false, problems: [expect.stringContaining(problem)] });
   });
 
   test('tells all that is wrong with it', () => {
-    const read = readSubscriber({ ...ROW, name: '', balance: '-5', hold: '-6' }, WHOLE);
+    const read = readSubscriber({ ...row, name: '', balance: '-5', hold: '-6' }, whole);
     expect(read).toMatchObject({ problems: { length: 3 } });
   });
 });

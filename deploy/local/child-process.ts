@@ -40,10 +40,10 @@ export interface ChildOptions {
 }
 
 /** Services get 10 s to finish what they have; a server that needs longer recovers at its next start. */
-const ORPHAN_GRACE_SECONDS = 10;
+const orphanGraceSeconds = 10;
 
 /** Output that a process of the group may still hold open is not waited for longer than this. */
-const LAST_OUTPUT_MS = 1_000;
+const lastOutputMs = 1_000;
 
 /**
  * Leaves a watcher behind and becomes the command, which so keeps its pid and its exit status for us. File descriptor
@@ -52,7 +52,7 @@ const LAST_OUTPUT_MS = 1_000;
  * given to anyone else: it never signals a stranger. Forked twice, it is no child of the command. Where nobody reaps
  * orphans (a container without an init), a zombie counts as ended.
  */
-const GUARDED = `
+const guarded = `
 signal=$1 tenths=$(($2 * 10)); shift 2
 runs() {
   kill -s 0 "$$" || return 1
@@ -78,8 +78,8 @@ exec "$@"
  */
 export async function startChild(options: ChildOptions): Promise<ChildHandle> {
   const stopSignal = options.stopSignal ?? 'SIGTERM';
-  const grace = options.orphanGraceSeconds ?? ORPHAN_GRACE_SECONDS;
-  const guard = ['-c', GUARDED, 'guarded', stopSignal.replace('SIG', ''), String(grace)];
+  const grace = options.orphanGraceSeconds ?? orphanGraceSeconds;
+  const guard = ['-c', guarded, 'guarded', stopSignal.replace('SIG', ''), String(grace)];
   const output = options.inheritOutput === true ? 'inherit' : 'pipe';
   const child = spawn('/bin/sh', [...guard, options.command, ...options.args], {
     detached: true,
@@ -94,7 +94,7 @@ export async function startChild(options: ChildOptions): Promise<ChildHandle> {
       child.stdio[3]?.destroy();
       const done = () => resolve({ code, signal });
       child.once('close', done);
-      setTimeout(done, LAST_OUTPUT_MS).unref();
+      setTimeout(done, lastOutputMs).unref();
     });
   });
   if (child.stdout) splitLines(child.stdout, (line) => options.onLine?.(line, 'stdout'));

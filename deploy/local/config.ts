@@ -75,7 +75,7 @@ export function readLocalSettings(env: Environment) {
 }
 
 /** The word, on its own or between what is no letter: a "contest" is no test. */
-const TEST_WORD = /(?<![a-z])tests?(?![a-z])/i;
+const testWord = /(?<![a-z])tests?(?![a-z])/i;
 
 /**
  * Reads the settings of `npm test`. Throws a `SettingsError` also when the database's name does not say that it is for
@@ -83,7 +83,7 @@ const TEST_WORD = /(?<![a-z])tests?(?![a-z])/i;
  */
 export function readTestSettings(env: Environment) {
   const given = parseSettings(testSettings, env);
-  if (!TEST_WORD.test(given.TEST_DB_NAME)) {
+  if (!testWord.test(given.TEST_DB_NAME)) {
     throw new SettingsError([
       `TEST_DB_NAME is ${JSON.stringify(given.TEST_DB_NAME)}, but tests run only on a database that has the word "test" ` +
         'in its name, such as holdfast_test',

@@ -19,14 +19,14 @@ interface Section {
   readonly settings: readonly Setting[];
 }
 
-const SERVICES: Readonly<Record<string, z.ZodObject>> = {
+const services: Readonly<Record<string, z.ZodObject>> = {
   gateway: gatewaySettings,
   ledger: ledgerSettings,
   settler: settlerSettings,
 };
 
 /** OpenTelemetry reads these itself; the one that switches it on is told as well. */
-const TELEMETRY: Section = {
+const telemetry: Section = {
   title: 'OpenTelemetry',
   settings: [
     {
@@ -40,7 +40,7 @@ const TELEMETRY: Section = {
 
 /** Every setting once: those of one service, those of several, and those of the commands. */
 function listSections(): Section[] {
-  const readers = Object.entries(SERVICES).map(([name, schema]) => ({
+  const readers = Object.entries(services).map(([name, schema]) => ({
     name,
     settings: listSettings(schema),
   }));
@@ -60,7 +60,7 @@ function listSections(): Section[] {
         return { ...setting, description: `${setting.description} Read by ${inWords(names)}.` };
       }),
     },
-    TELEMETRY,
+    telemetry,
     { title: '`npm start`', settings: listSettings(localSettings) },
     { title: '`npm test`', settings: listSettings(testSettings) },
   ];
@@ -70,16 +70,16 @@ function inWords(names: readonly string[]): string {
   return `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
 }
 
-const BEGIN = '<!-- The tables are made by `npm run docs:configuration`. -->';
-const END = '<!-- Up to here. -->';
+const beginMark = '<!-- The tables are made by `npm run docs:configuration`. -->';
+const endMark = '<!-- Up to here. -->';
 
 /** The page with its tables as they should be; what stands around them is written by hand. */
 export function withTables(page: string): string {
-  const begin = page.indexOf(BEGIN);
-  const end = page.indexOf(END);
-  if (begin < 0 || end < begin) throw new Error(`the page needs the lines ${BEGIN} and ${END}`);
+  const begin = page.indexOf(beginMark);
+  const end = page.indexOf(endMark);
+  if (begin < 0 || end < begin) throw new Error(`the page needs the lines ${beginMark} and ${endMark}`);
   const tables = listSections().map(({ title, settings }) => `## ${title}\n\n${tableOf(settings)}\n`);
-  return `${page.slice(0, begin)}${BEGIN}\n\n${tables.join('\n')}\n${page.slice(end)}`;
+  return `${page.slice(0, begin)}${beginMark}\n\n${tables.join('\n')}\n${page.slice(end)}`;
 }
 
 function tableOf(settings: readonly Setting[]): string {
@@ -118,15 +118,15 @@ export function envExample(): string {
     ]);
     return `# --- ${title}\n${lines.join('\n')}\n`;
   });
-  return `${ENV_HEAD}\n${sections.join('\n')}`;
+  return `${envHead}\n${sections.join('\n')}`;
 }
 
-const ENV_HEAD = `# Settings of Holdfast with their defaults: docs/configuration.md says more. Copy this file to .env, and take the #
+const envHead = `# Settings of Holdfast with their defaults: docs/configuration.md says more. Copy this file to .env, and take the #
 # away from what you change. What the environment says wins over the file; an empty value counts as not set.
 # \`npm start\` runs its own PostgreSQL and NATS unless DB_HOST and NATS_URL name yours.
 `;
 
-const USERS_HEAD = `# Who may do what at the broker of the deployed stack. Made by npm run docs:configuration, from shared/contracts/nats-users.ts.
+const usersHead = `# Who may do what at the broker of the deployed stack. Made by npm run docs:configuration, from shared/contracts/nats-users.ts.
 # Passwords come from the environment, quotation marks included. Services of your own: a user each, like shop-add, each
 # with an inbox prefix of its own.
 
@@ -134,5 +134,5 @@ const USERS_HEAD = `# Who may do what at the broker of the deployed stack. Made 
 
 /** `deploy/nats/users.conf`. */
 export function natsUsersConf(): string {
-  return USERS_HEAD + natsAuthorization((user) => `$${natsPasswordVariable(user)}`);
+  return usersHead + natsAuthorization((user) => `$${natsPasswordVariable(user)}`);
 }

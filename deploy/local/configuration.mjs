@@ -2,15 +2,15 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { prepare, ROOT, runCommandLine } from './prepare.mjs';
+import { prepare, root, runCommandLine } from './prepare.mjs';
 
 await runCommandLine(async () => {
   await prepare();
   const { envExample, natsUsersConf, withTables } = await import(
-    pathToFileURL(join(ROOT, 'dist/deploy/local/configuration-page.js')).href
+    pathToFileURL(join(root, 'dist/deploy/local/configuration-page.js')).href
   );
-  const page = join(ROOT, 'docs/configuration.md');
+  const page = join(root, 'docs/configuration.md');
   writeFileSync(page, withTables(readFileSync(page, 'utf8')));
-  writeFileSync(join(ROOT, '.env.example'), envExample());
-  writeFileSync(join(ROOT, 'deploy/nats/users.conf'), natsUsersConf());
+  writeFileSync(join(root, '.env.example'), envExample());
+  writeFileSync(join(root, 'deploy/nats/users.conf'), natsUsersConf());
 });

@@ -40,10 +40,10 @@ export interface DataFolder {
   release(): void;
 }
 
-const FILE = 'running.json';
+const runningFile = 'running.json';
 
 /** A file without content is either being written just now, or its writer was killed in the middle of it. */
-const WRITING_MS = 5_000;
+const writingMs = 5_000;
 
 /** Thrown when another supervisor uses the data folder. */
 export class AlreadyRunning extends Error {}
@@ -53,7 +53,7 @@ export class AlreadyRunning extends Error {}
  * the folder can't be written. A folder whose owner was killed is free.
  */
 export function takeDataFolder(dataDir: string): DataFolder {
-  const file = join(dataDir, FILE);
+  const file = join(dataDir, runningFile);
   const supervisor = identifyProcess(process.pid);
   if (supervisor === undefined) throw new Error('this process can not be found among the running ones');
   let leftovers: DataFolder['leftovers'];
@@ -90,7 +90,7 @@ export function takeDataFolder(dataDir: string): DataFolder {
 
 /** What runs on the data folder now; undefined when nothing does. */
 export function readRunning(dataDir: string): Running | undefined {
-  const running = readFile(join(dataDir, FILE));
+  const running = readFile(join(dataDir, runningFile));
   return running !== undefined && isRunning(running.supervisor) ? running : undefined;
 }
 
@@ -121,7 +121,7 @@ function takeFile(dataDir: string, file: string, supervisor: ProcessIdentity): D
 function refuseWhenRunning(dataDir: string, file: string): void {
   const running = readFile(file);
   if (running === undefined) {
-    if (Date.now() - statSync(file).mtimeMs > WRITING_MS) return;
+    if (Date.now() - statSync(file).mtimeMs > writingMs) return;
     throw new AlreadyRunning(`another start is just taking the data folder ${dataDir}.`);
   }
   if (!isRunning(running.supervisor)) return;

@@ -9,16 +9,16 @@ import {
 import { natsSettings } from '../../shared/config/setting-groups.ts';
 import { allSettings } from './config.ts';
 
-const MASK = '***';
+const mask = '***';
 
 /** Where PostgreSQL is, as long as `npm start` runs its own. The database's name is the user's to choose. */
-const OWN_POSTGRES = new Set(['DB_HOST', 'DB_PORT', 'DB_USER', 'DB_PASSWORD', 'DB_SSL', 'DB_SSL_CA']);
+const ownPostgres = new Set(['DB_HOST', 'DB_PORT', 'DB_USER', 'DB_PASSWORD', 'DB_SSL', 'DB_SSL_CA']);
 
 /** Where NATS is and who one is there, as long as `npm start` runs its own. */
-const OWN_NATS = new Set(Object.keys(natsSettings));
+const ownNats = new Set(Object.keys(natsSettings));
 
 /** OpenTelemetry's own; these may hold a token. */
-const TELEMETRY_SECRET = /HEADERS|KEY/;
+const telemetrySecret = /HEADERS|KEY/;
 
 interface Row {
   readonly name: string;
@@ -36,7 +36,7 @@ export function describeSettings(env: Environment, fromFile: ReadonlySet<string>
     .filter(([name, text]) => name.startsWith('OTEL_') && isSet(text))
     .map(([name, text = '']) => ({
       name,
-      value: shown(text, TELEMETRY_SECRET.test(name)),
+      value: shown(text, telemetrySecret.test(name)),
       source: placeOf(name, fromFile),
     }));
   return tableOf([...ours, ...telemetry]);
@@ -48,9 +48,9 @@ function describe(
   fromFile: ReadonlySet<string>,
 ): Row {
   const { name, secret = false } = setting;
-  const isOwnServer = OWN_POSTGRES.has(name)
+  const isOwnServer = ownPostgres.has(name)
     ? !isSet(env['DB_HOST'])
-    : OWN_NATS.has(name) && !isSet(env['NATS_URL']);
+    : ownNats.has(name) && !isSet(env['NATS_URL']);
   if (isOwnServer) return { name, value: '-', source: 'npm start runs its own server' };
   const given = findGiven(setting, env);
   if (given === undefined) return { name, value: setting.default ?? '-', source: 'default' };
@@ -64,7 +64,7 @@ function placeOf(name: string, fromFile: ReadonlySet<string>): string {
 }
 
 function shown(text: string, secret: boolean): string {
-  return secret ? MASK : hidePasswords(text);
+  return secret ? mask : hidePasswords(text);
 }
 
 function tableOf(rows: readonly Row[]): string {

@@ -9,22 +9,22 @@ export function originOf(host: string, port: number): string {
 }
 
 /** An account of the fixture `subscribers`. */
-const ACCOUNT = '26c940a1-7228-4ea2-a3bc-e6460b172040';
+const account = '26c940a1-7228-4ea2-a3bc-e6460b172040';
 
-const ANSWER_MS = 2_000;
+const answerMs = 2_000;
 
 /** Seconds that the token for the look takes to expire: the look is over by then. */
-const LOOK_TOKEN_S = 60;
+const lookTokenS = 60;
 
 /** How a person gets a token that does for the first steps. */
-const TAKE_TOKEN = 'TOKEN=$(npm run -s token -- --scope balance:write --expires 1h)';
+const takeToken = 'TOKEN=$(npm run -s token -- --scope balance:write --expires 1h)';
 
 /** Whether the first steps would work: a database of one's own may hold other accounts than ours. */
 export async function canTakeFirstSteps(origin: string, tokens: AccessSettings['tokens']): Promise<boolean> {
   try {
-    const signal = AbortSignal.timeout(ANSWER_MS);
+    const signal = AbortSignal.timeout(answerMs);
     const headers = tokens === undefined ? {} : { authorization: `Bearer ${await tokenForLook(tokens)}` };
-    const answer = await fetch(`${origin}/api/status/${ACCOUNT}`, { signal, headers });
+    const answer = await fetch(`${origin}/api/status/${account}`, { signal, headers });
     return answer.ok;
   } catch {
     return false;
@@ -34,19 +34,19 @@ export async function canTakeFirstSteps(origin: string, tokens: AccessSettings['
 /** Rejects when tokens are another issuer's to give. */
 function tokenForLook({ keys, issuer, audience }: TokenSettings): Promise<string> {
   if (keys.kind === 'jwks') return Promise.reject(new Error('tokens come from another issuer'));
-  const look = { subject: 'npm start', scopes: ['balance:read'], lifetimeS: LOOK_TOKEN_S } as const;
+  const look = { subject: 'npm start', scopes: ['balance:read'], lifetimeS: lookTokenS } as const;
   return signToken(look, { secret: keys.secret, issuer, audience });
 }
 
 /** What to try on a fresh start: lines for a shell, that gets a token first where one is needed. */
 export function firstSteps(origin: string, tokens: AccessSettings['tokens']): string[] {
-  const body = JSON.stringify({ id: ACCOUNT, amount: '33.48' });
+  const body = JSON.stringify({ id: account, amount: '33.48' });
   const shown = tokens === undefined ? '' : ' -H "authorization: Bearer $TOKEN"';
   const ask = (path: string) => `curl -sS -w '\\n' '${origin}/api/${path}'${shown}`;
   const post = (route: string) => `${ask(route)} -H 'content-type: application/json' -d '${body}'`;
   return [
-    ...(tokens === undefined ? [] : [`${TAKE_TOKEN}   # where APP_SECRET_KEY is the same`]),
-    ask(`status/${ACCOUNT}`),
+    ...(tokens === undefined ? [] : [`${takeToken}   # where APP_SECRET_KEY is the same`]),
+    ask(`status/${account}`),
     post('add'),
     post('substract'),
   ];

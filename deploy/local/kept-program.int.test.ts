@@ -3,9 +3,9 @@ import { EventEmitter, once } from 'node:events';
 import { createLogger } from '../../shared/telemetry/logger.ts';
 import { startChild, type ChildHandle } from './child-process.ts';
 import { KeptProgram } from './kept-program.ts';
-import { RESTART_POLICY } from './restart-policy.ts';
+import { restartPolicy } from './restart-policy.ts';
 
-const QUICK = { ...RESTART_POLICY, firstDelayMs: 1, longestDelayMs: 5, tries: 3 };
+const quick = { ...restartPolicy, firstDelayMs: 1, longestDelayMs: 5, tries: 3 };
 
 let program: KeptProgram | undefined;
 afterEach(() => program?.kill());
@@ -24,7 +24,7 @@ function keep(script: string) {
     },
     logger: createLogger('test', 'silent'),
     onGivenUp: (reason) => events.emit('end', reason),
-    policy: QUICK,
+    policy: quick,
   });
   program = kept;
   const started = async (count: number) => {
@@ -38,7 +38,7 @@ test('a program that dies at once every time comes to a clear end', async () => 
   const { kept, children, end } = keep('exit 3');
   await kept.start();
   expect(await end).toEqual(['it ended with exit code 3, and starting it again does not help']);
-  expect(children).toHaveLength(QUICK.tries);
+  expect(children).toHaveLength(quick.tries);
 });
 
 test('a program that was killed runs again', async () => {

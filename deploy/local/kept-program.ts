@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../../shared/telemetry/logger.ts';
 import type { ChildHandle, ExitInfo } from './child-process.ts';
-import { decideRestart, NO_SHORT_LIVES, RESTART_POLICY, type RestartPolicy } from './restart-policy.ts';
+import { decideRestart, noShortLives, restartPolicy, type RestartPolicy } from './restart-policy.ts';
 
 export interface KeptProgramOptions {
   readonly name: string;
@@ -26,7 +26,7 @@ export class KeptProgram {
   constructor(options: KeptProgramOptions) {
     this.name = options.name;
     this.#options = options;
-    this.#policy = options.policy ?? RESTART_POLICY;
+    this.#policy = options.policy ?? restartPolicy;
   }
 
   /** Starts it and keeps it running from now on. Rejects when it can't be started this first time. */
@@ -70,7 +70,7 @@ export class KeptProgram {
   async #follow(first: ChildHandle): Promise<void> {
     const { logger, onGivenUp } = this.#options;
     let child: ChildHandle | undefined = first;
-    let shortLives = NO_SHORT_LIVES;
+    let shortLives = noShortLives;
     for (;;) {
       const startedAtMs = performance.now();
       const exit: ExitInfo = child === undefined ? { code: 1, signal: null } : await child.exited;

@@ -11,7 +11,7 @@ import { startNatsServer } from './nats-server.ts';
 import { startPostgres } from './postgres-server.ts';
 import { runCommand } from './run-command.ts';
 
-const END_MS = 10_000;
+const endMs = 10_000;
 
 let dataDir: string;
 let binary: string;
@@ -29,7 +29,7 @@ beforeAll(async () => {
 }, 120_000);
 
 afterAll(async () => {
-  await Promise.all(running.map((child) => child.stop(END_MS)));
+  await Promise.all(running.map((child) => child.stop(endMs)));
   await rm(dataDir, { recursive: true });
 });
 
@@ -50,7 +50,7 @@ test('everything ends with a supervisor that is killed, and the next start on th
   const nats = await startNatsServer({ dataDir, binary });
   running.push(nats.process);
 
-  const end = Date.now() + END_MS;
+  const end = Date.now() + endMs;
   while (Date.now() < end && (await stillRunning(pids)).length > 0) await delay(50);
   await expect(stillRunning(pids)).resolves.toEqual([]);
 });

@@ -16,7 +16,7 @@ export interface LeftoverOptions {
   readonly report?: (line: string) => void;
 }
 
-const POLL_MS = 50;
+const pollMs = 50;
 
 /**
  * Makes sure that no server of an earlier start still works on the folder: one that is just stopping is waited for,
@@ -34,7 +34,7 @@ export async function stopLeftoverServer(options: LeftoverOptions): Promise<void
     // Only the server itself is asked: to a child of Postgres the same signal means something else.
     for (const pid of pids) if (pid === server || signal === 'SIGKILL') send(pid, signal);
     const end = Date.now() + options.patienceMs;
-    while (Date.now() < end && (await leftovers(options)).length > 0) await delay(POLL_MS);
+    while (Date.now() < end && (await leftovers(options)).length > 0) await delay(pollMs);
   }
   const [pid] = await leftovers(options);
   if (pid === undefined) return;

@@ -26,7 +26,7 @@ export function wrapLine(service: string, level: string, msg: string): LogLine {
 }
 
 /** Most of what it says at its start is of no interest: lines below a warning are for debugging. */
-const POSTGRES_LEVELS: Readonly<Record<string, string>> = {
+const postgresLevels: Readonly<Record<string, string>> = {
   WARNING: 'warn',
   ERROR: 'warn',
   FATAL: 'error',
@@ -37,47 +37,47 @@ const POSTGRES_LEVELS: Readonly<Record<string, string>> = {
 export function wrapPostgresLine(text: string): LogLine {
   const [, word = '', rest = text] = /^([A-Z]+): {1,2}(.*)$/u.exec(text) ?? [];
   // "The database system is starting up", said to every client that comes too early.
-  const level = rest.startsWith('the database system is ') ? 'debug' : POSTGRES_LEVELS[word];
+  const level = rest.startsWith('the database system is ') ? 'debug' : postgresLevels[word];
   return wrapLine('postgres', level ?? 'debug', rest);
 }
 
-const NATS_LEVELS: Readonly<Record<string, string>> = { WRN: 'warn', ERR: 'error', FTL: 'fatal' };
+const natsLevels: Readonly<Record<string, string>> = { WRN: 'warn', ERR: 'error', FTL: 'fatal' };
 
 /** nats-server writes `[123] 2026/01/31 12:00:00.000000 [INF] Server is ready`. */
 export function wrapNatsLine(text: string): LogLine {
   const [, word = '', rest = text] = /^\[\d+\] \S+ \S+ \[([A-Z]{3})\] (.*)$/u.exec(text) ?? [];
   // Its file of passwords, which nobody else can read, is written by us; people could do nothing about it.
-  const level = rest.startsWith('Plaintext passwords detected') ? 'debug' : NATS_LEVELS[word];
+  const level = rest.startsWith('Plaintext passwords detected') ? 'debug' : natsLevels[word];
   return wrapLine('nats-server', level ?? 'debug', rest);
 }
 
-const COLORS: Readonly<Record<string, string>> = {
+const colors: Readonly<Record<string, string>> = {
   fatal: '\u001B[31m',
   error: '\u001B[31m',
   warn: '\u001B[33m',
   info: '\u001B[32m',
 };
-const GREY = '\u001B[90m';
-const PLAIN = '\u001B[0m';
+const grey = '\u001B[90m';
+const plain = '\u001B[0m';
 
 /** Has its own place on the line, or says nothing to a person at a terminal. */
-const SHOWN_ELSEWHERE = new Set(['level', 'time', 'service', 'msg', 'pid', 'err']);
+const shownElsewhere = new Set(['level', 'time', 'service', 'msg', 'pid', 'err']);
 
 /** Longer names are those of commands, which end soon. */
-const NAME_WIDTH = 'nats-server'.length;
+const nameWidth = 'nats-server'.length;
 
 /** A line for a terminal: `12:00:00.123 ledger  info  message key=value`, and an error's stack below it. */
 export function formatLogLine(line: LogLine, color: boolean): string {
   const paint = (code: string | undefined, text: string) =>
-    color && code !== undefined ? `${code}${text}${PLAIN}` : text;
+    color && code !== undefined ? `${code}${text}${plain}` : text;
   const data = Object.entries(line)
-    .filter(([key, value]) => !SHOWN_ELSEWHERE.has(key) && value !== undefined)
-    .map(([key, value]) => ` ${paint(GREY, `${key}=`)}${showValue(value)}`);
+    .filter(([key, value]) => !shownElsewhere.has(key) && value !== undefined)
+    .map(([key, value]) => ` ${paint(grey, `${key}=`)}${showValue(value)}`);
   const stack = errorSchema.safeParse(line['err']).data;
   return [
-    paint(GREY, localTime(line.time)),
-    ` ${line.service.padEnd(NAME_WIDTH)}`,
-    ` ${paint(COLORS[line.level] ?? GREY, line.level.padEnd(5))}`,
+    paint(grey, localTime(line.time)),
+    ` ${line.service.padEnd(nameWidth)}`,
+    ` ${paint(colors[line.level] ?? grey, line.level.padEnd(5))}`,
     ` ${line.msg ?? ''}`,
     ...data,
     stack === undefined ? '' : `\n${(stack.stack ?? stack.message).replaceAll(/^/gmu, '    ')}`,

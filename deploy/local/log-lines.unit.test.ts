@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { createOutput } from './output.ts';
 import { formatLogLine, parseLogLine, wrapNatsLine, wrapPostgresLine } from './log-lines.ts';
 
-const LINE = {
+const loggedLine = {
   level: 'warn',
   time: '2026-01-31T12:00:00.123Z',
   service: 'ledger',
@@ -14,21 +14,23 @@ const LINE = {
 
 describe('a line on a terminal', () => {
   test('has time, service, level, words and data', () => {
-    expect(formatLogLine(LINE, false)).toMatch(
+    expect(formatLogLine(loggedLine, false)).toMatch(
       /^\d\d:\d\d:00\.123 ledger +warn {2}slow batch size=512 why="two words"$/u,
     );
   });
 
   test('shows the stack of an error below it', () => {
     const err = { message: 'no', stack: 'Error: no\n    at somewhere' };
-    const [first, ...rest] = formatLogLine({ ...LINE, err }, false).split('\n');
+    const [first, ...rest] = formatLogLine({ ...loggedLine, err }, false).split('\n');
     expect(first).toMatch(/why="two words"$/u);
     expect(rest).toEqual(['    Error: no', '        at somewhere']);
   });
 
   test('is the same without its colors', () => {
     // eslint-disable-next-line no-control-regex
-    expect(formatLogLine(LINE, true).replaceAll(/\u001B\[\d+m/gu, '')).toBe(formatLogLine(LINE, false));
+    expect(formatLogLine(loggedLine, true).replaceAll(/\u001B\[\d+m/gu, '')).toBe(
+      formatLogLine(loggedLine, false),
+    );
   });
 });
 
@@ -67,12 +69,12 @@ function newOutput(isTTY: boolean, level = 'info') {
 describe('the output', () => {
   test('is JSON, a line each, when it is no terminal', () => {
     const { output, lines, words } = newOutput(false);
-    output.showServiceLine('ledger', JSON.stringify(LINE));
+    output.showServiceLine('ledger', JSON.stringify(loggedLine));
     output.showServiceLine('ledger', 'Segmentation fault');
     output.logger.info('ready');
     output.say('Try it:');
     expect(lines.map((line) => parseLogLine(line))).toMatchObject([
-      LINE,
+      loggedLine,
       { level: 'error', service: 'ledger', msg: 'Segmentation fault' },
       { level: 'info', service: 'supervisor', msg: 'ready' },
     ]);

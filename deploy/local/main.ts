@@ -1,8 +1,8 @@
 import { dirname } from 'node:path';
 import { loadEnvFile } from '../../shared/config/load-env-file.ts';
-import { findOddSettings, SETTINGS_CHECKED } from '../../shared/config/odd-settings.ts';
+import { findOddSettings, settingsChecked } from '../../shared/config/odd-settings.ts';
 import { SettingsError } from '../../shared/config/parse-settings.ts';
-import { EXIT_CODE } from '../../shared/lifecycle/run-service.ts';
+import { exitCodes } from '../../shared/lifecycle/run-service.ts';
 import { allSettings, readLocalSettings } from './config.ts';
 import { AlreadyRunning } from './data-folder.ts';
 import { describeSettings } from './describe-settings.ts';
@@ -11,9 +11,9 @@ import { createOutput } from './output.ts';
 import { listenForStop } from './stop-request.ts';
 import { Supervisor } from './supervisor.ts';
 
-const PRINT_CONFIG = '--print-config';
-const USAGE = `npm start takes settings from the environment and from .env; after "--" it takes ${PRINT_CONFIG} alone,
-which prints them and starts nothing: npm start -- ${PRINT_CONFIG}`;
+const printConfigWord = '--print-config';
+const usage = `npm start takes settings from the environment and from .env; after "--" it takes ${printConfigWord} alone,
+which prints them and starts nothing: npm start -- ${printConfigWord}`;
 
 /**
  * Runs Holdfast on this machine until it is asked to stop, and ends the process. `startedAtMs` is when the person
@@ -21,10 +21,10 @@ which prints them and starts nothing: npm start -- ${PRINT_CONFIG}`;
  */
 export async function runLocal(startedAtMs: number, args: readonly string[]): Promise<never> {
   const [argument] = args;
-  if (argument === PRINT_CONFIG && args.length === 1) process.exit(printConfig());
+  if (argument === printConfigWord && args.length === 1) process.exit(printConfig());
   if (argument !== undefined) {
-    process.stderr.write(`\n${USAGE}\n`);
-    process.exit(EXIT_CODE.settings);
+    process.stderr.write(`\n${usage}\n`);
+    process.exit(exitCodes.settings);
   }
   const stop = listenForStop();
   process.title = 'holdfast';
@@ -40,7 +40,7 @@ export async function runLocal(startedAtMs: number, args: readonly string[]): Pr
     const color = process.env['NO_COLOR'] === undefined && process.stdout.isTTY && process.stdout.hasColors();
     const output = createOutput({ stdout: process.stdout, stderr: process.stderr, color }, settings.logLevel);
     for (const line of findOddSettings(allSettings, process.env)) output.logger.warn(line);
-    const env = { ...process.env, [SETTINGS_CHECKED]: 'yes' };
+    const env = { ...process.env, [settingsChecked]: 'yes' };
     const root = dirname(dirname(dirname(import.meta.dirname)));
     supervisor = new Supervisor({ settings, env, root, output, stop, startedAtMs });
   } catch (error) {
@@ -50,11 +50,11 @@ export async function runLocal(startedAtMs: number, args: readonly string[]): Pr
   void stop.askedTwice.then(async () => {
     process.stderr.write('\nStopping at once.\n');
     await supervisor.killAll();
-    process.exit(EXIT_CODE.secondSignal);
+    process.exit(exitCodes.secondSignal);
   });
   supervisor.start().catch((error: unknown) => stop.ask(error));
   const reason = await stop.reason;
-  const exitCode = reason === undefined ? EXIT_CODE.stopped : explain(reason);
+  const exitCode = reason === undefined ? exitCodes.stopped : explain(reason);
   const runs = supervisor.hasStarted();
   if (runs) process.stderr.write('\nStopping …\n');
   await supervisor.stopAll();
@@ -70,7 +70,7 @@ function printConfig(): number {
     const odd = findOddSettings(allSettings, process.env);
     if (odd.length > 0) process.stderr.write(`\n${odd.join('\n')}\n`);
     readLocalSettings(process.env);
-    return EXIT_CODE.stopped;
+    return exitCodes.stopped;
   } catch (error) {
     return explain(error);
   }
@@ -80,13 +80,13 @@ function printConfig(): number {
 function explain(error: unknown): number {
   if (error instanceof SettingsError) {
     process.stderr.write(`\nHoldfast can't run with these settings:\n${indent(error.message)}\n`);
-    return EXIT_CODE.settings;
+    return exitCodes.settings;
   }
   const message = messageOf(error);
   process.stderr.write(
     error instanceof AlreadyRunning ? `\n${message}\n` : `\nHoldfast can't go on:\n${indent(message)}\n`,
   );
-  return EXIT_CODE.fault;
+  return exitCodes.fault;
 }
 
 function indent(text: string): string {

@@ -1,7 +1,7 @@
 import { natsPermissions, natsUserNames, type NatsUserName } from '../../shared/contracts/nats-users.ts';
 
 /** A caller of the ledger waits for 5 s at most, and the settler's attempts are shorter. */
-const ANSWER_WITHIN = '1m';
+const answerWithin = '1m';
 
 /**
  * The `authorization` section of a nats-server.conf: our users with what each may do. Nobody else comes in.
@@ -24,7 +24,7 @@ function userSection(user: NatsUserName, password: string): string {
       permissions {
         publish: ${list(publish)}
         subscribe: ${list(subscribe)}
-${answers ? `        allow_responses: { max: 1, expires: "${ANSWER_WITHIN}" }\n` : ''}      }
+${answers ? `        allow_responses: { max: 1, expires: "${answerWithin}" }\n` : ''}      }
     }
 `;
 }

@@ -56,7 +56,7 @@ function jetStream({ storeDir }: NatsConfigOptions): string {
 function authorization({ passwords, open = false }: NatsConfigOptions): string {
   const users = (more: readonly string[]) => natsAuthorization((user) => quoted(passwords[user]), more);
   if (!open) return users([]);
-  return `no_auth_user: "${ANYONE}"\n${users([`    { user: "${ANYONE}", password: ${quoted(randomUUID())} }\n`])}`;
+  return `no_auth_user: "${anyone}"\n${users([`    { user: "${anyone}", password: ${quoted(randomUUID())} }\n`])}`;
 }
 
 function clusterOf({ host, cluster }: NatsConfigOptions): string[] {
@@ -74,7 +74,7 @@ function clusterOf({ host, cluster }: NatsConfigOptions): string[] {
 }
 
 /** Stands for all who give no credentials, and has no limits. */
-const ANYONE = 'anyone';
+const anyone = 'anyone';
 
 function quoted(text: string): string {
   return JSON.stringify(text);

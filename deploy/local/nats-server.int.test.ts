@@ -13,7 +13,7 @@ import { findNatsServer } from './nats-binary/find-nats-server.ts';
 import { startNatsServer, type NatsServer, type NatsServerOptions } from './nats-server.ts';
 import { natsUserFile, natsUsersFolder, readNatsUser } from './nats-users.ts';
 
-const STOP_MS = 10_000;
+const stopMs = 10_000;
 
 let binary: string;
 let dataDir: string;
@@ -35,7 +35,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  await Promise.all(running.map((server) => server.process.stop(STOP_MS)));
+  await Promise.all(running.map((server) => server.process.stop(stopMs)));
   await rm(dataDir, { recursive: true });
 });
 
@@ -53,7 +53,7 @@ test('acknowledged messages and the port are kept through kill -9', async () => 
 test('it stops when asked, and starts again', async () => {
   const first = await start();
   await publish(first, 'kept');
-  await first.process.stop(STOP_MS);
+  await first.process.stop(stopMs);
   await expect(first.process.exited).resolves.toMatchObject({ signal: null });
   await expect(countMessages(await start())).resolves.toBe(1);
 });
@@ -87,7 +87,7 @@ test('nobody comes in without the password of a user', async () => {
 
 test('users keep their passwords through restarts, in files for their owner alone', async () => {
   const first = await start();
-  await first.process.stop(STOP_MS);
+  await first.process.stop(stopMs);
   const second = await start();
   expect(second.passwords).toEqual(first.passwords);
   expect(new Set(Object.values(first.passwords)).size).toBe(natsUserNames.length);
@@ -106,7 +106,7 @@ test('users keep their passwords through restarts, in files for their owner alon
 
 test('a user whose file is gone gets a new password, and the others keep theirs', async () => {
   const first = await start();
-  await first.process.stop(STOP_MS);
+  await first.process.stop(stopMs);
   await rm(natsUserFile(dataDir, 'shop-add'));
   const { passwords } = await start();
   expect(passwords['shop-add']).not.toBe(first.passwords['shop-add']);
@@ -128,7 +128,7 @@ test('a data folder from before there were users keeps its messages, and gets us
   try {
     await publish({ url: `nats://127.0.0.1:${port}` }, 'kept');
   } finally {
-    await before.stop(STOP_MS);
+    await before.stop(stopMs);
   }
   const server = await start();
   expect(Object.keys(server.passwords)).toEqual([...natsUserNames]);

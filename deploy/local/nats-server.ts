@@ -36,16 +36,16 @@ export interface NatsServer {
   readonly process: ChildHandle;
 }
 
-const HOST = '127.0.0.1';
+const host = '127.0.0.1';
 /** What it writes once it listens; asking the port could reach another server that took it. */
-const READY_LINE = 'Server is ready';
-const TELL_EVERY_MS = 5_000;
+const readyLine = 'Server is ready';
+const tellEveryMs = 5_000;
 /** It reads its streams before it listens; 4 GB of them take well under a minute. */
-const READY_MS = 120_000;
-const LEFTOVER_MS = 10_000;
-const KEPT_LINES = 15;
+const readyMs = 120_000;
+const leftoverMs = 10_000;
+const keptLines = 15;
 
-const REASONS: readonly FailureReason[] = [
+const reasons: readonly FailureReason[] = [
   {
     pattern: /insufficient storage|could not create storage directory/iu,
     explanation: 'JetStream can not write to its folder: make room, or choose another DATA_DIR',
@@ -68,21 +68,21 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
       executable: 'nats-server',
       pidFile,
       signals: ['SIGTERM'],
-      patienceMs: LEFTOVER_MS,
+      patienceMs: leftoverMs,
       ...(report && { report }),
     });
   } catch (error) {
-    throw serverFailure('nats-server', [messageOf(error)], REASONS);
+    throw serverFailure('nats-server', [messageOf(error)], reasons);
   }
   const port = options.port ?? (await chooseServerPort(dataDir, 'nats'));
-  const url = `nats://${HOST}:${port}`;
+  const url = `nats://${host}:${port}`;
   let passwords: NatsPasswords;
   try {
     passwords = await keptPasswords(dataDir);
     await writeNatsUsers(dataDir, url, passwords);
     const { open = false, cluster } = options;
     const config = natsConfig({
-      host: HOST,
+      host: host,
       port,
       storeDir: folder,
       pidFile,
@@ -93,7 +93,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
     await writeFile(`${configFile}.new`, config, { mode: 0o600 });
     await rename(`${configFile}.new`, configFile);
   } catch (error) {
-    throw serverFailure('nats-server', [messageOf(error)], REASONS);
+    throw serverFailure('nats-server', [messageOf(error)], reasons);
   }
 
   const lastLines: string[] = [];
@@ -109,26 +109,23 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
     env: { GOMAXPROCS: processors(), ...process.env },
     onLine: (line) => {
       lastLines.push(line);
-      if (lastLines.length > KEPT_LINES) lastLines.shift();
-      if (line.includes(READY_LINE)) sayReady?.();
+      if (lastLines.length > keptLines) lastLines.shift();
+      if (line.includes(readyLine)) sayReady?.();
       options.onLine?.(line);
     },
   });
-  const tell = setInterval(
-    () => report?.(`waiting for nats-server: ${lastLines.at(-1) ?? ''}`),
-    TELL_EVERY_MS,
-  );
+  const tell = setInterval(() => report?.(`waiting for nats-server: ${lastLines.at(-1) ?? ''}`), tellEveryMs);
   const outcome = await Promise.race([
     ready.then(() => 'ready' as const),
     child.exited.then(() => 'ended' as const),
-    delay(READY_MS, 'late' as const, { ref: false }),
+    delay(readyMs, 'late' as const, { ref: false }),
   ]);
   clearInterval(tell);
   if (outcome !== 'ready') {
     child.kill();
-    throw serverFailure('nats-server', lastLines, REASONS);
+    throw serverFailure('nats-server', lastLines, reasons);
   }
-  return { host: HOST, port, url, passwords, process: child };
+  return { host: host, port, url, passwords, process: child };
 }
 
 /**

@@ -12,8 +12,8 @@ export type NatsPasswords = Readonly<Record<NatsUserName, string>>;
 export type NatsCredentials = Readonly<Record<'NATS_URL' | 'NATS_USER' | 'NATS_PASSWORD', string>>;
 
 /** 192 bits. Letters, digits, - and _ alone: it stands in shells and configuration files as it is. */
-const PASSWORD_BYTES = 24;
-const PASSWORD = /^[\w-]{32}$/;
+const passwordBytes = 24;
+const passwordPattern = /^[\w-]{32}$/;
 
 /** The folder with a file of credentials for each user, which its owner alone can read. */
 export function natsUsersFolder(dataDir: string): string {
@@ -30,7 +30,7 @@ export async function keptPasswords(dataDir: string): Promise<NatsPasswords> {
   const passwords: [NatsUserName, string][] = [];
   for (const user of natsUserNames) {
     const kept = (await readNatsUser(dataDir, user))?.NATS_PASSWORD;
-    passwords.push([user, kept ?? randomBytes(PASSWORD_BYTES).toString('base64url')]);
+    passwords.push([user, kept ?? randomBytes(passwordBytes).toString('base64url')]);
   }
   return Object.fromEntries(passwords) as Record<NatsUserName, string>;
 }
@@ -77,6 +77,6 @@ export async function readNatsUser(
   }
   const [, url] = /^NATS_URL=(.+)$/m.exec(text) ?? [];
   const [, password] = /^NATS_PASSWORD=(.+)$/m.exec(text) ?? [];
-  if (url === undefined || password === undefined || !PASSWORD.test(password)) return undefined;
+  if (url === undefined || password === undefined || !passwordPattern.test(password)) return undefined;
   return { NATS_URL: url, NATS_USER: user, NATS_PASSWORD: password };
 }

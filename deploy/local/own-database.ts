@@ -7,12 +7,12 @@ import { messageOf } from '../../shared/telemetry/describe-error.ts';
 
 export type DatabaseSettings = Omit<DatabaseAddress, 'role'>;
 
-const RETRY_MS = 500;
-const CONNECT_MS = 3_000;
-const TELL_AFTER_MS = 5_000;
+const retryMs = 500;
+const connectMs = 3_000;
+const tellAfterMs = 5_000;
 
 /** Postgres's code for a database that does not exist. */
-const INVALID_CATALOG_NAME = '3D000';
+const invalidCatalogName = '3D000';
 
 /**
  * Waits until the database on a PostgreSQL of the user's own can be used, and makes it when it is missing. It keeps
@@ -28,14 +28,14 @@ export async function waitForDatabase(
     const problem = await tryToUse(database);
     stopping.throwIfAborted();
     if (problem === undefined) return;
-    if (performance.now() - toldAtMs > TELL_AFTER_MS) {
+    if (performance.now() - toldAtMs > tellAfterMs) {
       toldAtMs = performance.now();
       logger.warn(
         `can't use the database "${database.name}" of ${where} as ${database.user} (${problem}); trying again until ` +
           'that works. Start or mend it there, or change the settings DB_HOST, DB_PORT, DB_USER, DB_PASSWORD, DB_NAME, DB_SSL, DB_SSL_CA',
       );
     }
-    await delay(RETRY_MS, undefined, { signal: stopping });
+    await delay(retryMs, undefined, { signal: stopping });
   }
 }
 
@@ -44,7 +44,7 @@ async function tryToUse(database: DatabaseSettings): Promise<string | undefined>
     await query(database, database.name, () => 'SELECT 1');
     return undefined;
   } catch (error) {
-    if (!hasCode(error, INVALID_CATALOG_NAME)) return messageOf(error);
+    if (!hasCode(error, invalidCatalogName)) return messageOf(error);
   }
   try {
     await query(
@@ -70,7 +70,7 @@ async function query(
     password,
     database,
     ...tlsConfig(tls),
-    connectionTimeoutMillis: CONNECT_MS,
+    connectionTimeoutMillis: connectMs,
   });
   // A connection that is cut while nobody waits for it shows at the next query.
   client.on('error', () => undefined);

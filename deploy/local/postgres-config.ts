@@ -1,4 +1,4 @@
-const MEBIBYTE = 1024 * 1024;
+const mebibyte = 1024 * 1024;
 
 /** What the cluster may use, in bytes. */
 export interface PostgresMeans {
@@ -53,11 +53,11 @@ log_timezone = 'UTC'
 }
 
 function sharedBuffers(memory: number): number {
-  return Math.round(Math.min(8192, Math.max(128, memory / 4 / MEBIBYTE)));
+  return Math.round(Math.min(8192, Math.max(128, memory / 4 / mebibyte)));
 }
 
 function logSize(disk: number): number {
-  return Math.round(Math.min(16_384, Math.max(1024, disk / 4 / MEBIBYTE)));
+  return Math.round(Math.min(16_384, Math.max(1024, disk / 4 / mebibyte)));
 }
 
 /** The whole pg_hba.conf: people and services of this machine, with the password. */

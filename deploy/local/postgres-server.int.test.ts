@@ -7,7 +7,7 @@ import { Client } from 'pg';
 import { startPostgres, type PostgresOptions, type PostgresServer } from './postgres-server.ts';
 import { runCommand } from './run-command.ts';
 
-const STOP_MS = 10_000;
+const stopMs = 10_000;
 
 /** A data folder with a cluster to copy: making one takes longer than most of what is tried here. */
 let prepared: string;
@@ -18,7 +18,7 @@ let running: PostgresServer[];
 beforeAll(async () => {
   prepared = await mkdtemp(join(tmpdir(), 'holdfast prepared '));
   const server = await startPostgres({ dataDir: prepared });
-  await server.process.stop(STOP_MS);
+  await server.process.stop(stopMs);
 }, 60_000);
 
 afterAll(async () => {
@@ -32,7 +32,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  await Promise.all(running.map((server) => server.process.stop(STOP_MS)));
+  await Promise.all(running.map((server) => server.process.stop(stopMs)));
   await rm(folder, { recursive: true });
 });
 
@@ -41,7 +41,7 @@ test('it keeps its data, password and port through a restart, and what it answer
   await first.createDatabase('holdfast');
   await first.createDatabase('holdfast');
   await query(first, 'CREATE TABLE kept AS SELECT 42 AS answer');
-  await first.process.stop(STOP_MS);
+  await first.process.stop(stopMs);
   await expect(first.process.exited).resolves.toEqual({ code: 0, signal: null });
 
   const second = await start();
@@ -140,10 +140,10 @@ async function withoutNamespaces(): Promise<void> {
     const first = await start({ asRoot });
     await first.createDatabase('holdfast');
     await query(first, 'CREATE TABLE kept AS SELECT 42 AS answer');
-    await first.process.stop(STOP_MS);
+    await first.process.stop(stopMs);
     const second = await start({ asRoot });
     await expect(query(second, 'SELECT answer FROM kept')).resolves.toEqual([{ answer: 42 }]);
-    await second.process.stop(STOP_MS);
+    await second.process.stop(stopMs);
   } finally {
     await rm(outsideDir, { recursive: true });
   }

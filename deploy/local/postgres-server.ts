@@ -44,22 +44,22 @@ export interface PostgresServer extends Connection {
   createDatabase(name: string): Promise<void>;
 }
 
-const HOST = '127.0.0.1';
-const USER = 'holdfast';
-const INITDB_MS = 120_000;
-const READY_POLL_MS = 50;
+const host = '127.0.0.1';
+const user = 'holdfast';
+const initdbMs = 120_000;
+const readyPollMs = 50;
 /** SQLSTATE invalid_password. */
-const WRONG_PASSWORD = '28P01';
-const LAST_WORDS_MS = 1_000;
-const TELL_AFTER_MS = 5_000;
-const CONNECT_MS = 2_000;
+const wrongPassword = '28P01';
+const lastWordsMs = 1_000;
+const tellAfterMs = 5_000;
+const connectMs = 2_000;
 /** Recovery after a crash reads at most some 16 GB of log, 10 MB/s at worst: longer than this something is wrong. */
-const READY_MS = 1_800_000;
+const readyMs = 1_800_000;
 /** A fast shutdown writes a checkpoint. */
-const LEFTOVER_MS = 10_000;
-const KEPT_LINES = 15;
+const leftoverMs = 10_000;
+const keptLines = 15;
 
-const REASONS: readonly FailureReason[] = [
+const reasons: readonly FailureReason[] = [
   {
     pattern: /database files are incompatible|initialized by PostgreSQL version/u,
     explanation:
@@ -94,7 +94,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
     executable: 'postgres',
     pidFile: join(cluster, 'postmaster.pid'),
     signals: ['SIGINT', 'SIGQUIT'],
-    patienceMs: LEFTOVER_MS,
+    patienceMs: leftoverMs,
     ...(report && { report }),
   });
   // Nobody works on the cluster. The number in it may be another program's by now, which would stop Postgres.
@@ -105,8 +105,8 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   const bound = process.constrainedMemory();
   const memory = bound > 0 ? Math.min(bound, totalmem()) : totalmem();
   const means = { memory, disk: options.disk ?? (await freeDisk(cluster)) };
-  await writeOwned(place, join(cluster, 'postgresql.conf'), postgresConfig(HOST, port, means));
-  await writeOwned(place, join(cluster, 'pg_hba.conf'), postgresAccessRules(HOST));
+  await writeOwned(place, join(cluster, 'postgresql.conf'), postgresConfig(host, port, means));
+  await writeOwned(place, join(cluster, 'pg_hba.conf'), postgresAccessRules(host));
 
   const lastLines: string[] = [];
   const [command, args] = commandOf(place, 'postgres', ['-D', cluster]);
@@ -120,11 +120,11 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
     ...(place.user && { user: place.user }),
     onLine: (line) => {
       lastLines.push(line);
-      if (lastLines.length > KEPT_LINES) lastLines.shift();
+      if (lastLines.length > keptLines) lastLines.shift();
       options.onLine?.(line);
     },
   });
-  const connection = { host: HOST, port, user: USER, password };
+  const connection = { host: host, port, user: user, password };
   try {
     await untilReady(child, connection, join(place.folder, 'password'), lastLines, report);
   } catch (error) {
@@ -174,10 +174,10 @@ async function makeCluster(
 ): Promise<void> {
   const version = await readVersion(cluster);
   const [command, args] = commandOf(place, 'postgres', ['--version']);
-  const run = { timeoutMs: INITDB_MS, cwd: place.folder, ...(place.user && { user: place.user }) };
+  const run = { timeoutMs: initdbMs, cwd: place.folder, ...(place.user && { user: place.user }) };
   const { code, lines } = await runCommand(command, args, run);
   const ours = /PostgreSQL\) (\d+)/u.exec(lines.join('\n'))?.[1];
-  if (code !== 0 || ours === undefined) throw serverFailure('PostgreSQL', lines, REASONS);
+  if (code !== 0 || ours === undefined) throw serverFailure('PostgreSQL', lines, reasons);
   if (version !== undefined) {
     if (version === ours) return;
     throw new Error(
@@ -190,7 +190,7 @@ async function makeCluster(
   await rm(draft, { recursive: true, force: true });
   const [initdb, initdbArgs] = commandOf(place, 'initdb', [
     `--pgdata=${draft}`,
-    `--username=${USER}`,
+    `--username=${user}`,
     `--pwfile=${join(place.folder, 'password')}`,
     '--auth=scram-sha-256',
     '--encoding=UTF8',
@@ -203,7 +203,7 @@ async function makeCluster(
   const made = await runCommand(initdb, initdbArgs, run);
   if (made.code !== 0) {
     await rm(draft, { recursive: true, force: true });
-    throw serverFailure('PostgreSQL', made.lines.slice(-KEPT_LINES), REASONS);
+    throw serverFailure('PostgreSQL', made.lines.slice(-keptLines), reasons);
   }
   await rename(draft, cluster);
   await syncFolder(place.folder);
@@ -232,10 +232,10 @@ async function untilReady(
     // Another program that took the port may accept connections and say nothing.
     const problem = await Promise.race([tryToConnect(connection), ended.then(() => ({ error: 'ended' }))]);
     if (problem === undefined) return;
-    const isRefused = hasCode(problem.error, WRONG_PASSWORD);
+    const isRefused = hasCode(problem.error, wrongPassword);
     // It may have been another server that answered, and ours is about to find its port taken.
-    if (await Promise.race([delay(isRefused ? LAST_WORDS_MS : READY_POLL_MS, false), ended])) {
-      throw serverFailure('PostgreSQL', lastLines, REASONS);
+    if (await Promise.race([delay(isRefused ? lastWordsMs : readyPollMs, false), ended])) {
+      throw serverFailure('PostgreSQL', lastLines, reasons);
     }
     if (isRefused) {
       throw new Error(
@@ -244,9 +244,9 @@ async function untilReady(
       );
     }
     const now = Date.now();
-    if (now - start > READY_MS)
-      throw serverFailure('PostgreSQL', [...lastLines, messageOf(problem.error)], REASONS);
-    if (now - told > TELL_AFTER_MS) {
+    if (now - start > readyMs)
+      throw serverFailure('PostgreSQL', [...lastLines, messageOf(problem.error)], reasons);
+    if (now - told > tellAfterMs) {
       told = now;
       report?.(`waiting for PostgreSQL: ${lastLines.at(-1) ?? messageOf(problem.error)}`);
     }
@@ -270,13 +270,13 @@ async function createDatabase(connection: Connection, name: string): Promise<voi
       if (rowCount === 0) await client.query(`CREATE DATABASE ${client.escapeIdentifier(name)}`);
     });
   } catch (error) {
-    throw serverFailure('PostgreSQL', [messageOf(error)], REASONS);
+    throw serverFailure('PostgreSQL', [messageOf(error)], reasons);
   }
 }
 
 /** On the database that every cluster has. */
 async function withClient<T>(connection: Connection, work: (client: Client) => Promise<T>): Promise<T> {
-  const client = new Client({ ...connection, database: 'postgres', connectionTimeoutMillis: CONNECT_MS });
+  const client = new Client({ ...connection, database: 'postgres', connectionTimeoutMillis: connectMs });
   // A connection that is cut while nobody waits for it shows at the next query.
   client.on('error', () => undefined);
   try {
@@ -314,5 +314,5 @@ async function syncFolder(path: string): Promise<void> {
 }
 
 function unreadable(path: string, error: unknown): Error {
-  return serverFailure('PostgreSQL', [`${path}: ${messageOf(error)}`], REASONS);
+  return serverFailure('PostgreSQL', [`${path}: ${messageOf(error)}`], reasons);
 }

@@ -39,11 +39,11 @@ export interface PostgresPlaceOptions {
   readonly namespaces?: boolean;
 }
 
-const OUTSIDE_DIR = '/var/lib/holdfast';
-const PROBE_MS = 10_000;
+const outsideDir = '/var/lib/holdfast';
+const probeMs = 10_000;
 
 /** A user made for this purpose where there is one; nobody is everywhere. */
-const UNPRIVILEGED_USERS = ['postgres', 'nobody'];
+const unprivilegedUsers = ['postgres', 'nobody'];
 
 /**
  * Finds a way to run Postgres. An ordinary user just does. Postgres refuses to run as root: then a user namespace in
@@ -73,7 +73,7 @@ export async function findPostgresPlace(options: PostgresPlaceOptions): Promise<
     );
   }
   const user = await unprivilegedUser();
-  if (!user) throw noWay(`there is no user ${UNPRIVILEGED_USERS.join(' or ')}`);
+  if (!user) throw noWay(`there is no user ${unprivilegedUsers.join(' or ')}`);
   return placeOfUser(options, user);
 }
 
@@ -104,7 +104,7 @@ async function namespacePrefix(native: string, dataDir: string): Promise<readonl
 }
 
 async function unprivilegedUser(): Promise<{ uid: number; gid: number } | undefined> {
-  for (const name of UNPRIVILEGED_USERS) {
+  for (const name of unprivilegedUsers) {
     const [uid, gid] = await Promise.all([numberOf(['id', '-u', name]), numberOf(['id', '-g', name])]);
     if (uid !== undefined && gid !== undefined) return { uid, gid };
   }
@@ -112,7 +112,7 @@ async function unprivilegedUser(): Promise<{ uid: number; gid: number } | undefi
 }
 
 async function numberOf([command = '', ...args]: string[]): Promise<number | undefined> {
-  const { code, lines } = await runCommand(command, args, { timeoutMs: PROBE_MS });
+  const { code, lines } = await runCommand(command, args, { timeoutMs: probeMs });
   const number = Number(lines[0]);
   return code === 0 && Number.isInteger(number) && number > 0 ? number : undefined;
 }
@@ -121,7 +121,7 @@ async function succeeds(
   [command = '', ...args]: readonly string[],
   user?: PostgresPlace['user'],
 ): Promise<boolean> {
-  const { code } = await runCommand(command, args, { timeoutMs: PROBE_MS, cwd: '/', ...(user && { user }) });
+  const { code } = await runCommand(command, args, { timeoutMs: probeMs, cwd: '/', ...(user && { user }) });
   return code === 0;
 }
 
@@ -131,7 +131,7 @@ async function placeOfUser(
   user: { readonly uid: number; readonly gid: number },
 ): Promise<PostgresPlace> {
   const { dataDir, native, report } = options;
-  const outside = options.outsideDir ?? OUTSIDE_DIR;
+  const outside = options.outsideDir ?? outsideDir;
   const folder = join(dataDir, 'postgres');
   try {
     const runsInPlace = await succeeds([join(native, 'bin/postgres'), '--version'], user);

@@ -12,7 +12,7 @@ import { eventually } from '../../test/support/http.ts';
  * In place of the compiler: writes down that it ran, takes its time, and copies the one source there is. As with the
  * real one, another process does the work.
  */
-const COMPILER = `
+const compilerSource = `
 const { spawn } = require('node:child_process');
 const { appendFileSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } = require('node:fs');
 appendFileSync('compiled.log', 'x');
@@ -48,7 +48,7 @@ describe('making a clone ready', () => {
       ['tsconfig.build.json', { include: ['shared', 'bench'] }],
     ];
     for (const [file, value] of json) await writeFile(at(file), JSON.stringify(value));
-    await writeFile(at('node_modules/typescript/bin/tsc'), COMPILER);
+    await writeFile(at('node_modules/typescript/bin/tsc'), compilerSource);
     await writeFile(at('shared/a.ts'), 'first');
     await writeFile(
       at('prepare.mjs'),

@@ -11,16 +11,16 @@ import { fileURLToPath } from 'node:url';
 import { step } from './show-step.mjs';
 
 /** The clone's folder. */
-export const ROOT = fileURLToPath(new URL('../..', import.meta.url)).replace(/[/\\]$/u, '');
+export const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/[/\\]$/u, '');
 
 /** A problem that a person can mend; the message says how, and a stack would only hide it. */
 export class PrepareError extends Error {}
 
-const LOCK = join(ROOT, '.preparing');
-const LOCK_POLL_MS = 200;
-const KEPT_LINES = 30;
-const KEPT_CHARACTERS = 20_000;
-const ENDING_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+const lock = join(root, '.preparing');
+const lockPollMs = 200;
+const keptLines = 30;
+const keptCharacters = 20_000;
+const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 /** Everything from a fresh clone on, as far as it is not done; a line per step. Rejects with a `PrepareError`. */
 export async function prepare() {
@@ -45,7 +45,7 @@ export async function build() {
 /** Runs `main` for a command-line entry point: a `PrepareError` is shown in words and ends the process with code 1. */
 export async function runCommandLine(main) {
   try {
-    process.chdir(ROOT);
+    process.chdir(root);
     await main();
   } catch (error) {
     if (!(error instanceof PrepareError)) throw error;
@@ -55,7 +55,7 @@ export async function runCommandLine(main) {
 }
 
 function checkNode() {
-  const { engines } = readJson(join(ROOT, 'package.json'));
+  const { engines } = readJson(join(root, 'package.json'));
   const wanted = engines.node.replace('>=', '').split('.').map(Number);
   const found = process.versions.node.split('.').map(Number);
   const isOlder = found[0] < wanted[0] || (found[0] === wanted[0] && found[1] < wanted[1]);
@@ -67,16 +67,16 @@ function checkNode() {
 
 /** The folders under `node_modules` whose package is not there, or is not the version that package-lock.json names. */
 function findMissingPackages() {
-  const installed = readJson(join(ROOT, 'node_modules/.package-lock.json'))?.packages ?? {};
+  const installed = readJson(join(root, 'node_modules/.package-lock.json'))?.packages ?? {};
   return listWantedPackages().filter(([path, wanted]) => {
     const found = installed[path];
     const isSame = found?.version === wanted.version && found?.integrity === wanted.integrity;
-    return !isSame || !existsSync(join(ROOT, path, 'package.json'));
+    return !isSame || !existsSync(join(root, path, 'package.json'));
   });
 }
 
 function listWantedPackages() {
-  const { packages } = readJson(join(ROOT, 'package-lock.json'));
+  const { packages } = readJson(join(root, 'package-lock.json'));
   return Object.entries(packages).filter(([path, wanted]) => path !== '' && !mayBeMissing(wanted));
 }
 
@@ -88,7 +88,7 @@ function mayBeMissing({ optional, os, cpu, libc }) {
 
 async function install(onCommand) {
   const wanted = listWantedPackages();
-  const countPresent = () => wanted.filter(([path]) => existsSync(join(ROOT, path, 'package.json'))).length;
+  const countPresent = () => wanted.filter(([path]) => existsSync(join(root, path, 'package.json'))).length;
   // What is in NODE_ENV or ~/.npmrc must not leave out the compiler or Postgres.
   const args = ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--no-progress'];
   await step(
@@ -113,7 +113,7 @@ function npmCommand() {
 
 function isBuilt() {
   try {
-    return readFileSync(join(ROOT, 'dist/.sources'), 'utf8') === fingerprintSources();
+    return readFileSync(join(root, 'dist/.sources'), 'utf8') === fingerprintSources();
   } catch {
     return false;
   }
@@ -121,15 +121,15 @@ function isBuilt() {
 
 /** Compiles into a folder beside `dist` and swaps them: a build that is killed leaves the old one, or none. */
 async function compile(onCommand) {
-  const compiler = join(ROOT, 'node_modules/typescript/bin/tsc');
+  const compiler = join(root, 'node_modules/typescript/bin/tsc');
   if (!existsSync(compiler)) {
     throw new PrepareError(
       'there is no compiler yet: run `npm ci` first (`npm start` and `npm test` do that themselves).',
     );
   }
   await step('building', async () => {
-    const fresh = join(ROOT, 'dist.new');
-    const old = join(ROOT, 'dist.old');
+    const fresh = join(root, 'dist.new');
+    const old = join(root, 'dist.old');
     const sources = fingerprintSources();
     rmSync(fresh, { recursive: true, force: true });
     const args = ['--project', 'tsconfig.build.json', '--outDir', fresh];
@@ -137,8 +137,8 @@ async function compile(onCommand) {
     if (code !== 0) throw new PrepareError(`the build failed:\n${indent(lines)}`);
     writeFileSync(join(fresh, '.sources'), sources);
     rmSync(old, { recursive: true, force: true });
-    if (existsSync(join(ROOT, 'dist'))) renameSync(join(ROOT, 'dist'), old);
-    renameSync(fresh, join(ROOT, 'dist'));
+    if (existsSync(join(root, 'dist'))) renameSync(join(root, 'dist'), old);
+    renameSync(fresh, join(root, 'dist'));
     rmSync(old, { recursive: true, force: true });
   });
 }
@@ -147,14 +147,14 @@ async function compile(onCommand) {
 function fingerprintSources() {
   const hash = createHash('sha256');
   const files = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json'];
-  for (const folder of readJson(join(ROOT, 'tsconfig.build.json')).include) {
-    if (!existsSync(join(ROOT, folder))) continue;
-    for (const name of readdirSync(join(ROOT, folder), { recursive: true })) {
+  for (const folder of readJson(join(root, 'tsconfig.build.json')).include) {
+    if (!existsSync(join(root, folder))) continue;
+    for (const name of readdirSync(join(root, folder), { recursive: true })) {
       if (name.endsWith('.ts') && !name.endsWith('.test.ts')) files.push(join(folder, name));
     }
   }
   for (const file of files.toSorted()) {
-    const content = readFileSync(join(ROOT, file));
+    const content = readFileSync(join(root, file));
     hash.update(`${file}\n${content.length}\n`).update(content);
   }
   return hash.digest('hex');
@@ -168,18 +168,18 @@ async function alone(work) {
   try {
     if (!tryLock()) {
       const untilLocked = async () => {
-        while (!tryLock()) await delay(LOCK_POLL_MS);
+        while (!tryLock()) await delay(lockPollMs);
       };
       await step(
         'waiting for another start that installs or builds here',
         untilLocked,
-        () => `lock: ${LOCK}`,
+        () => `lock: ${lock}`,
       );
     }
     try {
       await work(nameCommand);
     } finally {
-      rmSync(LOCK, { force: true });
+      rmSync(lock, { force: true });
     }
   } catch (error) {
     if (!['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT'].includes(error.code)) throw error;
@@ -191,22 +191,22 @@ async function alone(work) {
 
 /** The lock is also of the command that we run now. */
 function nameCommand(pid) {
-  writeFileSync(LOCK, `${process.pid}\n${pid}\n`);
+  writeFileSync(lock, `${process.pid}\n${pid}\n`);
 }
 
 function tryLock() {
   try {
-    writeFileSync(LOCK, `${process.pid}\n`, { flag: 'wx' });
+    writeFileSync(lock, `${process.pid}\n`, { flag: 'wx' });
     return true;
   } catch (error) {
     if (error.code !== 'EEXIST') throw error;
   }
-  if (isFree(LOCK)) {
+  if (isFree(lock)) {
     // Between looking and taking, someone else may have put a fresh one there: that goes back.
-    const taken = `${LOCK}.${process.pid}`;
-    renameSync(LOCK, taken);
+    const taken = `${lock}.${process.pid}`;
+    renameSync(lock, taken);
     if (isFree(taken)) rmSync(taken);
-    else renameSync(taken, LOCK);
+    else renameSync(taken, lock);
   }
   return false;
 }
@@ -239,16 +239,16 @@ function isAlive(pid) {
  * keep our end of its output open.
  */
 async function run([command, ...args], onCommand) {
-  const child = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   let interrupted = false;
   const interrupt = () => {
     interrupted = true;
     killGroup(child.pid);
   };
-  for (const signal of ENDING_SIGNALS) process.on(signal, interrupt);
+  for (const signal of endingSignals) process.on(signal, interrupt);
   let text = '';
   for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (chunk) => (text = (text + chunk).slice(-KEPT_CHARACTERS)));
+    stream.setEncoding('utf8').on('data', (chunk) => (text = (text + chunk).slice(-keptCharacters)));
   }
   try {
     const code = await new Promise((resolve, reject) => {
@@ -259,9 +259,9 @@ async function run([command, ...args], onCommand) {
       child.once('close', resolve);
     });
     if (interrupted) throw new PrepareError('stopped before it was ready; the next start goes on from here.');
-    return { code, lines: text.trimEnd().split('\n').slice(-KEPT_LINES) };
+    return { code, lines: text.trimEnd().split('\n').slice(-keptLines) };
   } finally {
-    for (const signal of ENDING_SIGNALS) process.off(signal, interrupt);
+    for (const signal of endingSignals) process.off(signal, interrupt);
   }
 }
 

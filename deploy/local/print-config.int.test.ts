@@ -2,13 +2,13 @@ import { describe, expect, test } from '@jest/globals';
 import { resolve } from 'node:path';
 import { runCommand } from './run-command.ts';
 
-const ROOT = resolve(import.meta.dirname, '../..');
+const root = resolve(import.meta.dirname, '../..');
 
 /** `npm start -- …` with these settings. */
 async function start(args: readonly string[], settings: Readonly<Record<string, string>>) {
   const { PATH, HOME } = process.env;
   const { code, lines } = await runCommand(process.execPath, ['deploy/local/start.mjs', ...args], {
-    cwd: ROOT,
+    cwd: root,
     env: { PATH, HOME, ...settings },
     timeoutMs: 30_000,
   });

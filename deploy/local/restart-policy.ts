@@ -6,7 +6,7 @@ export interface ShortLives {
   readonly ownDoing: number;
 }
 
-export const NO_SHORT_LIVES: ShortLives = { count: 0, ownDoing: 0 };
+export const noShortLives: ShortLives = { count: 0, ownDoing: 0 };
 
 export interface RestartPolicy {
   readonly firstDelayMs: number;
@@ -20,7 +20,7 @@ export interface RestartPolicy {
 }
 
 /** 0.1 + 0.2 + 0.4 + 0.8 + 1.6 s: the clear end comes after some seconds, the first restarts at once. */
-export const RESTART_POLICY: RestartPolicy = {
+export const restartPolicy: RestartPolicy = {
   firstDelayMs: 100,
   longestDelayMs: 5_000,
   longestDelayAfterKillMs: 1_000,
@@ -29,9 +29,9 @@ export const RESTART_POLICY: RestartPolicy = {
 };
 
 /** EX_CONFIG: the program says that its settings are wrong. Starting it again does not change them. */
-const EXIT_SETTINGS = 78;
+const exitSettings = 78;
 
-const KILLED_BY_SOMEONE: ReadonlySet<NodeJS.Signals | null> = new Set([
+const killedBySomeone: ReadonlySet<NodeJS.Signals | null> = new Set([
   'SIGKILL',
   'SIGTERM',
   'SIGINT',
@@ -45,9 +45,9 @@ export function decideRestart(
   policy: RestartPolicy,
 ): { giveUp: true } | { giveUp: false; delayMs: number; shortLives: ShortLives } {
   const { livedMs, exit } = ended;
-  if (exit.code === EXIT_SETTINGS) return { giveUp: true };
-  const past = livedMs >= policy.longLifeMs ? NO_SHORT_LIVES : before;
-  const wasKilled = KILLED_BY_SOMEONE.has(exit.signal);
+  if (exit.code === exitSettings) return { giveUp: true };
+  const past = livedMs >= policy.longLifeMs ? noShortLives : before;
+  const wasKilled = killedBySomeone.has(exit.signal);
   const shortLives = { count: past.count + 1, ownDoing: wasKilled ? 0 : past.ownDoing + 1 };
   if (shortLives.ownDoing >= policy.tries) return { giveUp: true };
   const longest = wasKilled ? policy.longestDelayAfterKillMs : policy.longestDelayMs;

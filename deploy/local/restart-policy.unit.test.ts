@@ -1,16 +1,16 @@
 import { describe, expect, test } from '@jest/globals';
 import type { ExitInfo } from './child-process.ts';
-import { decideRestart, NO_SHORT_LIVES, RESTART_POLICY } from './restart-policy.ts';
+import { decideRestart, noShortLives, restartPolicy } from './restart-policy.ts';
 
-const FAULT: ExitInfo = { code: 1, signal: null };
-const KILLED: ExitInfo = { code: null, signal: 'SIGKILL' };
+const fault: ExitInfo = { code: 1, signal: null };
+const killed: ExitInfo = { code: null, signal: 'SIGKILL' };
 
 /** The delays of a program that always ends the same way, until it is given up or `limit` lives are over. */
 function livesOf(exit: ExitInfo, livedMs: number, limit: number): (number | 'given up')[] {
   const delays: (number | 'given up')[] = [];
-  let shortLives = NO_SHORT_LIVES;
+  let shortLives = noShortLives;
   while (delays.length < limit) {
-    const next = decideRestart(shortLives, { livedMs, exit }, RESTART_POLICY);
+    const next = decideRestart(shortLives, { livedMs, exit }, restartPolicy);
     if (next.giveUp) return [...delays, 'given up'];
     delays.push(next.delayMs);
     shortLives = next.shortLives;
@@ -20,15 +20,15 @@ function livesOf(exit: ExitInfo, livedMs: number, limit: number): (number | 'giv
 
 describe('starting a program again', () => {
   test('one that dies at once every time is started later and later, then given up', () => {
-    expect(livesOf(FAULT, 50, 20)).toEqual([100, 200, 400, 800, 1_600, 'given up']);
+    expect(livesOf(fault, 50, 20)).toEqual([100, 200, 400, 800, 1_600, 'given up']);
   });
 
   test('one that lived for a while is started at once, for ever', () => {
-    expect(livesOf(FAULT, 60_000, 20)).toEqual(Array.from({ length: 20 }, () => 100));
+    expect(livesOf(fault, 60_000, 20)).toEqual(Array.from({ length: 20 }, () => 100));
   });
 
   test('one that someone kills again and again is never given up, and soon back', () => {
-    expect(livesOf(KILLED, 50, 20)).toEqual([100, 200, 400, 800, ...Array.from({ length: 16 }, () => 1_000)]);
+    expect(livesOf(killed, 50, 20)).toEqual([100, 200, 400, 800, ...Array.from({ length: 16 }, () => 1_000)]);
   });
 
   test('wrong settings do not get better', () => {

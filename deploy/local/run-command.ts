@@ -9,7 +9,7 @@ export interface CommandResult {
 }
 
 /** Enough to show what went wrong. */
-const KEPT_LINES = 200;
+const keptLines = 200;
 
 /** Runs a command to its end, or kills it with all that it started after `timeoutMs`. */
 export async function runCommand(
@@ -26,7 +26,7 @@ export async function runCommand(
     args,
     onLine: (line, stream) => {
       lines.push(line);
-      if (lines.length > KEPT_LINES) lines.shift();
+      if (lines.length > keptLines) lines.shift();
       onLine?.(line, stream);
     },
   });

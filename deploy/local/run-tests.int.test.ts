@@ -4,11 +4,11 @@ import { Client } from 'pg';
 import { createTestDatabase, type TestDatabase } from '../../test/support/test-database.ts';
 import { runCommand } from './run-command.ts';
 
-const ROOT = resolve(import.meta.dirname, '../..');
-const LIMIT_MS = 60_000;
+const root = resolve(import.meta.dirname, '../..');
+const limitMs = 60_000;
 
 /** A test that needs the database's server and is quick. */
-const SMALL = ['services/ledger/store/migrate.int', '-t', 'changes nothing the second time'];
+const small = ['services/ledger/store/migrate.int', '-t', 'changes nothing the second time'];
 
 describe('npm test with a PostgreSQL of one’s own', () => {
   let database: TestDatabase;
@@ -45,9 +45,9 @@ describe('npm test with a PostgreSQL of one’s own', () => {
       ...settings,
     };
     const { code, lines } = await runCommand(process.execPath, ['deploy/local/test.mjs', ...args], {
-      cwd: ROOT,
+      cwd: root,
       env,
-      timeoutMs: LIMIT_MS,
+      timeoutMs: limitMs,
     });
     return { code, text: lines.join('\n') };
   }
@@ -58,13 +58,13 @@ describe('npm test with a PostgreSQL of one’s own', () => {
   test(
     'runs on it, with the words for jest, and leaves the database as it is',
     async () => {
-      const { code, text } = await runTests(SMALL);
+      const { code, text } = await runTests(small);
       expect(text).toContain('1 passed');
       expect(code).toBe(0);
       expect(text).not.toContain('PostgreSQL 18 cluster');
       expect(await hasLeftOver()).toBe(true);
     },
-    LIMIT_MS,
+    limitMs,
   );
 
   test(
@@ -75,7 +75,7 @@ describe('npm test with a PostgreSQL of one’s own', () => {
       expect(code).toBe(0);
       expect(await hasLeftOver()).toBe(false);
     },
-    LIMIT_MS,
+    limitMs,
   );
 
   test.each<[string, Record<string, string>, string]>([
@@ -93,6 +93,6 @@ describe('npm test with a PostgreSQL of one’s own', () => {
       expect(text).not.toContain('hunter2');
       expect(await hasLeftOver()).toBe(true);
     },
-    LIMIT_MS,
+    limitMs,
   );
 });

@@ -15,11 +15,11 @@ import { listenForStop } from './stop-request.ts';
 import { provideTestDatabase, type DatabaseServer } from './test-database.ts';
 
 /** With a space, as strangers' folders have. The number is ours, so that a later run knows whose folder it is. */
-const FOLDER_PREFIX = 'holdfast test ';
+const folderPrefix = 'holdfast test ';
 /** Drops the test database and makes it anew. */
-const CREATE_DB = '--create-db';
-const STOP_MS = 5_000;
-const EXIT_INTERRUPTED = 130;
+const createDb = '--create-db';
+const stopMs = 5_000;
+const exitInterrupted = 130;
 
 /**
  * Runs the tests against a real PostgreSQL and nats-server, which live as long as the run, on free ports and in a
@@ -29,18 +29,18 @@ const EXIT_INTERRUPTED = 130;
 export async function runTests(args: readonly string[]): Promise<never> {
   const stop = listenForStop();
   await removeLeftFolders();
-  const folder = await mkdtemp(join(tmpdir(), `${FOLDER_PREFIX}${process.pid} `));
+  const folder = await mkdtemp(join(tmpdir(), `${folderPrefix}${process.pid} `));
   const started: Started = { jest: undefined, servers: [] };
   const exitCode = await Promise.race([
     runJest(folder, args, started),
-    stop.reason.then(() => EXIT_INTERRUPTED),
+    stop.reason.then(() => exitInterrupted),
   ]).catch((error: unknown) => {
     process.stderr.write(`\nThe tests can't run: ${messageOf(error)}\n`);
     return 1;
   });
   started.jest?.kill();
   await started.jest?.exited;
-  await Promise.all(started.servers.map((server) => server.stop(STOP_MS)));
+  await Promise.all(started.servers.map((server) => server.stop(stopMs)));
   await rm(folder, { recursive: true, force: true, maxRetries: 5 }).catch(() => undefined);
   process.exit(exitCode);
 }
@@ -71,7 +71,7 @@ async function runJest(folder: string, args: readonly string[], started: Started
     settings.server ?? startTestPostgres(dataDir, started),
     startTestNats(root, dataDir, started),
   ]);
-  await provideTestDatabase(postgres, settings.databaseName, { anew: args.includes(CREATE_DB) });
+  await provideTestDatabase(postgres, settings.databaseName, { anew: args.includes(createDb) });
   const jest = await startChild({
     name: 'jest',
     command: process.execPath,
@@ -79,7 +79,7 @@ async function runJest(folder: string, args: readonly string[], started: Started
       join(root, 'node_modules/jest/bin/jest.js'),
       '--maxWorkers=2',
       `--cacheDirectory=${join(root, 'node_modules/.cache/jest')}`,
-      ...args.filter((arg) => arg !== CREATE_DB),
+      ...args.filter((arg) => arg !== createDb),
     ],
     cwd: root,
     env: {
@@ -118,8 +118,8 @@ async function startTestNats(root: string, dataDir: string, started: Started) {
 /** The folders of runs that were killed before they could remove them. */
 async function removeLeftFolders(): Promise<void> {
   for (const name of await readdir(tmpdir())) {
-    if (!name.startsWith(FOLDER_PREFIX)) continue;
-    const pid = Number.parseInt(name.slice(FOLDER_PREFIX.length), 10);
+    if (!name.startsWith(folderPrefix)) continue;
+    const pid = Number.parseInt(name.slice(folderPrefix.length), 10);
     if (identifyProcess(pid) !== undefined) continue;
     // Someone else's stays.
     await rm(join(tmpdir(), name), { recursive: true, force: true }).catch(() => undefined);

@@ -5,7 +5,7 @@ export interface FailureReason {
 }
 
 /** Reasons that any server that writes to a folder and listens on a port can have. */
-const COMMON_REASONS: readonly FailureReason[] = [
+const commonReasons: readonly FailureReason[] = [
   {
     pattern:
       /no space left on device|wrote only \d+ of \d+ bytes|check free disk space|disk quota exceeded/iu,
@@ -36,7 +36,7 @@ export function serverFailure(
   reasons: readonly FailureReason[],
 ): Error {
   const text = lastLines.join('\n');
-  const known = [...reasons, ...COMMON_REASONS].find(({ pattern }) => pattern.test(text));
+  const known = [...reasons, ...commonReasons].find(({ pattern }) => pattern.test(text));
   const said = lastLines.map((line) => `\n  ${line}`).join('');
   return new Error(`${name} did not start: ${known?.explanation ?? 'see what it said'}.${said}`);
 }

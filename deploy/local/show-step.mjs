@@ -1,8 +1,8 @@
 /* Shows what is being done, so that nobody stares at a silent screen. It goes to standard error: the standard output
  * of `npm start` is the services' log. */
 
-const REWRITE_EVERY_MS = 250;
-const LINE_EVERY_MS = 5_000;
+const rewriteEveryMs = 250;
+const lineEveryMs = 5_000;
 
 /**
  * Does `work`, with a line that says what it is and how long it took. Meanwhile the seconds pass on a terminal, and
@@ -18,7 +18,7 @@ export async function step(what, work, progress = () => '') {
   };
   process.stderr.write(line(`  ${what} …`));
   const show = () => process.stderr.write(line(state()));
-  const timer = setInterval(show, isTerminal ? REWRITE_EVERY_MS : LINE_EVERY_MS);
+  const timer = setInterval(show, isTerminal ? rewriteEveryMs : lineEveryMs);
   let result = 'failed';
   try {
     const value = await work();

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 
 /** A line longer than this is handed on in pieces, so that output without line ends can't fill the memory. */
-const LONGEST_LINE_CHARACTERS = 64 * 1024;
+const longestLineCharacters = 64 * 1024;
 
 /** Calls `onLine` for every line of a stream of text, without its line end; empty lines are left out. */
 export function splitLines(stream: Readable, onLine: (line: string) => void): void {
@@ -15,7 +15,7 @@ export function splitLines(stream: Readable, onLine: (line: string) => void): vo
     const lines = (rest + chunk).split('\n');
     rest = lines.pop() ?? '';
     lines.forEach(hand);
-    if (rest.length > LONGEST_LINE_CHARACTERS) {
+    if (rest.length > longestLineCharacters) {
       hand(rest);
       rest = '';
     }

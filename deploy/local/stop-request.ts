@@ -1,5 +1,5 @@
 /** A Ctrl-C under `npm start` arrives twice, from the terminal and from npm. Only a later one is a second wish. */
-const SAME_SIGNAL_MS = 500;
+const sameSignalMs = 500;
 
 /** The wish that everything stops: from the person, or from ourselves when going on makes no sense. */
 export interface StopRequest {
@@ -28,7 +28,7 @@ export function listenForStop(): StopRequest {
   const askedTwice = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       process.on(signal, () => {
-        if (controller.signal.aborted && performance.now() - askedAtMs > SAME_SIGNAL_MS) resolve();
+        if (controller.signal.aborted && performance.now() - askedAtMs > sameSignalMs) resolve();
         ask();
       });
     }

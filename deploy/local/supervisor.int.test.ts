@@ -13,22 +13,22 @@ import { identifyProcess, isRunning, type ProcessIdentity } from './process-iden
 import { runCommand } from './run-command.ts';
 import { splitLines } from './split-lines.ts';
 
-const ROOT = resolve(import.meta.dirname, '../..');
-const ACCOUNT = '26c940a1-7228-4ea2-a3bc-e6460b172040';
-const LIMIT_MS = 30_000;
-const POLL_MS = 50;
+const root = resolve(import.meta.dirname, '../..');
+const account = '26c940a1-7228-4ea2-a3bc-e6460b172040';
+const limitMs = 30_000;
+const pollMs = 50;
 
 /** Waits until `condition` gives something, and fails with `what` when that takes too long. */
 async function eventually<T>(
   what: string,
   condition: () => Promise<T | undefined> | T | undefined,
 ): Promise<T> {
-  const end = performance.now() + LIMIT_MS;
+  const end = performance.now() + limitMs;
   for (;;) {
     const value = await condition();
     if (value !== undefined) return value;
-    if (performance.now() > end) throw new Error(`not within ${LIMIT_MS} ms: ${what}`);
-    await delay(POLL_MS);
+    if (performance.now() > end) throw new Error(`not within ${limitMs} ms: ${what}`);
+    await delay(pollMs);
   }
 }
 
@@ -36,7 +36,7 @@ async function eventually<T>(
 function start(settings: Readonly<Record<string, string>>) {
   const { PATH, HOME, TMPDIR, XDG_CACHE_HOME } = process.env;
   const child = spawn(process.execPath, ['deploy/local/start.mjs'], {
-    cwd: ROOT,
+    cwd: root,
     env: { PATH, HOME, TMPDIR, XDG_CACHE_HOME, ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -56,7 +56,7 @@ function start(settings: Readonly<Record<string, string>>) {
 /** `npm run trace` with these words. */
 async function trace(dataDir: string, ...args: string[]) {
   const command = ['dist/deploy/local/traces/main.js', ...args];
-  const options = { cwd: ROOT, env: { PATH: process.env['PATH'], DATA_DIR: dataDir } };
+  const options = { cwd: root, env: { PATH: process.env['PATH'], DATA_DIR: dataDir } };
   const child = await promisify(execFile)(process.execPath, command, options).catch(
     (error: unknown) => error as { code: number; stdout: string; stderr: string },
   );
@@ -78,7 +78,7 @@ describe('npm start', () => {
     settings = { DATA_DIR: dataDir, PORT: String(port), SUBSTRACT_HOLD_PERIOD: '0.05' };
     run = start(settings);
     await run.ready();
-  }, LIMIT_MS);
+  }, limitMs);
 
   afterAll(async () => {
     run.child.kill('SIGTERM');
@@ -87,7 +87,7 @@ describe('npm start', () => {
   });
 
   const status = async () => {
-    const answer = await fetch(`http://127.0.0.1:${port}/api/status/${ACCOUNT}`);
+    const answer = await fetch(`http://127.0.0.1:${port}/api/status/${account}`);
     return (await answer.json()) as Record<string, string>;
   };
 
@@ -133,7 +133,7 @@ describe('npm start', () => {
       answers.push(JSON.parse(answer.join('\n')) as unknown);
     }
     expect(answers).toMatchObject([
-      { id: ACCOUNT, available: '1400.00' },
+      { id: account, available: '1400.00' },
       { available: '1433.48', entry: { kind: 'add' } },
       { available: '1400.00', hold: { status: 'pending' } },
     ]);
@@ -142,7 +142,7 @@ describe('npm start', () => {
   test(
     'tells a hold’s whole life with npm run trace, by any id of it',
     async () => {
-      const body = JSON.stringify({ id: ACCOUNT, amount: '0.01' });
+      const body = JSON.stringify({ id: account, amount: '0.01' });
       const headers = { 'content-type': 'application/json' };
       const answer = await fetch(`http://127.0.0.1:${port}/api/substract`, { method: 'POST', headers, body });
       const { commandId, hold } = (await answer.json()) as { commandId: string; hold: { id: string } };
@@ -169,14 +169,14 @@ describe('npm start', () => {
         words: expect.stringContaining('no trace is kept that is about'),
       });
     },
-    LIMIT_MS,
+    limitMs,
   );
 
   test('is found by install-fixture, for which there is nothing left to do', async () => {
     const command = ['dist/deploy/fixtures/install.js', 'subscribers'];
     const env = { PATH: process.env['PATH'], DATA_DIR: dataDir };
     const { code, lines } = await runCommand(process.execPath, command, {
-      cwd: ROOT,
+      cwd: root,
       env,
       timeoutMs: 20_000,
     });
@@ -214,17 +214,17 @@ describe('npm start', () => {
       process.kill(before, 'SIGKILL');
       await eventually(`${name} runs again`, () => (programs().get(name)?.pid !== before ? true : undefined));
       await eventually('the API answers', async () =>
-        (await status().catch(() => undefined))?.['id'] === ACCOUNT ? true : undefined,
+        (await status().catch(() => undefined))?.['id'] === account ? true : undefined,
       );
       expect(readRunning(dataDir)).toMatchObject({ natsUrl, postgres });
     },
-    LIMIT_MS,
+    limitMs,
   );
 
   test(
     'killed with everything, the next start recovers, and a hold made before is settled',
     async () => {
-      const body = JSON.stringify({ id: ACCOUNT, amount: '0.01' });
+      const body = JSON.stringify({ id: account, amount: '0.01' });
       const headers = { 'content-type': 'application/json' };
       const url = `http://127.0.0.1:${port}/api/substract`;
       const { balance = '' } = await status();
@@ -244,7 +244,7 @@ describe('npm start', () => {
       // Not a fresh folder any more.
       expect(run.words.filter((line) => line.startsWith('curl '))).toEqual([]);
     },
-    2 * LIMIT_MS,
+    2 * limitMs,
   );
 
   test('asked to stop, it leaves no process within 10 s, also when a service is frozen', async () => {
@@ -276,7 +276,7 @@ describe('npm start', () => {
       expect(performance.now() - askedAtMs).toBeLessThan(2_000);
       expect(running.filter(isRunning)).toEqual([]);
     },
-    LIMIT_MS,
+    limitMs,
   );
 
   test(
@@ -293,7 +293,7 @@ describe('npm start', () => {
       expect([...programs().values()]).toEqual([]);
       taken.close();
     },
-    LIMIT_MS,
+    limitMs,
   );
 
   test('a PostgreSQL of your own that does not answer is waited for, in plain words', async () => {

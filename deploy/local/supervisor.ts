@@ -48,7 +48,7 @@ type ServiceName = 'gateway' | 'ledger' | 'settler';
  * then the ledger with what it has, then the servers they all need. Below the 10 s that people wait, but for PostgreSQL: it
  * writes some gigabytes of changed pages first, if it has them, and killed before that it takes longer at the next start.
  */
-const STOP_BY_MS: readonly (readonly [name: string, byMs: number])[] = [
+const stopByMs: readonly (readonly [name: string, byMs: number])[] = [
   ['gateway', 4_000],
   ['settler', 5_500],
   ['ledger', 7_500],
@@ -57,19 +57,19 @@ const STOP_BY_MS: readonly (readonly [name: string, byMs: number])[] = [
 ];
 
 /** Also when those before it took all the time: enough to end when there is nothing to finish. */
-const LEAST_STOP_MS = 200;
+const leastStopMs = 200;
 
 /** Services get 10 s to finish what they have, as always. */
-const END_LEFTOVERS: readonly (readonly [NodeJS.Signals | undefined, patienceMs: number])[] = [
+const endLeftovers: readonly (readonly [NodeJS.Signals | undefined, patienceMs: number])[] = [
   [undefined, 2_000],
   ['SIGTERM', 10_000],
   ['SIGKILL', 2_000],
 ];
-const LEFTOVERS_POLL_MS = 50;
+const leftoversPollMs = 50;
 
-const MIGRATE_MS = 300_000;
-const FIXTURE_MS = 60_000;
-const FIXTURE = 'subscribers';
+const migrateMs = 300_000;
+const fixtureMs = 60_000;
+const fixture = 'subscribers';
 
 /** Runs the servers and services of one installation, until it is asked to stop or can't go on. */
 export class Supervisor {
@@ -162,9 +162,9 @@ export class Supervisor {
   /** Stops all in order. */
   async stopAll(): Promise<void> {
     const start = performance.now();
-    for (const [name, byMs] of STOP_BY_MS) {
+    for (const [name, byMs] of stopByMs) {
       const leftMs = byMs - (performance.now() - start);
-      await this.#programs.get(name)?.stop(Math.max(leftMs, LEAST_STOP_MS));
+      await this.#programs.get(name)?.stop(Math.max(leftMs, leastStopMs));
     }
     this.#folder.release();
   }
@@ -181,10 +181,10 @@ export class Supervisor {
     if (leftovers.length === 0) return;
     const names = leftovers.map(({ name, pid }) => `${name} (pid ${pid})`).join(', ');
     this.#options.output.logger.warn(`still running from an earlier start: ${names}; waiting for the end`);
-    for (const [signal, patienceMs] of END_LEFTOVERS) {
+    for (const [signal, patienceMs] of endLeftovers) {
       for (const leftover of leftovers) if (signal !== undefined) sendSignal(leftover, signal);
       const end = performance.now() + patienceMs;
-      while (leftovers.some(isRunning) && performance.now() < end) await delay(LEFTOVERS_POLL_MS);
+      while (leftovers.some(isRunning) && performance.now() < end) await delay(leftoversPollMs);
     }
   }
 
@@ -301,22 +301,22 @@ export class Supervisor {
   }
 
   async #migrate(env: NodeJS.ProcessEnv): Promise<void> {
-    const result = await this.#runOnce('migrate', ['dist/services/ledger/migrate.js'], env, MIGRATE_MS);
+    const result = await this.#runOnce('migrate', ['dist/services/ledger/migrate.js'], env, migrateMs);
     if (result !== 0) {
       throw new Error('the database could not be brought to the newest schema; the lines above say why.');
     }
   }
 
   async #installFixture(env: NodeJS.ProcessEnv): Promise<void> {
-    const args = ['dist/deploy/fixtures/install.js', FIXTURE];
+    const args = ['dist/deploy/fixtures/install.js', fixture];
     // A database of the user's own may be in use for long.
     if (this.#options.settings.database !== undefined) args.push('--only-when-empty');
-    const code = await this.#runOnce('install-fixture', args, env, FIXTURE_MS);
+    const code = await this.#runOnce('install-fixture', args, env, fixtureMs);
     if (code === 0) {
       writeFileSync(this.#fixtureMark(), '');
     } else {
       this.#options.output.logger.error(
-        `the accounts to try with are not all there; try again: npm run install-fixture -- ${FIXTURE}`,
+        `the accounts to try with are not all there; try again: npm run install-fixture -- ${fixture}`,
       );
     }
   }

@@ -9,7 +9,7 @@ export interface DatabaseServer {
   readonly password: string;
 }
 
-const CONNECT_MS = 5_000;
+const connectMs = 5_000;
 
 /**
  * Makes the test database when it is missing, or with `anew` in any case, dropping what was there.
@@ -27,7 +27,7 @@ export async function provideTestDatabase(
     user,
     password,
     database: 'postgres',
-    connectionTimeoutMillis: CONNECT_MS,
+    connectionTimeoutMillis: connectMs,
   });
   // A connection that is cut while nobody waits for it shows at the next query.
   client.on('error', () => undefined);

@@ -2,10 +2,10 @@
  * ours, all other arguments go to jest. */
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { prepare, ROOT, runCommandLine } from './prepare.mjs';
+import { prepare, root, runCommandLine } from './prepare.mjs';
 
 await runCommandLine(async () => {
   await prepare();
-  const { runTests } = await import(pathToFileURL(join(ROOT, 'dist/deploy/local/run-tests.js')).href);
+  const { runTests } = await import(pathToFileURL(join(root, 'dist/deploy/local/run-tests.js')).href);
   await runTests(process.argv.slice(2));
 });

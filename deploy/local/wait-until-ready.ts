@@ -2,9 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Logger } from '../../shared/telemetry/logger.ts';
 
-const POLL_MS = 100;
-const ANSWER_MS = 2_000;
-const TELL_AFTER_MS = 5_000;
+const pollMs = 100;
+const answerMs = 2_000;
+const tellAfterMs = 5_000;
 
 const notReadySchema = z.object({ missing: z.array(z.string()).min(1) });
 
@@ -22,17 +22,17 @@ export async function waitUntilReady(
     const missing = await askWhatIsMissing(origin());
     stopping.throwIfAborted();
     if (missing === undefined) return;
-    if (performance.now() - toldAtMs > TELL_AFTER_MS) {
+    if (performance.now() - toldAtMs > tellAfterMs) {
       toldAtMs = performance.now();
       logger.warn(`waiting for ${name}: ${missing}`);
     }
-    await delay(POLL_MS, undefined, { signal: stopping });
+    await delay(pollMs, undefined, { signal: stopping });
   }
 }
 
 async function askWhatIsMissing(origin: string): Promise<string | undefined> {
   try {
-    const answer = await fetch(`${origin}/readyz`, { signal: AbortSignal.timeout(ANSWER_MS) });
+    const answer = await fetch(`${origin}/readyz`, { signal: AbortSignal.timeout(answerMs) });
     const body: unknown = await answer.json();
     if (answer.status === 200) return undefined;
     return notReadySchema.safeParse(body).data?.missing.join(', ') ?? 'it is not ready yet';

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openAccount } from '../../test/support/accounts.ts';
 import { call, eventually, newKey, spread } from '../../test/support/http.ts';
-import { findProgram, NGINX, whyWithout } from '../../test/support/debian-program.ts';
+import { findProgram, nginxProgram, whyWithout } from '../../test/support/debian-program.ts';
 import { Stack } from '../../test/support/stack.ts';
 import { startChild, type ChildHandle } from '../local/child-process.ts';
 import { freePort } from '../local/free-port.ts';
@@ -14,7 +14,7 @@ import { runCommand } from '../local/run-command.ts';
 
 /* The files of this folder, with addresses of this machine put in, read by a real nginx. */
 
-const why = whyWithout(NGINX);
+const why = whyWithout(nginxProgram);
 const withNginx = why === '' ? test : test.skip;
 const fetchMs = 150_000;
 
@@ -30,7 +30,7 @@ let echoPort = 0;
 let connections = 0;
 
 beforeAll(async () => {
-  program = await findProgram(NGINX);
+  program = await findProgram(nginxProgram);
   // Tells what reaches it, and streams one line that does not end.
   echo = createServer((request, response) => {
     if (request.url === '/api/events') response.write('data: first\n\n');

@@ -21,19 +21,19 @@ import { addAccountRoutes } from './routes/accounts.ts';
 import { addHealthRoutes } from './routes/health.ts';
 
 /** Far more than any request of this API needs. */
-const BODY_LIMIT_BYTES = 64 * 1024;
+const bodyLimitBytes = 64 * 1024;
 
 /** The first line and the headers of a request; Node's default, said here because a limit depends on it. */
-const MAX_HEADER_BYTES = 16 * 1024;
+const maxHeaderBytes = 16 * 1024;
 
 /** A request must have arrived whole within this: a caller that trickles must not keep a connection for ever. */
-const ARRIVAL_LIMIT_MS = 10_000;
+const arrivalLimitMs = 10_000;
 
 /** How often late requests are looked for. Node's default is 30 s, so that one could take 40 s. */
-const LATE_CHECK_MS = 1_000;
+const lateCheckMs = 1_000;
 
 /** Longer than proxies keep an idle connection (nginx: 60 s), so that it is theirs to close and no request is lost. */
-const KEEP_ALIVE_MS = 75_000;
+const keepAliveMs = 75_000;
 
 /** Composes the gateway; `listen` makes it serve. */
 export async function buildApp(options: {
@@ -56,17 +56,17 @@ export async function buildApp(options: {
     genReqId: requestIdOf,
     requestIdHeader: false,
     trustProxy: access?.trustProxy ?? false,
-    bodyLimit: BODY_LIMIT_BYTES,
+    bodyLimit: bodyLimitBytes,
     // A long id is a wrong id, as a short one is; the limit on headers bounds it.
-    routerOptions: { maxParamLength: MAX_HEADER_BYTES },
+    routerOptions: { maxParamLength: maxHeaderBytes },
     http: {
-      maxHeaderSize: MAX_HEADER_BYTES,
+      maxHeaderSize: maxHeaderBytes,
       // Not longer than the limit on the whole request: Node exchanges the two then, and a body would have its 60 s.
-      headersTimeout: ARRIVAL_LIMIT_MS,
-      connectionsCheckingInterval: LATE_CHECK_MS,
+      headersTimeout: arrivalLimitMs,
+      connectionsCheckingInterval: lateCheckMs,
     },
-    requestTimeout: ARRIVAL_LIMIT_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
+    requestTimeout: arrivalLimitMs,
+    keepAliveTimeout: keepAliveMs,
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
     // While it stops, what still comes on an open connection is served, and the connection closed.

@@ -1,5 +1,5 @@
 /** What matters in valid JSON: where objects begin and end, and texts, with the colon that makes one a key. */
-const TOKENS = /[{}]|"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?/g;
+const tokens = /[{}]|"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?/g;
 
 /**
  * The first key that one object of this JSON has twice. `JSON.parse` takes the last of them, other readers on the way the
@@ -10,7 +10,7 @@ const TOKENS = /[{}]|"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?/g;
 export function findDuplicateKey(json: string, value: unknown): string | undefined {
   if (hasNoMoreColonsThanKeys(json, value)) return undefined;
   const open: Set<string>[] = [];
-  for (const [token, colon] of json.matchAll(TOKENS)) {
+  for (const [token, colon] of json.matchAll(tokens)) {
     if (token === '{') open.push(new Set());
     else if (token === '}') open.pop();
     else if (colon !== undefined) {

@@ -13,7 +13,7 @@ import type { Ledger } from './ledger-when-connected.ts';
 
 const id = '26c940a1-7228-4ea2-a3bc-e6460b172040';
 /** Far more than the ten seconds that a request may take to arrive. */
-const PATIENCE_MS = 40_000;
+const patienceMs = 40_000;
 
 const good = JSON.stringify({ id, amount: '1' });
 
@@ -62,7 +62,7 @@ async function send(bytes: string): Promise<string> {
   socket.setEncoding('utf8').on('data', (text: string) => (received += text));
   socket.write(bytes);
   try {
-    await once(socket, 'close', { signal: AbortSignal.timeout(PATIENCE_MS) });
+    await once(socket, 'close', { signal: AbortSignal.timeout(patienceMs) });
     return received;
   } finally {
     // Else the gateway would wait for it at its end.

@@ -3,10 +3,10 @@ import { commandIdOf } from '../../shared/messaging/command-id.ts';
 import type { CommandId } from '../../shared/contracts/primitives.ts';
 
 /** Whose keys they are where nobody has to say who they are; else they are the subject's of the caller's token. */
-export const ANONYMOUS = 'anonymous';
+export const anonymous = 'anonymous';
 
 /** 1 to 255 visible ASCII characters. A header sent twice arrives joined by ", ", whose blank is not one of them. */
-const KEY_PATTERN = /^[\x21-\x7e]{1,255}$/;
+const keyPattern = /^[\x21-\x7e]{1,255}$/;
 
 /** What one request to change something is known by, in every answer to it. */
 export interface CommandIdentity {
@@ -23,6 +23,6 @@ export function identifyCommand(
   header: string | string[] | undefined,
 ): CommandIdentity | undefined {
   const idempotencyKey = header ?? randomUUID();
-  if (typeof idempotencyKey !== 'string' || !KEY_PATTERN.test(idempotencyKey)) return undefined;
+  if (typeof idempotencyKey !== 'string' || !keyPattern.test(idempotencyKey)) return undefined;
   return { commandId: commandIdOf(subject, idempotencyKey), idempotencyKey };
 }

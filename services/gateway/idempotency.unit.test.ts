@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { createHash } from 'node:crypto';
 import { commandIdSchema } from '../../shared/contracts/primitives.ts';
 import { commandIdOf } from '../../shared/messaging/command-id.ts';
-import { ANONYMOUS, identifyCommand } from './idempotency.ts';
+import { anonymous, identifyCommand } from './idempotency.ts';
 
 const key = fc.string({
   unit: fc.integer({ min: 0x21, max: 0x7e }).map((code) => String.fromCharCode(code)),
@@ -36,10 +36,10 @@ describe('a command’s identity', () => {
   });
 
   test('a made-up key is as good as a sent one', () => {
-    const made = identifyCommand(ANONYMOUS, undefined);
+    const made = identifyCommand(anonymous, undefined);
     expect(made).toBeDefined();
-    expect(identifyCommand(ANONYMOUS, made?.idempotencyKey)).toEqual(made);
-    expect(identifyCommand(ANONYMOUS, undefined)).not.toEqual(made);
+    expect(identifyCommand(anonymous, made?.idempotencyKey)).toEqual(made);
+    expect(identifyCommand(anonymous, undefined)).not.toEqual(made);
   });
 
   test.each([
@@ -51,6 +51,6 @@ describe('a command’s identity', () => {
     ['with a control character', 'a\t'],
     ['a list', ['a', 'b']],
   ])('a key that is %s is not accepted', (_, header) => {
-    expect(identifyCommand(ANONYMOUS, header)).toBeUndefined();
+    expect(identifyCommand(anonymous, header)).toBeUndefined();
   });
 });

@@ -14,7 +14,7 @@ import { refuseWhenFull } from './plugins/refuse-when-full.ts';
  * Requests under way at once: two of the ledger's batches, so that it never waits for us, and little enough that what is
  * accepted has its answer within a second also where the ledger does only a thousand a second.
  */
-const MAX_IN_FLIGHT = 1_024;
+const maxInFlight = 1_024;
 
 async function start(service: Service<GatewaySettings>): Promise<() => readonly string[]> {
   const { settings, logger, stopping, onStop } = service;
@@ -33,7 +33,7 @@ async function start(service: Service<GatewaySettings>): Promise<() => readonly 
   onStop('the NATS connection', async () => (await connecting.catch(() => undefined))?.drain());
 
   const ledger = ledgerWhenConnected(
-    connecting.then((link) => createLedgerClient({ link, logger, metrics, maxInFlight: MAX_IN_FLIGHT })),
+    connecting.then((link) => createLedgerClient({ link, logger, metrics, maxInFlight: maxInFlight })),
   );
   onStop('the ledger client', () => ledger.close());
 

@@ -6,7 +6,7 @@ import type { Logger } from '../../shared/telemetry/logger.ts';
 import { holdsStream } from '../../shared/contracts/subjects.ts';
 import { maxPayloadOf } from '../../shared/messaging/max-payload.ts';
 import type { NatsLink } from '../../shared/messaging/connect.ts';
-import { OLDEST_VERSION, versionWarning } from '../../shared/messaging/nats-server-version.ts';
+import { oldestVersion, versionWarning } from '../../shared/messaging/nats-server-version.ts';
 import { ensureStreams, ensureStreamsWhenReachable, streamSince } from '../../shared/messaging/streams.ts';
 import type { Metrics } from '../../shared/telemetry/metrics.ts';
 import { Lane } from './batching/lane.ts';
@@ -83,8 +83,8 @@ export async function createLedger(options: {
     metrics,
     stopping,
   } = options;
-  const doubt = versionWarning(link.connection.info?.version ?? OLDEST_VERSION);
-  if (doubt !== undefined) logger.warn(`${doubt}: run ${OLDEST_VERSION} or newer`);
+  const doubt = versionWarning(link.connection.info?.version ?? oldestVersion);
+  if (doubt !== undefined) logger.warn(`${doubt}: run ${oldestVersion} or newer`);
 
   const echo = echoStatements ? echoTo(logger) : undefined;
   const database = await prepareDatabase({ owner, ledgerUser, logger, stopping, echo });

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex';
 import type { Pool } from 'pg';
 import type { Logger } from '../../shared/telemetry/logger.ts';
-import { ATTRIBUTE } from '../../shared/telemetry/conventions.ts';
+import { attributeNames } from '../../shared/telemetry/conventions.ts';
 import { isMeasuring, type Metrics } from '../../shared/telemetry/metrics.ts';
 import type { HoldCounts } from './store/count-holds.ts';
 
@@ -46,9 +46,9 @@ export function startGauges(options: {
 }
 
 function recordPool(metrics: Metrics, name: string, { used, idle, waiting }: PoolCounts): void {
-  const pool = { [ATTRIBUTE.dbPoolName]: name };
-  metrics.poolConnections.record(used, { ...pool, [ATTRIBUTE.dbConnectionState]: 'used' });
-  metrics.poolConnections.record(idle, { ...pool, [ATTRIBUTE.dbConnectionState]: 'idle' });
+  const pool = { [attributeNames.dbPoolName]: name };
+  metrics.poolConnections.record(used, { ...pool, [attributeNames.dbConnectionState]: 'used' });
+  metrics.poolConnections.record(idle, { ...pool, [attributeNames.dbConnectionState]: 'idle' });
   metrics.poolPending.record(waiting, pool);
 }
 

@@ -1,4 +1,4 @@
-import { EXIT_CODE, runService } from '../../shared/lifecycle/run-service.ts';
+import { exitCodes, runService } from '../../shared/lifecycle/run-service.ts';
 import { ledgerSettings, readLedgerSettings } from './config.ts';
 import { echoTo } from './store/echo-statements.ts';
 import { migrateWhenReachable } from './store/migrate.ts';
@@ -18,6 +18,6 @@ await runService({
       { migrated: names },
       names.length === 0 ? 'the database is up to date' : 'the database was migrated',
     );
-    process.exit(EXIT_CODE.stopped);
+    process.exit(exitCodes.stopped);
   },
 });

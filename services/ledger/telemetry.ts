@@ -1,11 +1,11 @@
 import type { CommandId } from '../../shared/contracts/primitives.ts';
 import { commandSubject, type CommandKind } from '../../shared/contracts/subjects.ts';
 import {
-  ATTRIBUTE,
+  attributeNames,
   databaseAttributes,
-  DB_SYSTEM,
+  dbSystem,
   messagingAttributes,
-  SPAN,
+  spanNames,
 } from '../../shared/telemetry/conventions.ts';
 import type { Logger } from '../../shared/telemetry/logger.ts';
 import { countFromZero, isMeasuring, type Metrics } from '../../shared/telemetry/metrics.ts';
@@ -92,9 +92,9 @@ export function commandObserver(metrics: Metrics): CommandObserver {
         const outcome = outcomeName(ending);
         count(kind, outcome);
         if (span === undefined) return;
-        span.setAttribute(ATTRIBUTE.outcome, outcome);
+        span.setAttribute(attributeNames.outcome, outcome);
         if (ending.type === 'applied' && ending.hold !== undefined) {
-          span.setAttribute(ATTRIBUTE.holdId, ending.hold.id);
+          span.setAttribute(attributeNames.holdId, ending.hold.id);
         }
         if (ending.type === 'refused') recordRefusal(span, ending.refusal.code);
         if (ending.type === 'failed' || ending.type === 'overloaded') recordFailure(span, outcome);
@@ -114,7 +114,10 @@ function commandCounter(metrics: Metrics): (kind: CommandKind, outcome: string) 
     for (const [kind, outcomes] of counts) {
       for (const [outcome, count] of outcomes) {
         if (count === 0) continue;
-        metrics.commands.add(count, { [ATTRIBUTE.commandKind]: kind, [ATTRIBUTE.outcome]: outcome });
+        metrics.commands.add(count, {
+          [attributeNames.commandKind]: kind,
+          [attributeNames.outcome]: outcome,
+        });
         // Not taken out: a Map of which much is taken keeps what is short-lived for long, see Slots.
         outcomes.set(outcome, 0);
       }
@@ -132,17 +135,17 @@ function commandCounter(metrics: Metrics): (kind: CommandKind, outcome: string) 
 
 /** Counts connections for writing that were made again. */
 export function databaseReconnectCounter(metrics: Metrics): () => void {
-  return countFromZero(metrics.reconnects, { [ATTRIBUTE.peer]: DB_SYSTEM });
+  return countFromZero(metrics.reconnects, { [attributeNames.peer]: dbSystem });
 }
 
 function startProcessSpan(kind: CommandKind, id: CommandId, traceparent: string): Span {
   const subject = commandSubject(kind);
-  return startSpanFrom(traceparent, SPAN.process(subject), {
+  return startSpanFrom(traceparent, spanNames.process(subject), {
     kind: SpanKind.CONSUMER,
     attributes: {
       ...messagingAttributes(subject, 'process'),
-      [ATTRIBUTE.commandId]: id,
-      [ATTRIBUTE.commandKind]: kind,
+      [attributeNames.commandId]: id,
+      [attributeNames.commandKind]: kind,
     },
   });
 }
@@ -211,7 +214,7 @@ export async function observeSettleTurn(
     const outcomes = await timed(metrics, () => inSharedSpan(sampled, holds.length, underWay, work));
     holds.forEach((hold, index) => {
       // A turn that ended early leaves some of its holds to the next one.
-      if (!outcomes.has(hold.id)) settling[index]?.setAttribute(ATTRIBUTE.outcome, 'left');
+      if (!outcomes.has(hold.id)) settling[index]?.setAttribute(attributeNames.outcome, 'left');
       else metrics.settleLag.record(Math.max(0, now - hold.due_at) / 1_000_000);
     });
     logger.debug({ holds: outcomes.size, ms: msSince(began) }, 'settle turn');
@@ -235,9 +238,9 @@ export function observeSettleRequest<T>(
 
 function startSettleSpan(hold: PickedRow): Span | undefined {
   if (!isSampled(hold.traceparent)) return undefined;
-  return startSpanFrom(hold.traceparent, SPAN.settleHold, {
+  return startSpanFrom(hold.traceparent, spanNames.settleHold, {
     kind: SpanKind.INTERNAL,
-    attributes: { [ATTRIBUTE.holdId]: hold.id },
+    attributes: { [attributeNames.holdId]: hold.id },
   });
 }
 
@@ -247,7 +250,9 @@ async function inSharedSpan<T>(
   underWay: WorkUnderWay,
   work: () => Promise<T>,
 ): Promise<T> {
-  const span = startSharedSpan(SPAN.batch, sampled, { attributes: { [ATTRIBUTE.batchSize]: size } });
+  const span = startSharedSpan(spanNames.batch, sampled, {
+    attributes: { [attributeNames.batchSize]: size },
+  });
   if (span === undefined) return work();
   for (const each of sampled) each.addLink(linkTo(span));
   try {
@@ -296,7 +301,7 @@ export function observeStatement(
   const operation = /\w+/.exec(text)?.[0] ?? name;
   const summary = operation.toLowerCase() === name ? operation : `${operation} ${name}`;
   const attributes = databaseAttributes(operation, summary);
-  const span = startSpan(SPAN.database(summary), { kind: SpanKind.CLIENT, attributes }, batch);
+  const span = startSpan(spanNames.database(summary), { kind: SpanKind.CLIENT, attributes }, batch);
   return (error) => {
     if (error !== undefined) recordFault(span, error);
     span.end();

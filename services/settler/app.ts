@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { holdDueSubject } from '../../shared/contracts/subjects.ts';
 import type { NatsLink } from '../../shared/messaging/connect.ts';
 import type { LedgerClient } from '../../shared/messaging/ledger-client/index.ts';
-import { ATTRIBUTE, messagingAttributes, SPAN } from '../../shared/telemetry/conventions.ts';
+import { attributeNames, messagingAttributes, spanNames } from '../../shared/telemetry/conventions.ts';
 import type { Logger } from '../../shared/telemetry/logger.ts';
 import type { Metrics } from '../../shared/telemetry/metrics.ts';
 import {
@@ -100,12 +100,12 @@ function latestOf(messages: readonly DueMessage[]): string {
 }
 
 function startDueSpan(messages: readonly DueMessage[]): Span | undefined {
-  return startRootSpan(SPAN.process(holdDueSubject), {
+  return startRootSpan(spanNames.process(holdDueSubject), {
     kind: SpanKind.CONSUMER,
     links: linksTo(messages.map(({ traceparent }) => traceparent)),
     attributes: {
       ...messagingAttributes(holdDueSubject, 'process'),
-      [ATTRIBUTE.messagingBatchMessageCount]: messages.length,
+      [attributeNames.messagingBatchMessageCount]: messages.length,
     },
   });
 }

@@ -104,7 +104,7 @@ export function webPrefix({ description }: { description: string }) {
 
 /** A switch: on or off. */
 export function onOff(options: FieldOptions) {
-  return field({ ...options, expected: 'on or off' }, (text) => SWITCH_WORDS.get(text.toLowerCase()));
+  return field({ ...options, expected: 'on or off' }, (text) => switchWords.get(text.toLowerCase()));
 }
 
 /** One of a few words. */
@@ -157,7 +157,7 @@ export function secret(options: { description: string }) {
     .register(settingFacts, { description: options.description, expected: 'a text', secret: true });
 }
 
-const SWITCH_WORDS = new Map([
+const switchWords = new Map([
   ['on', true],
   ['true', true],
   ['yes', true],

@@ -5,10 +5,10 @@ import { isSet, listSettings, type Environment } from './parse-settings.ts';
  * Set for the services that `npm start` starts, whose settings it has looked at already: five processes need not
  * say the same.
  */
-export const SETTINGS_CHECKED = 'HOLDFAST_SETTINGS_CHECKED';
+export const settingsChecked = 'HOLDFAST_SETTINGS_CHECKED';
 
 /** First words of our names. One is watched where a schema has such names; all others may be anybody's. */
-const PREFIXES = [
+const prefixes = [
   'GATEWAY_',
   'LEDGER_',
   'SETTLER_',
@@ -21,7 +21,7 @@ const PREFIXES = [
 ];
 
 /** Nobody else's, whatever follows. */
-const OWN_PREFIX = 'HOLDFAST_';
+const ownPrefix = 'HOLDFAST_';
 
 /**
  * A line for each thing in `env` that most likely does not do what was meant: a name that has been replaced, and a name
@@ -44,16 +44,16 @@ function findUnknownNames(schema: z.ZodObject, env: Environment): string[] {
   const settings = listSettings(schema);
   const names = settings.map(({ name }) => name);
   const known = new Set([
-    SETTINGS_CHECKED,
+    settingsChecked,
     ...names,
     ...settings.flatMap(({ formerName }) => formerName ?? []),
   ]);
-  const watched = PREFIXES.filter((prefix) => names.some((name) => name.startsWith(prefix)));
+  const watched = prefixes.filter((prefix) => names.some((name) => name.startsWith(prefix)));
   return Object.keys(env).flatMap((given) => {
     if (known.has(given) || !isSet(env[given])) return [];
     const upper = given.toUpperCase();
     const nearest = nearestOf(names, upper);
-    const isOurs = [OWN_PREFIX, ...watched].some((prefix) => given.startsWith(prefix));
+    const isOurs = [ownPrefix, ...watched].some((prefix) => given.startsWith(prefix));
     if (!isOurs && nearest.distance > allowedSlips(nearest.name)) return [];
     return [`${given} is no setting and has no effect; did you mean ${nearest.name}?`];
   });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
 import { integer, onOff, secret } from './fields.ts';
-import { countSlips, findOddSettings, SETTINGS_CHECKED } from './odd-settings.ts';
+import { countSlips, findOddSettings, settingsChecked } from './odd-settings.ts';
 import { parseSettings } from './parse-settings.ts';
 
 const schema = z.object({
@@ -34,7 +34,7 @@ describe('odd settings', () => {
     'HOSTNAME',
     'LEDGER_URL',
     'TEST_DB_NAME',
-    SETTINGS_CHECKED,
+    settingsChecked,
   ])('%s is left alone', (given) => {
     expect(findOddSettings(schema, { [given]: '1' })).toEqual([]);
   });

@@ -46,13 +46,13 @@ export const streamSettings = {
   }),
 };
 
-const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
 export const logSettings = {
   LOG_LEVEL: oneOf({
     description: 'The least level of log lines to write.',
     default: 'info',
-    words: LOG_LEVELS,
+    words: logLevels,
   }),
 };
 
@@ -60,7 +60,7 @@ export const logSettings = {
 export function logLevelOf(service: string) {
   return oneOfOr({
     description: `The least level of log lines that the ${service} writes.`,
-    words: LOG_LEVELS,
+    words: logLevels,
     fallback: 'LOG_LEVEL',
   });
 }

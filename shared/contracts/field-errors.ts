@@ -46,7 +46,7 @@ function fieldErrorsOf(issue: z.core.$ZodIssue, whole: string): FieldError[] {
   return [{ field: fieldName(issue.path) || whole, message: issue.message }];
 }
 
-const NOUNS: Readonly<Record<string, string>> = {
+const nouns: Readonly<Record<string, string>> = {
   array: 'an array',
   int: 'a whole number',
   number: 'a number',
@@ -59,7 +59,7 @@ const NOUNS: Readonly<Record<string, string>> = {
 const wordsForIssue: z.core.$ZodErrorMap = (issue) => {
   switch (issue.code) {
     case 'invalid_type':
-      return NOUNS[issue.expected] === undefined ? undefined : `must be ${NOUNS[issue.expected]}`;
+      return nouns[issue.expected] === undefined ? undefined : `must be ${nouns[issue.expected]}`;
     case 'invalid_value':
       return `must be one of ${issue.values.map(String).join(', ')}`;
     case 'too_small':

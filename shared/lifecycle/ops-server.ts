@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { PROMETHEUS_CONTENT_TYPE } from '../telemetry/prometheus-text.ts';
+import { prometheusContentType } from '../telemetry/prometheus-text.ts';
 import { listenProblem } from './listen-problem.ts';
 
 /** Health and metrics, away from what a service does for others. */
@@ -63,7 +63,7 @@ async function sendMetrics(
 ): Promise<void> {
   try {
     const text = await metricsText();
-    response.writeHead(200, { 'content-type': PROMETHEUS_CONTENT_TYPE, 'cache-control': 'no-store' });
+    response.writeHead(200, { 'content-type': prometheusContentType, 'cache-control': 'no-store' });
     response.end(request.method === 'HEAD' ? undefined : text);
   } catch (error) {
     send(request, response, 500, { status: 'no metrics', detail: String(error) });

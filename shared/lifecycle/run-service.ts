@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setFlagsFromString } from 'node:v8';
 import { loadEnvFile } from '../config/load-env-file.ts';
 import type { z } from 'zod';
-import { findOddSettings, SETTINGS_CHECKED } from '../config/odd-settings.ts';
+import { findOddSettings, settingsChecked } from '../config/odd-settings.ts';
 import { SettingsError, type Environment } from '../config/parse-settings.ts';
 import { createLogger, type Logger } from '../telemetry/logger.ts';
 import { startTelemetry } from '../telemetry/start-telemetry.ts';
@@ -10,13 +10,13 @@ import { Closers } from './closers.ts';
 import { startOpsServer } from './ops-server.ts';
 
 /** The supervisor and `docker stop` give a service 10 s; the rest is for the telemetry's last words and the exit. */
-const STOP_LIMIT_MS = 8_000;
+const stopLimitMs = 8_000;
 
 /** A Ctrl-C under `npm run` reaches a service twice, from the terminal and from npm. Only a later one is a second wish. */
-const SAME_SIGNAL_MS = 500;
+const sameSignalMs = 500;
 
 /** How a service ends. 78 is EX_CONFIG of sysexits.h: starting again would not help. */
-export const EXIT_CODE = { stopped: 0, fault: 1, settings: 78, secondSignal: 130 } as const;
+export const exitCodes = { stopped: 0, fault: 1, settings: 78, secondSignal: 130 } as const;
 
 /** What a service is given to start with. */
 export interface Service<Settings> {
@@ -33,7 +33,7 @@ export interface Service<Settings> {
 /**
  * Runs a service as this process: reads its settings (environment and `.env`), starts telemetry and the ops server,
  * calls `start`, and stops it in order on SIGTERM or SIGINT. Faults that nobody caught are logged and end the process.
- * Exit codes: `EXIT_CODE`.
+ * Exit codes: `exitCodes`.
  */
 export async function runService<
   Settings extends { logLevel: string; opsHost: string; opsPort: number | undefined },
@@ -63,7 +63,7 @@ export async function runService<
     loadEnvFile(process.env, process.cwd());
     const settings = options.readSettings(process.env);
     logger = createLogger(options.name, settings.logLevel);
-    if (process.env[SETTINGS_CHECKED] === undefined) {
+    if (process.env[settingsChecked] === undefined) {
       for (const line of findOddSettings(options.schema, process.env)) logger.warn(line);
     }
     const closers = new Closers(logger);
@@ -115,9 +115,9 @@ function stopOnSignals(logger: Logger, closers: Closers): AbortSignal {
   const stop = async (signal: NodeJS.Signals) => {
     logger.info({ signal }, 'stopping');
     stopping.abort(new Error('the service is stopping'));
-    const clean = await closers.closeAll(STOP_LIMIT_MS);
+    const clean = await closers.closeAll(stopLimitMs);
     if (clean) logger.info('stopped');
-    process.exit(clean ? EXIT_CODE.stopped : EXIT_CODE.fault);
+    process.exit(clean ? exitCodes.stopped : exitCodes.fault);
   };
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -125,9 +125,9 @@ function stopOnSignals(logger: Logger, closers: Closers): AbortSignal {
       if (!stopping.signal.aborted) {
         askedAtMs = performance.now();
         void stop(signal);
-      } else if (performance.now() - askedAtMs > SAME_SIGNAL_MS) {
+      } else if (performance.now() - askedAtMs > sameSignalMs) {
         logger.warn({ signal }, 'asked a second time, stopping at once');
-        process.exit(EXIT_CODE.secondSignal);
+        process.exit(exitCodes.secondSignal);
       }
     });
   }
@@ -138,10 +138,10 @@ function stopOnSignals(logger: Logger, closers: Closers): AbortSignal {
 function endWithFault(name: string, logger: Logger, error: unknown): never {
   if (error instanceof SettingsError) {
     process.stderr.write(`holdfast ${name} can't run with these settings:\n${indent(error.message)}\n`);
-    process.exit(EXIT_CODE.settings);
+    process.exit(exitCodes.settings);
   }
   logger.fatal({ err: error }, 'a fault that nobody caught ends this process');
-  process.exit(EXIT_CODE.fault);
+  process.exit(exitCodes.fault);
 }
 
 function indent(text: string): string {

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
 import { runTypeScript } from '../../test/run-typescript.ts';
 import { freePort } from '../../deploy/local/free-port.ts';
-import { SETTINGS_CHECKED } from '../config/odd-settings.ts';
+import { settingsChecked } from '../config/odd-settings.ts';
 
 const start = (env: Record<string, string>) => runTypeScript('test/fixtures/service.ts', env);
 
@@ -118,7 +118,7 @@ describe('a service', () => {
     expect(service.stdout()).toContain('LOGLEVEL is no setting and has no effect; did you mean LOG_LEVEL?');
     expect(service.stdout()).toContain('COUNTS is no setting and has no effect; did you mean COUNT?');
 
-    const quiet = start({ ...env, [SETTINGS_CHECKED]: 'yes' });
+    const quiet = start({ ...env, [settingsChecked]: 'yes' });
     await quiet.untilPrinted('ready');
     quiet.child.kill('SIGTERM');
     await quiet.ended;

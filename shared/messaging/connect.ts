@@ -14,29 +14,29 @@ import { checkServerIdentity, type ConnectionOptions as TlsConnectionOptions } f
 import { isNativeError } from 'node:util/types';
 import type { NatsAccess } from '../config/nats-access.ts';
 import { isUntrustedCertificate } from '../config/untrusted-certificate.ts';
-import { ATTRIBUTE, MESSAGING_SYSTEM } from '../telemetry/conventions.ts';
+import { attributeNames, messagingSystem } from '../telemetry/conventions.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { countFromZero, type Metrics } from '../telemetry/metrics.ts';
 
 /** A service must be back within 5 s of its broker: the client tries again this often, and no slower over time. */
-const RECONNECT_EVERY_MS = 250;
-const RECONNECT_JITTER_MS = 100;
+const reconnectEveryMs = 250;
+const reconnectJitterMs = 100;
 
 /** One try to connect. A server that accepts but says nothing must not hold up the next one in the list. */
-const CONNECT_TIMEOUT_MS = 2_000;
+const connectTimeoutMs = 2_000;
 
 /** A line that was cut without a word is noticed by its missing pongs: after 3 to 4.5 s with these two. */
-const PING_EVERY_MS = 1_500;
-const PINGS_WITHOUT_ANSWER = 2;
+const pingEveryMs = 1_500;
+const pingsWithoutAnswer = 2;
 
 /** After the pongs stay away, the client gets this long to give up its socket by itself. */
-const LET_GO_MS = 250;
+const letGoMs = 250;
 
 /** While NATS can't be reached, the log says so this often. */
-const REPEAT_WARNING_MS = 5_000;
+const repeatWarningMs = 5_000;
 
 /** Handlers get this long to finish what they have when a service stops. */
-const DRAIN_LIMIT_MS = 5_000;
+const drainLimitMs = 5_000;
 
 export interface NatsLink {
   connection: NatsConnection;
@@ -68,7 +68,8 @@ export async function connectNats(
   const target = readTarget(options);
   const warn = repeatedWarning(logger, target.servers, options);
   const warnForbidden = forbiddenWarning(logger, inboxPrefix);
-  const countReconnect = metrics && countFromZero(metrics.reconnects, { [ATTRIBUTE.peer]: MESSAGING_SYSTEM });
+  const countReconnect =
+    metrics && countFromZero(metrics.reconnects, { [attributeNames.peer]: messagingSystem });
   for (;;) {
     stopping?.throwIfAborted();
     try {
@@ -76,15 +77,15 @@ export async function connectNats(
         ...target,
         name,
         ...(inboxPrefix !== undefined && { inboxPrefix }),
-        timeout: CONNECT_TIMEOUT_MS,
+        timeout: connectTimeoutMs,
         maxReconnectAttempts: -1,
-        reconnectTimeWait: RECONNECT_EVERY_MS,
-        reconnectJitter: RECONNECT_JITTER_MS,
-        reconnectJitterTLS: RECONNECT_JITTER_MS,
+        reconnectTimeWait: reconnectEveryMs,
+        reconnectJitter: reconnectJitterMs,
+        reconnectJitterTLS: reconnectJitterMs,
         // A wrong password may be mended at the server: keep trying.
         ignoreAuthErrorAbort: true,
-        pingInterval: PING_EVERY_MS,
-        maxPingOut: PINGS_WITHOUT_ANSWER,
+        pingInterval: pingEveryMs,
+        maxPingOut: pingsWithoutAnswer,
         // A stack trace per request costs more than the request.
         noAsyncTraces: true,
       });
@@ -94,7 +95,7 @@ export async function connectNats(
     } catch (error) {
       warn(error);
     }
-    await delay(RECONNECT_EVERY_MS, undefined, stopping === undefined ? {} : { signal: stopping });
+    await delay(reconnectEveryMs, undefined, stopping === undefined ? {} : { signal: stopping });
   }
 }
 
@@ -117,7 +118,7 @@ function keepLink(options: {
     switch (status.type) {
       case 'staleConnection':
         connected = false;
-        letGoTimer = setTimeout(() => letGo(connection), LET_GO_MS);
+        letGoTimer = setTimeout(() => letGo(connection), letGoMs);
         break;
       case 'disconnect':
         connected = false;
@@ -174,7 +175,7 @@ function keepLink(options: {
     drain: async () => {
       draining = true;
       if (connection.isClosed()) return;
-      const late = delay(DRAIN_LIMIT_MS, 'late', { ref: false });
+      const late = delay(drainLimitMs, 'late', { ref: false });
       if (!connected || (await Promise.race([connection.drain(), late])) === 'late') await connection.close();
     },
   };
@@ -212,15 +213,15 @@ function reasonOf(error: unknown): string {
 }
 
 /** Texts that are remembered: the subjects of replies can make them many. */
-const MOST_TEXTS = 256;
+const mostTexts = 256;
 
 /** Whether it is time to say a text (again). */
 function everyFewSeconds(): (text: string) => boolean {
   const saidAtMs = new Map<string, number>();
   return (text) => {
     const nowMs = performance.now();
-    if (nowMs - (saidAtMs.get(text) ?? -Infinity) < REPEAT_WARNING_MS) return false;
-    if (saidAtMs.size >= MOST_TEXTS) saidAtMs.clear();
+    if (nowMs - (saidAtMs.get(text) ?? -Infinity) < repeatWarningMs) return false;
+    if (saidAtMs.size >= mostTexts) saidAtMs.clear();
     saidAtMs.set(text, nowMs);
     return true;
   };

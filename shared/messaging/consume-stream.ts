@@ -1,7 +1,7 @@
 import { AckPolicy, jetstream, type ConsumerMessages, type JsMsg } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/nats-core';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ATTRIBUTE } from '../telemetry/conventions.ts';
+import { attributeNames } from '../telemetry/conventions.ts';
 import { messageOf } from '../telemetry/describe-error.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { countFromZero, type Metrics } from '../telemetry/metrics.ts';
@@ -42,7 +42,7 @@ interface ConsumeOptions {
 export async function consumeStream(options: ConsumeOptions): Promise<void> {
   const { link, logger, stopping, onMessage } = options;
   const countRedelivery = countFromZero(options.metrics.redeliveries, {
-    [ATTRIBUTE.messagingConsumerGroupName]: options.consumer,
+    [attributeNames.messagingConsumerGroupName]: options.consumer,
   });
   let messages: ConsumerMessages | undefined;
   const stop = (): void => messages?.stop();

@@ -1,5 +1,5 @@
 /** The oldest nats-server that we start ourselves: in 2.10.20 to 2.10.22 a crash can lose whole streams. */
-export const OLDEST_VERSION = '2.10.23';
+export const oldestVersion = '2.10.23';
 
 /** The version in what `nats-server --version` writes, like `nats-server: v2.10.27`. */
 export function parseVersion(output: string): string | undefined {
@@ -18,7 +18,7 @@ export function compareVersions(a: string, b: string): number {
 
 /** Whether we may start this version ourselves. */
 export function isNewEnough(version: string): boolean {
-  return compareVersions(version, OLDEST_VERSION) >= 0;
+  return compareVersions(version, oldestVersion) >= 0;
 }
 
 /** Why this version should not hold what matters; undefined when it may. */
@@ -27,6 +27,6 @@ export function versionWarning(version: string): string | undefined {
   const reason =
     compareVersions(version, '2.10.20') >= 0
       ? 'can lose whole streams when it crashes'
-      : `is older than ${OLDEST_VERSION}, the oldest that Holdfast is tried with`;
+      : `is older than ${oldestVersion}, the oldest that Holdfast is tried with`;
   return `nats-server ${version} ${reason}`;
 }

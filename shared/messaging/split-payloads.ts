@@ -13,12 +13,12 @@ export interface Parcel<T> {
 }
 
 /** The bytes that brackets and one comma per element add to the elements' own. */
-const BRACKET_BYTES = 2;
-const COMMA_BYTES = 1;
+const bracketBytes = 2;
+const commaBytes = 1;
 
 /** Whether an element can travel at all. */
 export function fits(json: string, bounds: MessageBounds): boolean {
-  return Buffer.byteLength(json) + BRACKET_BYTES <= bounds.maxBytes;
+  return Buffer.byteLength(json) + bracketBytes <= bounds.maxBytes;
 }
 
 /**
@@ -31,13 +31,13 @@ export function splitPayloads<T>(
 ): Parcel<T>[] {
   const parcels: Parcel<T>[] = [];
   let taken: { of: T; json: string }[] = [];
-  let bytes = BRACKET_BYTES;
+  let bytes = bracketBytes;
   for (const element of elements) {
-    const more = Buffer.byteLength(element.json) + COMMA_BYTES;
+    const more = Buffer.byteLength(element.json) + commaBytes;
     if (taken.length > 0 && (taken.length === bounds.maxElements || bytes + more > bounds.maxBytes)) {
       parcels.push(pack(taken));
       taken = [];
-      bytes = BRACKET_BYTES;
+      bytes = bracketBytes;
     }
     taken.push(element);
     bytes += more;

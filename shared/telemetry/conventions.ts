@@ -1,7 +1,7 @@
 /** The words of our spans and metrics. OpenTelemetry's semantic conventions wherever they have one, else `holdfast.`. */
 
 /** Span names. Those about a message are an operation and a subject, so that they group well. */
-export const SPAN = {
+export const spanNames = {
   httpServer: (method: string, route: string) => `${method} ${route}`,
   send: (subject: string) => `send ${subject}`,
   process: (subject: string) => `process ${subject}`,
@@ -13,7 +13,7 @@ export const SPAN = {
 } as const;
 
 /** Attribute names, of spans and of metrics. */
-export const ATTRIBUTE = {
+export const attributeNames = {
   // https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/
   messagingSystem: 'messaging.system',
   messagingDestinationName: 'messaging.destination.name',
@@ -49,24 +49,24 @@ export const ATTRIBUTE = {
 } as const;
 
 /** Attribute values that the conventions fix. */
-export const MESSAGING_SYSTEM = 'nats';
-export const DB_SYSTEM = 'postgresql';
+export const messagingSystem = 'nats';
+export const dbSystem = 'postgresql';
 
 /** The attributes of a span about one message or request on `subject`. */
 export function messagingAttributes(subject: string, operation: 'send' | 'process') {
   return {
-    [ATTRIBUTE.messagingSystem]: MESSAGING_SYSTEM,
-    [ATTRIBUTE.messagingDestinationName]: subject,
-    [ATTRIBUTE.messagingOperationName]: operation,
-    [ATTRIBUTE.messagingOperationType]: operation,
+    [attributeNames.messagingSystem]: messagingSystem,
+    [attributeNames.messagingDestinationName]: subject,
+    [attributeNames.messagingOperationName]: operation,
+    [attributeNames.messagingOperationType]: operation,
   };
 }
 
 /** The attributes of a span about one database operation, such as `SELECT` with the summary `SELECT accounts`. */
 export function databaseAttributes(operation: string, summary: string) {
   return {
-    [ATTRIBUTE.dbSystemName]: DB_SYSTEM,
-    [ATTRIBUTE.dbOperationName]: operation,
-    [ATTRIBUTE.dbQuerySummary]: summary,
+    [attributeNames.dbSystemName]: dbSystem,
+    [attributeNames.dbOperationName]: operation,
+    [attributeNames.dbQuerySummary]: summary,
   };
 }

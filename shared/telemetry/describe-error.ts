@@ -4,10 +4,10 @@ import { isNativeError } from 'node:util/types';
 
 /** Fields that say where a fault is without carrying data; all others of an error stay unlogged. Postgres, for one, puts
  *  whole rows into `detail`, and connection errors of many libraries carry their configuration with the password. */
-const SAFE_FIELDS = ['code', 'severity', 'table', 'constraint', 'syscall', 'address', 'port'] as const;
+const safeFields = ['code', 'severity', 'table', 'constraint', 'syscall', 'address', 'port'] as const;
 
 /** Causes are followed no deeper than this: enough to see the origin, and an end for circular ones. */
-const MAX_DEPTH = 4;
+const maxDepth = 4;
 
 /** An error as it may be logged: type, message, stack, safe fields and causes, without passwords in URLs. */
 export function describeError(error: unknown): unknown {
@@ -22,11 +22,11 @@ function describe(error: unknown, depth: number): unknown {
     stack: withoutSecrets(error.stack ?? ''),
   };
   const fields = error as unknown as Record<string, unknown>;
-  for (const name of SAFE_FIELDS) {
+  for (const name of safeFields) {
     const value = fields[name];
     if (typeof value === 'string' || typeof value === 'number') described[name] = value;
   }
-  if (depth < MAX_DEPTH) {
+  if (depth < maxDepth) {
     if (error.cause !== undefined) described['cause'] = describe(error.cause, depth + 1);
     // An AggregateError, such as of a host name with two addresses that both refuse.
     if (Array.isArray(fields['errors'])) {

@@ -1,5 +1,5 @@
 import { metrics, type Attributes, type Counter, type Gauge, type Histogram } from '@opentelemetry/api';
-import { ATTRIBUTE } from './conventions.ts';
+import { attributeNames } from './conventions.ts';
 
 interface MetricFacts {
   kind: 'counter' | 'histogram' | 'gauge';
@@ -14,25 +14,25 @@ interface MetricFacts {
 }
 
 /** The conventions' own for requests, with finer steps at the low end, where a good answer takes 1 to 5 ms. */
-const SECONDS = [
+const seconds = [
   0.001, 0.0025, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
 ];
 
-const MESSAGING = [
-  ATTRIBUTE.messagingSystem,
-  ATTRIBUTE.messagingDestinationName,
-  ATTRIBUTE.messagingOperationName,
-  ATTRIBUTE.messagingOperationType,
+const messaging = [
+  attributeNames.messagingSystem,
+  attributeNames.messagingDestinationName,
+  attributeNames.messagingOperationName,
+  attributeNames.messagingOperationType,
 ];
 
 /** Every metric there is. What each is called here is also how code calls it: `metrics.batchSize.record(…)`. */
-export const METRICS = {
+export const metricCatalogue = {
   commands: {
     kind: 'counter',
     name: 'holdfast.commands',
     unit: '{command}',
     description: 'Commands answered by the ledger, by kind and outcome.',
-    attributes: [ATTRIBUTE.commandKind, ATTRIBUTE.outcome],
+    attributes: [attributeNames.commandKind, attributeNames.outcome],
   },
   httpServerDuration: {
     kind: 'histogram',
@@ -40,8 +40,12 @@ export const METRICS = {
     unit: 's',
     description:
       'From the first byte of an HTTP request to the last of its answer, by method, route and status.',
-    buckets: SECONDS,
-    attributes: [ATTRIBUTE.httpRequestMethod, ATTRIBUTE.httpRoute, ATTRIBUTE.httpResponseStatusCode],
+    buckets: seconds,
+    attributes: [
+      attributeNames.httpRequestMethod,
+      attributeNames.httpRoute,
+      attributeNames.httpResponseStatusCode,
+    ],
   },
   natsRequestDuration: {
     kind: 'histogram',
@@ -49,8 +53,8 @@ export const METRICS = {
     unit: 's',
     description:
       'From sending a message over NATS to its answer or acknowledgement, by subject; retries are messages of their own.',
-    buckets: SECONDS,
-    attributes: MESSAGING,
+    buckets: seconds,
+    attributes: messaging,
   },
   processDuration: {
     kind: 'histogram',
@@ -58,7 +62,7 @@ export const METRICS = {
     unit: 's',
     description:
       'From when the ledger took a batch’s longest-waiting command to its answer: waiting, deciding and the commit.',
-    buckets: SECONDS,
+    buckets: seconds,
     attributes: [],
   },
   queueWait: {
@@ -66,7 +70,7 @@ export const METRICS = {
     name: 'holdfast.queue.wait',
     unit: 's',
     description: 'How long the longest-waiting command of a batch waited in the ledger for its turn.',
-    buckets: SECONDS,
+    buckets: seconds,
     attributes: [],
   },
   queueDepth: {
@@ -89,7 +93,7 @@ export const METRICS = {
     name: 'holdfast.transaction.duration',
     unit: 's',
     description: 'From the begin of a batch or settle turn to its commit, tries included.',
-    buckets: SECONDS,
+    buckets: seconds,
     attributes: [],
   },
   settleLag: {
@@ -152,28 +156,28 @@ export const METRICS = {
     unit: '{message}',
     description:
       'Messages of a stream delivered more often than its rule (a due message twice: parked, and when due), by consumer.',
-    attributes: [ATTRIBUTE.messagingConsumerGroupName],
+    attributes: [attributeNames.messagingConsumerGroupName],
   },
   reconnects: {
     kind: 'counter',
     name: 'holdfast.reconnects',
     unit: '{connection}',
     description: 'Connections made again after a loss, to NATS or for the ledger’s writing to Postgres.',
-    attributes: [ATTRIBUTE.peer],
+    attributes: [attributeNames.peer],
   },
   poolConnections: {
     kind: 'gauge',
     name: 'db.client.connection.count',
     unit: '{connection}',
     description: 'The ledger’s connections to Postgres for reading, by pool and state.',
-    attributes: [ATTRIBUTE.dbPoolName, ATTRIBUTE.dbConnectionState],
+    attributes: [attributeNames.dbPoolName, attributeNames.dbConnectionState],
   },
   poolPending: {
     kind: 'gauge',
     name: 'db.client.connection.pending_requests',
     unit: '{request}',
     description: 'Queries that wait for a connection, by pool.',
-    attributes: [ATTRIBUTE.dbPoolName],
+    attributes: [attributeNames.dbPoolName],
   },
   eventLoopDelayP99: {
     kind: 'gauge',
@@ -214,7 +218,7 @@ interface Instruments {
 }
 
 export type Metrics = {
-  readonly [Name in keyof typeof METRICS]: Instruments[(typeof METRICS)[Name]['kind']];
+  readonly [Name in keyof typeof metricCatalogue]: Instruments[(typeof metricCatalogue)[Name]['kind']];
 };
 
 let measuring = false;
@@ -232,7 +236,7 @@ export function isMeasuring(): boolean {
 /** The instruments of all metrics. Made after `startTelemetry`: those made before it record nothing, for good. */
 export function createMetrics(): Metrics {
   return Object.fromEntries(
-    Object.entries(METRICS).map(([key, facts]) => [key, instrument(facts)]),
+    Object.entries(metricCatalogue).map(([key, facts]) => [key, instrument(facts)]),
   ) as unknown as Metrics;
 }
 
@@ -266,9 +270,9 @@ function instrument(facts: MetricFacts): Counter | Histogram | Gauge {
 
 /** What a metric is called in Prometheus text, here and behind an OpenTelemetry collector: units are spelled out. */
 export function prometheusName({ kind, name, unit }: Pick<MetricFacts, 'kind' | 'name' | 'unit'>): string {
-  const withUnit = name.replaceAll('.', '_') + (UNIT_SUFFIXES[unit] ?? '');
+  const withUnit = name.replaceAll('.', '_') + (unitSuffixes[unit] ?? '');
   return kind === 'counter' ? `${withUnit}_total` : withUnit;
 }
 
 /** Words in braces are no units there. */
-export const UNIT_SUFFIXES: Readonly<Record<string, string>> = { s: '_seconds', By: '_bytes', '1': '_ratio' };
+export const unitSuffixes: Readonly<Record<string, string>> = { s: '_seconds', By: '_bytes', '1': '_ratio' };

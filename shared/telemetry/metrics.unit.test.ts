@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { METRICS, prometheusName } from './metrics.ts';
+import { metricCatalogue, prometheusName } from './metrics.ts';
 
 /** Attributes with as many values as there are requests, accounts or holds have no place in a metric. */
 const unbounded = /\.id$|\.name$|path|fingerprint/;
@@ -12,7 +12,7 @@ const few = new Set([
 ]);
 
 describe('the catalogue of metrics', () => {
-  const all = Object.values(METRICS);
+  const all = Object.values(metricCatalogue);
 
   test('has each name once', () => {
     expect(new Set(all.map(({ name }) => name)).size).toBe(all.length);
@@ -32,10 +32,10 @@ describe('the catalogue of metrics', () => {
   });
 
   test('has names as Prometheus has them', () => {
-    expect(prometheusName(METRICS.commands)).toBe('holdfast_commands_total');
-    expect(prometheusName(METRICS.settleLag)).toBe('holdfast_hold_settle_lag_seconds');
-    expect(prometheusName(METRICS.outboxDepth)).toBe('holdfast_outbox_depth');
-    expect(prometheusName(METRICS.eventLoopUtilization)).toBe('nodejs_eventloop_utilization_ratio');
-    expect(prometheusName(METRICS.memoryUsage)).toBe('process_memory_usage_bytes');
+    expect(prometheusName(metricCatalogue.commands)).toBe('holdfast_commands_total');
+    expect(prometheusName(metricCatalogue.settleLag)).toBe('holdfast_hold_settle_lag_seconds');
+    expect(prometheusName(metricCatalogue.outboxDepth)).toBe('holdfast_outbox_depth');
+    expect(prometheusName(metricCatalogue.eventLoopUtilization)).toBe('nodejs_eventloop_utilization_ratio');
+    expect(prometheusName(metricCatalogue.memoryUsage)).toBe('process_memory_usage_bytes');
   });
 });

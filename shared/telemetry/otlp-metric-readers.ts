@@ -2,8 +2,8 @@ import type { metrics } from '@opentelemetry/sdk-node';
 import type { Environment } from '../config/parse-settings.ts';
 
 /** The standard's defaults. */
-const INTERVAL_MS = 60_000;
-const TIMEOUT_MS = 30_000;
+const intervalMs = 60_000;
+const timeoutMs = 30_000;
 
 /**
  * What pushes metrics as the standard variables say. The SDK would make it by itself, but then takes no further reader
@@ -12,9 +12,9 @@ const TIMEOUT_MS = 30_000;
 export async function otlpMetricReaders(env: Environment): Promise<metrics.IMetricReader[]> {
   if (env['OTEL_METRICS_EXPORTER']?.trim() === 'none') return [];
   const sdk = await import('@opentelemetry/sdk-node');
-  const exportIntervalMillis = milliseconds(env['OTEL_METRIC_EXPORT_INTERVAL']) ?? INTERVAL_MS;
+  const exportIntervalMillis = milliseconds(env['OTEL_METRIC_EXPORT_INTERVAL']) ?? intervalMs;
   const exportTimeoutMillis = Math.min(
-    milliseconds(env['OTEL_METRIC_EXPORT_TIMEOUT']) ?? TIMEOUT_MS,
+    milliseconds(env['OTEL_METRIC_EXPORT_TIMEOUT']) ?? timeoutMs,
     exportIntervalMillis,
   );
   const exporter = await exporterFor(

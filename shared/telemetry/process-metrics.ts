@@ -1,14 +1,14 @@
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { isMeasuring, type Metrics } from './metrics.ts';
 
-const EVERY_MS = 10_000;
-const DELAY_RESOLUTION_MS = 20;
-const NANOSECONDS = 1_000_000_000;
+const everyMs = 10_000;
+const delayResolutionMs = 20;
+const nanosecondsPerSecond = 1_000_000_000;
 
 /** Measures the process itself, every 10 s from now on; nothing while metrics are off. */
 export function measureProcess(metrics: Metrics): void {
   if (!isMeasuring()) return;
-  const delays = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
+  const delays = monitorEventLoopDelay({ resolution: delayResolutionMs });
   delays.enable();
   let before = performance.eventLoopUtilization();
   const measure = (): void => {
@@ -21,10 +21,10 @@ export function measureProcess(metrics: Metrics): void {
     metrics.memoryUsage.record(process.memoryUsage.rss());
   };
   measure();
-  setInterval(measure, EVERY_MS).unref();
+  setInterval(measure, everyMs).unref();
 }
 
 /** A timer's whole period is what is counted; what is above it is the lateness. */
 function secondsLate(nanoseconds: number): number {
-  return Math.max(0, nanoseconds / NANOSECONDS - DELAY_RESOLUTION_MS / 1_000) || 0;
+  return Math.max(0, nanoseconds / nanosecondsPerSecond - delayResolutionMs / 1_000) || 0;
 }

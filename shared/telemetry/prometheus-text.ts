@@ -1,9 +1,9 @@
 import type { PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
 import type { metrics } from '@opentelemetry/sdk-node';
-import { UNIT_SUFFIXES } from './metrics.ts';
+import { unitSuffixes } from './metrics.ts';
 
 /** Of Prometheus' text format. */
-export const PROMETHEUS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+export const prometheusContentType = 'text/plain; version=0.0.4; charset=utf-8';
 
 /** All metrics of this process, as of now, in Prometheus' text format. */
 export async function prometheusText(
@@ -24,7 +24,7 @@ function withUnitsInNames(all: metrics.ResourceMetrics): metrics.ResourceMetrics
       ...scope,
       metrics: scope.metrics.map((metric) => {
         const { descriptor } = metric;
-        const name = descriptor.name + (UNIT_SUFFIXES[descriptor.unit] ?? '');
+        const name = descriptor.name + (unitSuffixes[descriptor.unit] ?? '');
         return { ...metric, descriptor: { ...descriptor, name } };
       }),
     })),

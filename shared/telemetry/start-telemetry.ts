@@ -10,10 +10,10 @@ import { prometheusText } from './prometheus-text.ts';
 import { setTracing } from './tracing.ts';
 
 /** The last spans get this long to be sent when a service stops; a collector that hangs must not hold it up. */
-const FLUSH_LIMIT_MS = 2_000;
+const flushLimitMs = 2_000;
 
 /** OpenTelemetry reports every failed export, one each few seconds. */
-const REPEAT_WARNING_MS = 60_000;
+const repeatWarningMs = 60_000;
 
 export interface Telemetry {
   enabled: boolean;
@@ -127,7 +127,7 @@ async function shutDown(sdk: NodeSDK, logger: Logger): Promise<void> {
     () => 'done',
     () => 'failed',
   );
-  const end = await Promise.race([flush, delay(FLUSH_LIMIT_MS, 'late', { ref: false })]);
+  const end = await Promise.race([flush, delay(flushLimitMs, 'late', { ref: false })]);
   if (end !== 'done') logger.debug('the last spans and metrics were not sent');
 }
 
@@ -135,7 +135,7 @@ async function shutDown(sdk: NodeSDK, logger: Logger): Promise<void> {
 function quietDiagnostics(logger: Logger) {
   let warnedAtMs = -Infinity;
   const warn = (...parts: unknown[]) => {
-    const often = performance.now() - warnedAtMs < REPEAT_WARNING_MS;
+    const often = performance.now() - warnedAtMs < repeatWarningMs;
     if (!often) warnedAtMs = performance.now();
     logger[often ? 'debug' : 'warn'](
       { detail: parts.map(String).join(' ').slice(0, 500) },

@@ -11,7 +11,7 @@ import {
   type SpanOptions,
 } from '@opentelemetry/api';
 import { isNativeError } from 'node:util/types';
-import { ATTRIBUTE } from './conventions.ts';
+import { attributeNames } from './conventions.ts';
 import { traceparentPattern } from '../contracts/primitives.ts';
 import { withoutSecrets } from './describe-error.ts';
 
@@ -25,7 +25,7 @@ export type { Link, Span, SpanOptions } from '@opentelemetry/api';
  * "active" one costs every promise of the process something, sampled or not.
  */
 
-const TRACER_NAME = 'holdfast';
+const tracerName = 'holdfast';
 
 let tracing = false;
 let isDrawn = (): boolean => true;
@@ -155,7 +155,7 @@ export function linksTo(traceparents: readonly (string | undefined)[]): Link[] {
 
 /** A refusal is an answer, not a fault: the span gets its code, and no error status. */
 export function recordRefusal(span: Span, code: string): void {
-  span.setAttribute(ATTRIBUTE.refusalCode, code);
+  span.setAttribute(attributeNames.refusalCode, code);
 }
 
 /** Something broke: the span gets an error status. */
@@ -167,7 +167,7 @@ export function recordFault(span: Span, error: unknown): void {
 /** As `recordFault`, when all that is known is a code, ours or HTTP's. */
 export function recordFailure(span: Span, code: string, message?: string): void {
   span.setStatus({ code: SpanStatusCode.ERROR, ...(message !== undefined && { message }) });
-  span.setAttribute(ATTRIBUTE.errorType, code);
+  span.setAttribute(attributeNames.errorType, code);
 }
 
 function errorType(error: unknown): string {
@@ -181,5 +181,5 @@ function sampledOnly(span: Span): Span | undefined {
 }
 
 function start(name: string, options: SpanOptions | undefined, parent: Context): Span {
-  return trace.getTracer(TRACER_NAME).startSpan(name, options, parent);
+  return trace.getTracer(tracerName).startSpan(name, options, parent);
 }

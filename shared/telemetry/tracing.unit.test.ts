@@ -12,16 +12,16 @@ import {
   traceparentOf,
 } from './tracing.ts';
 
-const TRACE_ID = '0af7651916cd43dd8448eb211c80319c';
-const SPAN_ID = 'b7ad6b7169203331';
+const traceId = '0af7651916cd43dd8448eb211c80319c';
+const spanId = 'b7ad6b7169203331';
 
 describe('traceparent', () => {
   test.each(['00', '01', 'ff'])('reads and writes one with flags %s', (flags) => {
-    const text = `00-${TRACE_ID}-${SPAN_ID}-${flags}`;
+    const text = `00-${traceId}-${spanId}-${flags}`;
     const spanContext = parseTraceparent(text);
     expect(spanContext).toEqual({
-      traceId: TRACE_ID,
-      spanId: SPAN_ID,
+      traceId: traceId,
+      spanId: spanId,
       traceFlags: Number.parseInt(flags, 16),
       isRemote: true,
     });
@@ -30,15 +30,15 @@ describe('traceparent', () => {
 
   test.each([
     '',
-    `00-${TRACE_ID}-${SPAN_ID}`,
-    `00-${TRACE_ID}-${SPAN_ID}-01-more`,
-    `01-${TRACE_ID}-${SPAN_ID}-01`,
-    `ff-${TRACE_ID}-${SPAN_ID}-01`,
-    `00-${'0'.repeat(32)}-${SPAN_ID}-01`,
-    `00-${TRACE_ID}-${'0'.repeat(16)}-01`,
-    `00-${TRACE_ID.toUpperCase()}-${SPAN_ID}-01`,
-    ` 00-${TRACE_ID}-${SPAN_ID}-01`,
-    `00-${TRACE_ID}-${SPAN_ID}-01\n`,
+    `00-${traceId}-${spanId}`,
+    `00-${traceId}-${spanId}-01-more`,
+    `01-${traceId}-${spanId}-01`,
+    `ff-${traceId}-${spanId}-01`,
+    `00-${'0'.repeat(32)}-${spanId}-01`,
+    `00-${traceId}-${'0'.repeat(16)}-01`,
+    `00-${traceId.toUpperCase()}-${spanId}-01`,
+    ` 00-${traceId}-${spanId}-01`,
+    `00-${traceId}-${spanId}-01\n`,
   ])('refuses %j', (text) => {
     expect(parseTraceparent(text)).toBeUndefined();
   });
@@ -48,12 +48,12 @@ describe('sampling', () => {
   afterEach(() => setTracing(false));
 
   test('counts only while spans go somewhere', () => {
-    const sampled = `00-${TRACE_ID}-${SPAN_ID}-01`;
+    const sampled = `00-${traceId}-${spanId}-01`;
     expect(isSampled(sampled)).toBe(false);
     setTracing(true);
     expect(isSampled(sampled)).toBe(true);
-    expect(isSampled(`00-${TRACE_ID}-${SPAN_ID}-03`)).toBe(true);
-    expect(isSampled(`00-${TRACE_ID}-${SPAN_ID}-02`)).toBe(false);
+    expect(isSampled(`00-${traceId}-${spanId}-03`)).toBe(true);
+    expect(isSampled(`00-${traceId}-${spanId}-02`)).toBe(false);
     expect(isSampled('junk-01')).toBe(false);
     expect(isSampled(null)).toBe(false);
     expect(isSampled(undefined)).toBe(false);
@@ -69,7 +69,7 @@ describe('without an SDK', () => {
   });
 
   test('a trace that passes through stays what it is', () => {
-    const traceparent = `00-${TRACE_ID}-${SPAN_ID}-01`;
+    const traceparent = `00-${traceId}-${spanId}-01`;
     expect(traceparentOf(startSpanFrom(traceparent, 'process'))).toBe(traceparent);
   });
 });

@@ -1,9 +1,9 @@
 /* `npm run test:cluster`: makes the clone ready, then runs the cluster. */
-import { prepare, ROOT, runCommandLine } from '../../deploy/local/prepare.mjs';
+import { prepare, root, runCommandLine } from '../../deploy/local/prepare.mjs';
 
 await runCommandLine(async () => {
   await prepare();
   await import('../register-typescript.mjs');
   const { main } = await import('./main.ts');
-  process.exit(await main(ROOT));
+  process.exit(await main(root));
 });

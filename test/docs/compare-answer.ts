@@ -1,11 +1,11 @@
 /** Ids that a page shows, and those that stand for them in this run. */
 export type Ids = Map<string, string>;
 
-const ID = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}';
-const TIME = String.raw`\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z`;
-const TRACE = '(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])';
-const VARIABLE = new RegExp(`${ID}|${TIME}|${TRACE}|…`, 'gu');
-const IS_ID = new RegExp(`^${ID}$`, 'u');
+const uuidSource = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}';
+const time = String.raw`\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z`;
+const trace = '(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])';
+const variablePart = new RegExp(`${uuidSource}|${time}|${trace}|…`, 'gu');
+const isId = new RegExp(`^${uuidSource}$`, 'u');
 
 /**
  * Compares what a page shows with what was answered, and says where they differ; undefined when they do not. JSON is
@@ -36,9 +36,9 @@ function isSameText(shown: string, answered: string, ids: Ids): boolean {
   const shownIds: string[] = [];
   let pattern = '';
   let end = 0;
-  for (const { 0: variable, index } of shown.matchAll(VARIABLE)) {
+  for (const { 0: variable, index } of shown.matchAll(variablePart)) {
     pattern += literally(shown.slice(end, index)) + patternOf(variable);
-    if (IS_ID.test(variable)) shownIds.push(variable);
+    if (isId.test(variable)) shownIds.push(variable);
     end = index + variable.length;
   }
   const found = new RegExp(`^${pattern}${literally(shown.slice(end))}$`, 'u').exec(answered);
@@ -47,8 +47,8 @@ function isSameText(shown: string, answered: string, ids: Ids): boolean {
 
 function patternOf(variable: string): string {
   if (variable === '…') return '[^]*?';
-  if (IS_ID.test(variable)) return `(${ID})`;
-  return variable.endsWith('Z') ? TIME : TRACE;
+  if (isId.test(variable)) return `(${uuidSource})`;
+  return variable.endsWith('Z') ? time : trace;
 }
 
 function isSameId(shown: string, answered: string, ids: Ids): boolean {

@@ -2,10 +2,10 @@ import { EventEmitter, once } from 'node:events';
 import { startChild, type ChildHandle } from '../../deploy/local/child-process.ts';
 import { readRunning, type Running } from '../../deploy/local/data-folder.ts';
 
-const READY_MS = 60_000;
-const STOP_MS = 10_000;
+const readyMs = 60_000;
+const stopMs = 10_000;
 
-const READY = 'is ready';
+const readyWords = 'is ready';
 
 /** Where `npm start` keeps its data, and everything else that it finds in its environment. */
 export type LocalEnvironment = NodeJS.ProcessEnv & { readonly DATA_DIR: string };
@@ -26,9 +26,9 @@ export class LocalHoldfast {
   static async start(clone: string, env: LocalEnvironment): Promise<LocalHoldfast> {
     const said: string[] = [];
     const events = new EventEmitter();
-    const ready = once(events, READY, { signal: AbortSignal.timeout(READY_MS) }).then(
-      () => READY,
-      () => `was not ready within ${READY_MS} ms`,
+    const ready = once(events, readyWords, { signal: AbortSignal.timeout(readyMs) }).then(
+      () => readyWords,
+      () => `was not ready within ${readyMs} ms`,
     );
     const child = await startChild({
       name: 'npm start',
@@ -38,13 +38,13 @@ export class LocalHoldfast {
       env,
       onLine: (line) => {
         said.push(line);
-        if (line.includes(`${READY} on`)) events.emit(READY);
+        if (line.includes(`${readyWords} on`)) events.emit(readyWords);
       },
     });
     const how = await Promise.race([ready, child.exited.then(() => 'ended')]);
     const addresses = readRunning(env.DATA_DIR);
-    if (how !== READY || addresses === undefined) {
-      await child.stop(STOP_MS);
+    if (how !== readyWords || addresses === undefined) {
+      await child.stop(stopMs);
       throw new Error(`npm start ${how}:\n${said.join('\n')}`);
     }
     return new LocalHoldfast(env.DATA_DIR, addresses, child);
@@ -52,6 +52,6 @@ export class LocalHoldfast {
 
   /** As Ctrl-C does. */
   stop(): Promise<void> {
-    return this.#child.stop(STOP_MS);
+    return this.#child.stop(stopMs);
   }
 }

@@ -7,14 +7,14 @@ import { runShell } from './run-shell.ts';
 import type { ShellStep } from './shell-blocks.ts';
 
 /** What `npm start` looks like on a page: settings before it, a comment behind it. */
-const START = /^((?:\w+=\S+ )*)npm start(?:\s+#.*)?$/;
+const start = /^((?:\w+=\S+ )*)npm start(?:\s+#.*)?$/;
 
 export function isStart(command: string): boolean {
-  return START.test(command);
+  return start.test(command);
 }
 
 /** An answer that says that something went wrong, in the form of HTTP or of NATS. */
-const FAILURE = /"urn:holdfast:error:|"ok":false/;
+const failure = /"urn:holdfast:error:|"ok":false/;
 
 /** What stands in this run for what is on the page. */
 export interface PageSetting {
@@ -50,7 +50,7 @@ export class PageRun {
 
   /** Does what the page says. Answers what is not as the page has it, undefined when all is. */
   async follow({ command, answer }: ShellStep): Promise<string | undefined> {
-    const [, settings] = START.exec(command) ?? [];
+    const [, settings] = start.exec(command) ?? [];
     if (settings !== undefined) {
       await this.#start(settings);
       return undefined;
@@ -78,7 +78,7 @@ export class PageRun {
 
   #judge(shown: string | undefined, answered: string): string | undefined {
     if (shown !== undefined) return findDifference(this.#withAddresses(shown), answered, this.#ids);
-    return FAILURE.test(answered) ? 'it was refused' : undefined;
+    return failure.test(answered) ? 'it was refused' : undefined;
   }
 
   get #holdfast(): LocalHoldfast | undefined {

@@ -7,7 +7,7 @@ import type { LocalEnvironment } from './local-holdfast.ts';
 const root = join(import.meta.dirname, '../..');
 
 /** Of one's own, and no part of a clone. */
-const LEFT_OUT = new Set(['.data', '.env', '.git']);
+const leftOut = new Set(['.data', '.env', '.git']);
 
 /** A clone as a reader has it: the same files, and what is written beside them or into the data folder, `.data`, stays there. */
 export interface ReaderClone {
@@ -22,7 +22,7 @@ export async function makeReaderClone(): Promise<ReaderClone> {
   const path = join(folder, 'clone');
   await mkdir(path);
   for (const name of await readdir(root)) {
-    if (!LEFT_OUT.has(name)) await symlink(join(root, name), join(path, name));
+    if (!leftOut.has(name)) await symlink(join(root, name), join(path, name));
   }
   const bin = join(folder, 'bin');
   await mkdir(bin);

@@ -1,6 +1,6 @@
 import { startChild, type OutputStream } from '../../deploy/local/child-process.ts';
 
-const LIMIT_MS = 60_000;
+const limitMs = 60_000;
 
 /** Runs a command, or a script until its first command that fails, as a shell does. */
 export async function runShell(
@@ -16,7 +16,7 @@ export async function runShell(
     env,
     onLine: (line, stream) => lines[stream].push(line),
   });
-  const timer = setTimeout(() => child.kill(), LIMIT_MS);
+  const timer = setTimeout(() => child.kill(), limitMs);
   const { code } = await child.exited;
   clearTimeout(timer);
   return { code, stdout: lines.stdout.join('\n'), stderr: lines.stderr.join('\n') };

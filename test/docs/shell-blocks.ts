@@ -23,10 +23,10 @@ interface Fence {
   readonly isNext: boolean;
 }
 
-const SHELL = new Set(['sh', 'bash', 'console']);
+const shell = new Set(['sh', 'bash', 'console']);
 /** What a block of its own after a shell block shows the answer as. */
-const ANSWER = new Set(['json', 'text']);
-const NOT_RUN = /^<!-- not run: (.+) -->$/;
+const answerLanguages = new Set(['json', 'text']);
+const notRunMark = /^<!-- not run: (.+) -->$/;
 
 /**
  * The shell examples of a page: blocks of `sh` and `bash` (a script as a whole) and of `console` (what follows `$ `, and
@@ -35,10 +35,10 @@ const NOT_RUN = /^<!-- not run: (.+) -->$/;
 export function readShellBlocks(page: string, text: string): ShellBlock[] {
   const fences = readFences(text);
   return fences.flatMap((fence, index) => {
-    if (!SHELL.has(fence.language)) return [];
+    if (!shell.has(fence.language)) return [];
     const next = fences[index + 1];
-    const answer = next?.isNext === true && ANSWER.has(next.language) ? next.text : undefined;
-    const notRun = NOT_RUN.exec(fence.before)?.[1];
+    const answer = next?.isNext === true && answerLanguages.has(next.language) ? next.text : undefined;
+    const notRun = notRunMark.exec(fence.before)?.[1];
     return [{ place: `${page}:${fence.line}`, steps: readSteps(fence, answer), notRun }];
   });
 }
@@ -47,12 +47,12 @@ export function readShellBlocks(page: string, text: string): ShellBlock[] {
 export function findHiddenExamples(page: string, text: string): string[] {
   const fences = readFences(text);
   const hidden = fences
-    .filter((fence) => !SHELL.has(fence.language) && /^\$ /m.test(fence.text))
+    .filter((fence) => !shell.has(fence.language) && /^\$ /m.test(fence.text))
     .map(({ line }) => `${page}:${line}: has commands, and is not marked as console`);
   const silent = fences
     .filter((fence) => fence.language === 'console' && !/^\$ /m.test(fence.text))
     .map(({ line }) => `${page}:${line}: is marked as console, and has no command after "$ "`);
-  const marks = text.split('\n').filter((line) => NOT_RUN.test(line)).length;
+  const marks = text.split('\n').filter((line) => notRunMark.test(line)).length;
   const marked = readShellBlocks(page, text).filter(({ notRun }) => notRun !== undefined).length;
   const lost =
     marks === marked ? [] : [`${page}:1: has ${marks} marks "not run", for ${marked} shell examples`];

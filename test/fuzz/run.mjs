@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { prepare, ROOT, runCommandLine } from '../../deploy/local/prepare.mjs';
+import { prepare, root, runCommandLine } from '../../deploy/local/prepare.mjs';
 
 const usage = `npm run test:fuzz -- [options]
   --seed N   decides all that chance decides (at random)
@@ -28,6 +28,6 @@ process.env.TEST_FUZZ_RUNS = runs;
 if (seed !== undefined) process.env.TEST_FUZZ_SEED = seed;
 await runCommandLine(async () => {
   await prepare();
-  const { runTests } = await import(pathToFileURL(join(ROOT, 'dist/deploy/local/run-tests.js')).href);
+  const { runTests } = await import(pathToFileURL(join(root, 'dist/deploy/local/run-tests.js')).href);
   await runTests(['test/fuzz.e2e.test.ts']);
 });

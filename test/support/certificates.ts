@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { runCommand } from '../../deploy/local/run-command.ts';
 import { findProgram } from './debian-program.ts';
 
-const OPENSSL = { name: 'openssl', packageName: 'openssl', suite: 'bookworm' } as const;
+const opensslPackage = { name: 'openssl', packageName: 'openssl', suite: 'bookworm' } as const;
 const limitMs = 60_000;
 
 /** Paths of PEM files. */
@@ -23,7 +23,7 @@ const newKey = ['-newkey', 'rsa:2048', '-nodes'];
 
 /** Makes one, with its files in `folder` named after it. */
 export async function makeAuthority(folder: string, authority: string): Promise<Authority> {
-  const openssl = await findProgram(OPENSSL);
+  const openssl = await findProgram(opensslPackage);
   const run = async (...args: readonly string[]): Promise<void> => {
     const { code, lines } = await runCommand(openssl, args, { timeoutMs: limitMs });
     if (code !== 0) throw new Error(`openssl ${args.join(' ')}\n${lines.join('\n')}`);

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { startChild, type ChildHandle } from '../../deploy/local/child-process.ts';
 
 const root = join(import.meta.dirname, '../..');
-const STOP_MS = 10_000;
+const stopMs = 10_000;
 
 /** A built script of the clone as a process, with these settings alone, and every line that it writes. */
 export class Script {
@@ -38,7 +38,7 @@ export class Script {
   }
 
   async stop(): Promise<void> {
-    await this.#child.stop(STOP_MS);
+    await this.#child.stop(stopMs);
   }
 
   get text(): string {

@@ -4,8 +4,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /** A good key, and one that is as good but not the gateway's. */
-export const SECRET = 'a key for tests of thirty-two bytes or more';
-export const OTHER_SECRET = 'another key for tests, long enough as well';
+export const testSecret = 'a key for tests of thirty-two bytes or more';
+export const otherSecret = 'another key for tests, long enough as well';
 
 const inS = (seconds: number) => Math.floor(Date.now() / 1_000) + seconds;
 
@@ -19,7 +19,7 @@ export function claimsWith(claims: Claims = {}): JWTPayload {
 }
 
 /** A token that is signed with `secret` (HS256). */
-export function tokenWith(claims?: Claims, secret: string | Uint8Array = SECRET): Promise<string> {
+export function tokenWith(claims?: Claims, secret: string | Uint8Array = testSecret): Promise<string> {
   const key = typeof secret === 'string' ? new TextEncoder().encode(secret) : secret;
   return new SignJWT(claimsWith(claims)).setProtectedHeader({ alg: 'HS256' }).sign(key);
 }
@@ -34,8 +34,8 @@ function partOf(value: object): string {
 }
 
 /** Expired and not yet valid by more than clocks may differ. */
-export const EXPIRED: Claims = { exp: inS(-60) };
-export const NOT_YET_VALID: Claims = { nbf: inS(300) };
+export const expiredClaims: Claims = { exp: inS(-60) };
+export const notYetValid: Claims = { nbf: inS(300) };
 
 /** A key pair of an issuer, and its public half as key sets have it. */
 export interface IssuerKey {

@@ -67,6 +67,17 @@ export function checkTypes(file: SourceFile): string[] {
   });
 }
 
+const isInCapitals = /^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*$/;
+
+/** Names in capitals are those of settings. */
+export function checkConstants(file: SourceFile): string[] {
+  return checkNodes(file, (node) => {
+    const name = node.type === 'VariableDeclarator' && isNode(node['id']) ? node['id']['value'] : undefined;
+    if (typeof name !== 'string' || !isInCapitals.test(name)) return undefined;
+    return `names a constant ${name}: constants are in camel case, with their unit at the end`;
+  });
+}
+
 /** Lines go through the logger, or to standard output on purpose. */
 export function checkConsole(file: SourceFile): string[] {
   return checkNodes(file, (node) =>

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import {
   checkConsole,
+  checkConstants,
   checkEnvironment,
   checkErrorCodes,
   checkExports,
@@ -108,6 +109,15 @@ const rules: readonly { name: string; rule: Rule; bad: readonly Example[]; good:
       [service, 'const x = y!.z;'],
     ],
     good: [[service, "const any = !x; // any\nconst y: unknown = 'any!';"]],
+  },
+  {
+    name: 'checkConstants',
+    rule: checkConstants,
+    bad: [
+      [service, 'const RETRY_MS = 250;'],
+      [aTest, "export const URL = 'nats://localhost';"],
+    ],
+    good: [[service, "const retryMs = 250; const { DB_HOST: host } = env; const env = { DB_HOST: 'x' };"]],
   },
   {
     name: 'checkConsole',

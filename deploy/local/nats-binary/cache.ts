@@ -16,15 +16,15 @@ export function natsCacheDirs(dataDir: string, env: { readonly XDG_CACHE_HOME?: 
   return [join(personal, 'holdfast'), join(dataDir, 'bin')];
 }
 
-const PREFIX = 'nats-server-';
-const PLATFORM = `-${process.platform}-${process.arch}`;
+const prefix = 'nats-server-';
+const platform = `-${process.platform}-${process.arch}`;
 
 /** The executables kept in the folders, newest version first. */
 export async function listCached(cacheDirs: readonly string[]): Promise<readonly string[]> {
   const found: { file: string; version: string }[] = [];
   for (const folder of cacheDirs) {
     for (const name of await readdir(folder).catch(() => [])) {
-      const version = name.startsWith(PREFIX) && name.endsWith(PLATFORM) ? parseVersion(name) : undefined;
+      const version = name.startsWith(prefix) && name.endsWith(platform) ? parseVersion(name) : undefined;
       if (version !== undefined) found.push({ file: join(folder, name), version });
     }
   }
@@ -67,7 +67,7 @@ async function moveUnderItsVersion(
   const version = await readVersion(copy);
   if (version === undefined) throw new Error(`it does not run in ${folder}`);
   if (!isNewEnough(version)) throw new Error(`it is version ${version}`);
-  const path = join(folder, `${PREFIX}${version}${PLATFORM}`);
+  const path = join(folder, `${prefix}${version}${platform}`);
   await rename(copy, path);
   return { path, version };
 }

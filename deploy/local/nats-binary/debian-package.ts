@@ -4,17 +4,17 @@ import { runCommand, type CommandResult } from '../run-command.ts';
 import { SourceUnavailable, type SourceContext } from './source.ts';
 
 /** Debian 13: has 2.10.27. Debian 12's own is 2.9.10, too old. */
-const SUITE = 'trixie';
-const MIRROR = 'http://deb.debian.org/debian';
-const KEYRINGS = [
+const debianSuite = 'trixie';
+const debianMirror = 'http://deb.debian.org/debian';
+const keyrings = [
   '/usr/share/keyrings/debian-archive-keyring.gpg',
   '/usr/share/keyrings/debian-archive-keyring.pgp',
 ];
 
 /** The suite's package list is 10 MB and the package 5 MB. */
-const UPDATE_MS = 60_000;
-const DOWNLOAD_MS = 60_000;
-const QUICK_MS = 10_000;
+const updateMs = 60_000;
+const downloadMs = 60_000;
+const quickMs = 10_000;
 
 /** An executable, and the package that has it. */
 export interface WantedExecutable {
@@ -24,7 +24,7 @@ export interface WantedExecutable {
   readonly suite: string;
 }
 
-const NATS_SERVER: WantedExecutable = { packageName: 'nats-server', name: 'nats-server', suite: SUITE };
+const natsServer: WantedExecutable = { packageName: 'nats-server', name: 'nats-server', suite: debianSuite };
 
 /**
  * Fetches Debian's package with an apt configuration of its own: package list, caches and states are in the work
@@ -33,9 +33,9 @@ const NATS_SERVER: WantedExecutable = { packageName: 'nats-server', name: 'nats-
  */
 export async function fetchDebianPackage(
   context: SourceContext,
-  wanted: WantedExecutable = NATS_SERVER,
+  wanted: WantedExecutable = natsServer,
 ): Promise<string> {
-  const keyring = await firstThatExists(KEYRINGS);
+  const keyring = await firstThatExists(keyrings);
   const [apt, dpkg] = await Promise.all([runs('apt-get', '--version'), runs('dpkg-deb', '--version')]);
   if (keyring === undefined || !apt || !dpkg) {
     throw new SourceUnavailable("this is no Debian with apt-get, dpkg-deb and Debian's keyring");
@@ -71,9 +71,9 @@ async function fetchFrom(
     if (result.code !== 0) throw new SourceUnavailable(`${mirror}: ${whyAptFailed(result, timeoutMs)}`);
   };
   // A source that can't be reached is an error, not a warning about an old list.
-  await apt(['update', '--error-on=any'], UPDATE_MS);
+  await apt(['update', '--error-on=any'], updateMs);
   context.report('  the package list is there, fetching the package');
-  await apt(['download', packageName], DOWNLOAD_MS);
+  await apt(['download', packageName], downloadMs);
 
   const file = (await readdir(context.workDir)).find((each) => each.endsWith('.deb'));
   const unpacked = join(context.workDir, 'unpacked');
@@ -81,7 +81,7 @@ async function fetchFrom(
     'dpkg-deb',
     ['--extract', join(context.workDir, file ?? ''), unpacked],
     {
-      timeoutMs: DOWNLOAD_MS,
+      timeoutMs: downloadMs,
     },
   );
   const executable = await firstThatExists(['usr/sbin', 'usr/bin'].map((dir) => join(unpacked, dir, name)));
@@ -117,7 +117,7 @@ Dir::Log "${dir}";
 // As root apt would switch to a user that can't write here.
 APT::Sandbox::User "";
 #clear APT::Architectures;
-APT::Architectures { "${DEBIAN_ARCHITECTURES[process.arch] ?? process.arch}"; };
+APT::Architectures { "${debianArchitectures[process.arch] ?? process.arch}"; };
 Acquire::Languages "none";
 #clear Acquire::IndexTargets::deb::DEP-11;
 #clear Acquire::IndexTargets::deb::CNF;
@@ -130,7 +130,7 @@ Acquire::https::Timeout "5";
   return config;
 }
 
-const DEBIAN_ARCHITECTURES: Readonly<Record<string, string>> = {
+const debianArchitectures: Readonly<Record<string, string>> = {
   x64: 'amd64',
   ia32: 'i386',
   arm: 'armhf',
@@ -140,11 +140,11 @@ const DEBIAN_ARCHITECTURES: Readonly<Record<string, string>> = {
 /** The Debian mirror that this machine uses, which may be the only one it reaches, then Debian's own. */
 async function mirrors(): Promise<readonly string[]> {
   const args = ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages'];
-  const { lines } = await runCommand('apt-get', args, { timeoutMs: QUICK_MS });
+  const { lines } = await runCommand('apt-get', args, { timeoutMs: quickMs });
   const own = lines
     .map((line) => line.replace(/\/$/u, ''))
     .find((uri) => /^https?:\/\/\S+\/debian$/u.test(uri));
-  return [...new Set([...(own === undefined ? [] : [own]), MIRROR])];
+  return [...new Set([...(own === undefined ? [] : [own]), debianMirror])];
 }
 
 function whyAptFailed({ timedOut, lines }: CommandResult, timeoutMs: number): string {
@@ -158,7 +158,7 @@ function whyAptFailed({ timedOut, lines }: CommandResult, timeoutMs: number): st
 }
 
 async function runs(command: string, ...args: string[]): Promise<boolean> {
-  return (await runCommand(command, args, { timeoutMs: QUICK_MS })).code === 0;
+  return (await runCommand(command, args, { timeoutMs: quickMs })).code === 0;
 }
 
 async function firstThatExists(paths: readonly string[]): Promise<string | undefined> {

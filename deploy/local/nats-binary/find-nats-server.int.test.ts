@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { runCommand } from '../run-command.ts';
 import { findNatsServer, type FoundNatsServer } from './find-nats-server.ts';
-import { ARCHIVE_VERSION, archiveName, fetchReleaseArchive } from './release-archive.ts';
+import { archiveVersion, archiveName, fetchReleaseArchive } from './release-archive.ts';
 import { SourceUnavailable, type FetchFromSource } from './source.ts';
 
-const ARCHIVE = archiveName(process.platform, process.arch) ?? '';
+const ownArchive = archiveName(process.platform, process.arch) ?? '';
 
 let folder: string;
 let cacheDir: string;
@@ -96,7 +96,7 @@ describe('the release archive', () => {
       }
     });
     await expect(find(archiveOnly, `${base}/releases`)).resolves.toMatchObject({
-      version: ARCHIVE_VERSION,
+      version: archiveVersion,
       source: 'archive',
     });
   });
@@ -177,12 +177,12 @@ async function fakeNatsServer(dir: string, version: string, otherwise?: string):
 }
 
 async function release(): Promise<{ archive: Buffer; sums: string }> {
-  await fakeNatsServer(join(folder, ARCHIVE), ARCHIVE_VERSION);
+  await fakeNatsServer(join(folder, ownArchive), archiveVersion);
   const file = join(folder, 'archive.tar.gz');
-  await runCommand('tar', ['-czf', file, '-C', folder, ARCHIVE], { timeoutMs: 10_000 });
+  await runCommand('tar', ['-czf', file, '-C', folder, ownArchive], { timeoutMs: 10_000 });
   const archive = await readFile(file);
   const sum = createHash('sha256').update(archive).digest('hex');
-  return { archive, sums: `${sum}  ${ARCHIVE}.tar.gz\n` };
+  return { archive, sums: `${sum}  ${ownArchive}.tar.gz\n` };
 }
 
 async function serve(listener: RequestListener): Promise<string> {

@@ -5,13 +5,9 @@ import { keepInCache, listCached } from './cache.ts';
 import { fetchDebianPackage } from './debian-package.ts';
 import { findOnPath } from './on-path.ts';
 import { readVersion } from './read-version.ts';
-import { ARCHIVE_BASE_URL, ARCHIVE_VERSION, fetchReleaseArchive } from './release-archive.ts';
+import { releasesUrl, archiveVersion, fetchReleaseArchive } from './release-archive.ts';
 import { SourceUnavailable, type FetchFromSource } from './source.ts';
-import {
-  isNewEnough,
-  OLDEST_VERSION,
-  versionWarning,
-} from '../../../shared/messaging/nats-server-version.ts';
+import { isNewEnough, oldestVersion, versionWarning } from '../../../shared/messaging/nats-server-version.ts';
 
 export interface FindNatsServerOptions {
   /** Folders in which an earlier start may have left it; a fetched one goes into the first that can be written. */
@@ -31,7 +27,7 @@ export interface NatsServerSource {
   readonly fetchFrom: FetchFromSource;
 }
 
-const SOURCES: readonly NatsServerSource[] = [
+const sources: readonly NatsServerSource[] = [
   { source: 'archive', fetchFrom: fetchReleaseArchive },
   { source: 'package', fetchFrom: fetchDebianPackage },
 ];
@@ -59,9 +55,9 @@ export async function findNatsServer(options: FindNatsServerOptions): Promise<Fo
     const version = await readVersion(path);
     if (version !== undefined && isNewEnough(version)) return { path, version, source: 'cache' };
   }
-  const archiveBaseUrl = options.archiveBaseUrl ?? ARCHIVE_BASE_URL;
+  const archiveBaseUrl = options.archiveBaseUrl ?? releasesUrl;
   const problems: string[] = [];
-  for (const { source, fetchFrom } of options.sources ?? SOURCES) {
+  for (const { source, fetchFrom } of options.sources ?? sources) {
     const workDir = await mkdtemp(join(tmpdir(), 'holdfast-nats-'));
     try {
       return {
@@ -81,11 +77,11 @@ export async function findNatsServer(options: FindNatsServerOptions): Promise<Fo
 
 function waysToGetIt(problems: readonly string[], cacheDirs: readonly string[]): string {
   return [
-    `nats-server ${OLDEST_VERSION} or newer is needed, and was not found:`,
+    `nats-server ${oldestVersion} or newer is needed, and was not found:`,
     ...problems.map((problem) => `  - ${problem}`),
     'Any of these helps:',
     '  - install it so that it is on PATH: https://docs.nats.io/running-a-nats-service/introduction/installation',
-    `  - unpack ${ARCHIVE_BASE_URL}/v${ARCHIVE_VERSION} for this platform elsewhere, and put nats-server on PATH`,
+    `  - unpack ${releasesUrl}/v${archiveVersion} for this platform elsewhere, and put nats-server on PATH`,
     '  - set NATS_URL to a nats-server of your own, with JetStream',
     `(fetched ones are kept in ${cacheDirs.join(' or ')})`,
   ].join('\n');

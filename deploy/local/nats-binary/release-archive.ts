@@ -4,17 +4,17 @@ import { downloadFile, downloadText, type DownloadLimits } from './download.ts';
 import { SourceUnavailable, type SourceContext } from './source.ts';
 
 /** Tried with Holdfast; a newer one is no use without a reason. */
-export const ARCHIVE_VERSION = '2.14.7';
+export const archiveVersion = '2.14.7';
 
 /** Where the NATS project publishes its releases. */
-export const ARCHIVE_BASE_URL = 'https://github.com/nats-io/nats-server/releases/download';
+export const releasesUrl = 'https://github.com/nats-io/nats-server/releases/download';
 
-const LIMITS: DownloadLimits = { silenceMs: 5_000, totalMs: 60_000, maxBytes: 64 * 1024 * 1024 };
-const UNPACK_MS = 30_000;
-const PROGRESS_MS = 1_000;
+const limits: DownloadLimits = { silenceMs: 5_000, totalMs: 60_000, maxBytes: 64 * 1024 * 1024 };
+const unpackMs = 30_000;
+const progressMs = 1_000;
 
-const SYSTEMS: Readonly<Record<string, string>> = { linux: 'linux', darwin: 'darwin', freebsd: 'freebsd' };
-const PROCESSORS: Readonly<Record<string, string>> = {
+const systems: Readonly<Record<string, string>> = { linux: 'linux', darwin: 'darwin', freebsd: 'freebsd' };
+const processors: Readonly<Record<string, string>> = {
   x64: 'amd64',
   arm64: 'arm64',
   arm: 'arm7',
@@ -34,16 +34,16 @@ export async function fetchReleaseArchive(context: SourceContext): Promise<strin
   if (name === undefined) {
     throw new SourceUnavailable(`the NATS project has no archive for ${process.platform} on ${process.arch}`);
   }
-  const release = `${context.archiveBaseUrl}/v${ARCHIVE_VERSION}`;
-  context.report(`fetching nats-server ${ARCHIVE_VERSION} from ${release}`);
-  const expected = sumOf(await downloadText(`${release}/SHA256SUMS`, LIMITS), `${name}.tar.gz`);
+  const release = `${context.archiveBaseUrl}/v${archiveVersion}`;
+  context.report(`fetching nats-server ${archiveVersion} from ${release}`);
+  const expected = sumOf(await downloadText(`${release}/SHA256SUMS`, limits), `${name}.tar.gz`);
   if (expected === undefined)
     throw new SourceUnavailable(`${release}/SHA256SUMS does not name ${name}.tar.gz`);
 
   const archive = join(context.workDir, 'archive.tar.gz');
   let told = Date.now();
-  const { sha256 } = await downloadFile(`${release}/${name}.tar.gz`, archive, LIMITS, (received, total) => {
-    if (Date.now() - told < PROGRESS_MS) return;
+  const { sha256 } = await downloadFile(`${release}/${name}.tar.gz`, archive, limits, (received, total) => {
+    if (Date.now() - told < progressMs) return;
     told = Date.now();
     context.report(`  ${megabytes(received)} of ${total === undefined ? '?' : megabytes(total)} MB`);
   });
@@ -54,16 +54,16 @@ export async function fetchReleaseArchive(context: SourceContext): Promise<strin
   }
   const member = `${name}/nats-server`;
   const args = ['-xzf', archive, '-C', context.workDir, member];
-  const { code, lines } = await runCommand('tar', args, { timeoutMs: UNPACK_MS });
+  const { code, lines } = await runCommand('tar', args, { timeoutMs: unpackMs });
   if (code !== 0) throw new SourceUnavailable(`${name}.tar.gz can't be unpacked: ${lines.join(' ')}`);
   return join(context.workDir, member);
 }
 
 /** The archive's name for a platform as Node names it, without its ending; undefined when there is none. */
 export function archiveName(platform: string, arch: string): string | undefined {
-  const [system, processor] = [SYSTEMS[platform], PROCESSORS[arch]];
+  const [system, processor] = [systems[platform], processors[arch]];
   if (system === undefined || processor === undefined) return undefined;
-  return `nats-server-v${ARCHIVE_VERSION}-${system}-${processor}`;
+  return `nats-server-v${archiveVersion}-${system}-${processor}`;
 }
 
 /** The sum for one file in a text of lines `<sum>  <file>`. */

@@ -1,12 +1,12 @@
 import { expect, test } from '@jest/globals';
-import { ARCHIVE_VERSION, archiveName, sumOf } from './release-archive.ts';
+import { archiveVersion, archiveName, sumOf } from './release-archive.ts';
 
 test.each([
   ['linux', 'x64', 'linux-amd64'],
   ['linux', 'arm64', 'linux-arm64'],
   ['darwin', 'arm64', 'darwin-arm64'],
 ])('the archive for %s on %s', (platform, arch, ending) => {
-  expect(archiveName(platform, arch)).toBe(`nats-server-v${ARCHIVE_VERSION}-${ending}`);
+  expect(archiveName(platform, arch)).toBe(`nats-server-v${archiveVersion}-${ending}`);
 });
 
 test('there is none for other platforms', () => {

@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import { ATTRIBUTE } from '../../../shared/telemetry/conventions.ts';
+import { attributeNames } from '../../../shared/telemetry/conventions.ts';
 import type { TraceNode } from './trace-tree.ts';
 import type { TraceSummary } from './trace-store.ts';
 
@@ -7,10 +7,10 @@ type Style = Parameters<typeof styleText>[0];
 type Paint = (style: Style, text: string) => string;
 
 /** A silence that is worth a line of its own: longer than any of our waits for an answer. */
-const GAP_MS = 1_000;
+const tellGapsFromMs = 1_000;
 
-const BAR_WIDTH = 16;
-const NAME_PREFIX = 'holdfast-';
+const barWidth = 16;
+const namePrefix = 'holdfast-';
 
 interface Row {
   readonly node: TraceNode;
@@ -68,7 +68,7 @@ function rowsOf(roots: readonly TraceNode[]): Row[] {
     nodes.forEach((node, index) => {
       const isLast = index === nodes.length - 1;
       const silenceMs = node.offsetMs - busyUntilMs;
-      const isGap = silenceMs > GAP_MS;
+      const isGap = silenceMs > tellGapsFromMs;
       if (isGap) episode += 1;
       busyUntilMs = Math.max(busyUntilMs, node.offsetMs + node.durationMs);
       const branches = isRoot ? '' : `${indent}${isLast ? '└ ' : '├ '}`;
@@ -85,14 +85,14 @@ function barOf({ node, episode }: Row, rows: readonly Row[]): string {
   const others = rows.filter((row) => row.episode === episode);
   const startMs = Math.min(...others.map((row) => row.node.offsetMs));
   const endMs = Math.max(...others.map((row) => row.node.offsetMs + row.node.durationMs));
-  const scale = BAR_WIDTH / Math.max(endMs - startMs, 0.001);
-  const from = Math.min(BAR_WIDTH - 1, Math.floor((node.offsetMs - startMs) * scale));
-  const length = Math.max(1, Math.min(BAR_WIDTH - from, Math.round(node.durationMs * scale)));
-  return `${' '.repeat(from)}${'━'.repeat(length)}`.padEnd(BAR_WIDTH);
+  const scale = barWidth / Math.max(endMs - startMs, 0.001);
+  const from = Math.min(barWidth - 1, Math.floor((node.offsetMs - startMs) * scale));
+  const length = Math.max(1, Math.min(barWidth - from, Math.round(node.durationMs * scale)));
+  return `${' '.repeat(from)}${'━'.repeat(length)}`.padEnd(barWidth);
 }
 
 function serviceOf({ span }: TraceNode): string {
-  return span.service.startsWith(NAME_PREFIX) ? span.service.slice(NAME_PREFIX.length) : span.service;
+  return span.service.startsWith(namePrefix) ? span.service.slice(namePrefix.length) : span.service;
 }
 
 /** What a person looks for first: how it ended, and which command and hold it was about. */
@@ -102,13 +102,13 @@ function notesOf({ span, shared }: TraceNode): string {
     attributes[name] === undefined ? [] : [`${label}${attributes[name]}`];
   return [
     ...(span.isError ? ['ERROR'] : []),
-    ...told('', ATTRIBUTE.errorType),
-    ...told('', ATTRIBUTE.httpResponseStatusCode),
-    ...told('', ATTRIBUTE.outcome),
+    ...told('', attributeNames.errorType),
+    ...told('', attributeNames.httpResponseStatusCode),
+    ...told('', attributeNames.outcome),
     // Whoever sends it tells the same as whoever processes it.
-    ...(span.kind === 'client' ? [] : told('command ', ATTRIBUTE.commandId)),
-    ...told('hold ', ATTRIBUTE.holdId),
-    ...told('of ', ATTRIBUTE.batchSize),
+    ...(span.kind === 'client' ? [] : told('command ', attributeNames.commandId)),
+    ...told('hold ', attributeNames.holdId),
+    ...told('of ', attributeNames.batchSize),
     ...(shared ? ['shared with other traces'] : []),
   ].join(' ');
 }

@@ -18,11 +18,11 @@ const usage = `npm run trace -- [ID] [--json]
   --json  the same as JSON`;
 
 /** Spans leave their service once a second. */
-const PATIENCE_MS = 3_000;
-const ASK_EVERY_MS = 250;
-const ANSWER_MS = 5_000;
+const patienceMs = 3_000;
+const askEveryMs = 250;
+const answerMs = 5_000;
 
-const TRACE_ID = /^[0-9a-f]{32}$/;
+const traceIdPattern = /^[0-9a-f]{32}$/;
 
 const listSchema = z.object({ traces: z.array(traceSummarySchema) });
 
@@ -62,7 +62,7 @@ function readArguments(): { id: string | undefined; json: boolean } {
     const [given, ...more] = positionals;
     const id = given?.toLowerCase();
     if (more.length > 0) throw new Error('one id at a time');
-    if (id !== undefined && !TRACE_ID.test(id) && !z.guid().safeParse(id).success) {
+    if (id !== undefined && !traceIdPattern.test(id) && !z.guid().safeParse(id).success) {
       throw new Error(`"${given}" is neither a trace id nor the id of a command or hold`);
     }
     return { id, json: values.json };
@@ -91,16 +91,16 @@ function findReceiver(): string {
 
 /** Whoever looks right after the request waits for the spans to come. */
 async function findTraces(url: string): Promise<z.output<typeof tracesSchema>['traces']> {
-  const end = performance.now() + PATIENCE_MS;
+  const end = performance.now() + patienceMs;
   for (;;) {
     const { traces } = tracesSchema.parse(await ask(url));
     if (traces.length > 0 || performance.now() > end) return traces;
-    await delay(ASK_EVERY_MS);
+    await delay(askEveryMs);
   }
 }
 
 async function ask(url: string): Promise<unknown> {
-  const answer = await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS) });
+  const answer = await fetch(url, { signal: AbortSignal.timeout(answerMs) });
   return answer.json();
 }
 

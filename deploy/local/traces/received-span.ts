@@ -69,8 +69,8 @@ const otlpTracesSchema = z.object({
 });
 
 /** In the order of OTLP's numbers, from 1. */
-const KINDS = ['internal', 'server', 'client', 'producer', 'consumer'] as const;
-const STATUS_ERROR = 2;
+const kinds = ['internal', 'server', 'client', 'producer', 'consumer'] as const;
+const statusError = 2;
 
 /**
  * Reads what an OTLP/HTTP exporter posts as JSON. Throws a `ZodError` when it is something else.
@@ -86,8 +86,8 @@ export function readOtlpTraces(body: unknown): ReceivedSpan[] {
         service: String(resourceAttributes['service.name']),
         resource: resourceAttributes,
         ...(parentSpanId !== '' && { parentSpanId }),
-        kind: KINDS[kind - 1] ?? 'internal',
-        isError: status.code === STATUS_ERROR,
+        kind: kinds[kind - 1] ?? 'internal',
+        isError: status.code === statusError,
         startMs: startTimeUnixNano,
         endMs: endTimeUnixNano,
       }));

@@ -4,9 +4,9 @@ import { readOtlpTraces } from './received-span.ts';
 import { TraceStore } from './trace-store.ts';
 
 /** Many times what the SDK sends at once (512 spans of about a kilobyte). */
-const BODY_LIMIT_BYTES = 8 * 1024 * 1024;
+const bodyLimitBytes = 8 * 1024 * 1024;
 
-const LIST_LENGTH = 20;
+const listLength = 20;
 
 export interface TraceReceiver {
   /** `http://127.0.0.1:port`: spans are posted to `/v1/traces`, traces read from `/traces`. */
@@ -21,12 +21,12 @@ export interface TraceReceiver {
  */
 export async function startTraceReceiver(): Promise<TraceReceiver> {
   const store = new TraceStore();
-  const app = fastify({ logger: false, bodyLimit: BODY_LIMIT_BYTES, forceCloseConnections: true });
+  const app = fastify({ logger: false, bodyLimit: bodyLimitBytes, forceCloseConnections: true });
   app.post('/v1/traces', (request) => {
     store.add(readOtlpTraces(request.body));
     return {};
   });
-  app.get('/traces', () => ({ traces: store.list(LIST_LENGTH) }));
+  app.get('/traces', () => ({ traces: store.list(listLength) }));
   app.get<{ Params: { id: string } }>('/traces/:id', (request) => ({
     traces: store.find(request.params.id).map((traceId) => ({ traceId, spans: store.spansOf(traceId) })),
   }));
@@ -35,10 +35,10 @@ export async function startTraceReceiver(): Promise<TraceReceiver> {
 }
 
 /** Spans are shown within a second, for people who look right after they have asked. */
-const SEND_EVERY_MS = '1000';
+const sendEveryMs = '1000';
 
 /** In production one request in a hundred, or whatever the caller has decided. Else all of them: people are trying it. */
-const PRODUCTION_SAMPLER = {
+const productionSampler = {
   OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
   OTEL_TRACES_SAMPLER_ARG: '0.01',
 } as const;
@@ -63,7 +63,7 @@ export function envForTraces(
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${url}/v1/traces`,
     OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'http/json',
     OTEL_EXPORTER_OTLP_TRACES_COMPRESSION: 'none',
-    ...(!isSet(env['OTEL_BSP_SCHEDULE_DELAY']) && { OTEL_BSP_SCHEDULE_DELAY: SEND_EVERY_MS }),
-    ...(isProduction && !isSet(env['OTEL_TRACES_SAMPLER']) && PRODUCTION_SAMPLER),
+    ...(!isSet(env['OTEL_BSP_SCHEDULE_DELAY']) && { OTEL_BSP_SCHEDULE_DELAY: sendEveryMs }),
+    ...(isProduction && !isSet(env['OTEL_TRACES_SAMPLER']) && productionSampler),
   };
 }

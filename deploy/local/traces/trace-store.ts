@@ -1,15 +1,15 @@
 import { z } from 'zod';
-import { ATTRIBUTE, SPAN } from '../../../shared/telemetry/conventions.ts';
+import { attributeNames, spanNames } from '../../../shared/telemetry/conventions.ts';
 import type { ReceivedSpan } from './received-span.ts';
 
 /** About a dozen spans tell a command's life, so these are the last few thousand commands. */
-const MAX_SPANS = 50_000;
+const maxSpans = 50_000;
 
 /** As JSON, without their resources: a few hundred bytes each. More than that is somebody's long attribute. */
-const MAX_BYTES = 48 * 1024 * 1024;
+const maxBytes = 48 * 1024 * 1024;
 
 /** A caller that sends one traceparent with everything must not push out all other traces, nor fill a screen for ever. */
-const MAX_SPANS_OF_TRACE = 2_000;
+const maxSpansOfTrace = 2_000;
 
 export interface TraceStoreLimits {
   readonly maxSpans: number;
@@ -17,10 +17,10 @@ export interface TraceStoreLimits {
   readonly maxBytes: number;
 }
 
-const LIMITS: TraceStoreLimits = {
-  maxSpans: MAX_SPANS,
-  maxSpansOfTrace: MAX_SPANS_OF_TRACE,
-  maxBytes: MAX_BYTES,
+const usualLimits: TraceStoreLimits = {
+  maxSpans: maxSpans,
+  maxSpansOfTrace: maxSpansOfTrace,
+  maxBytes: maxBytes,
 };
 
 /** One line about a trace. */
@@ -54,7 +54,7 @@ export class TraceStore {
   #spans = 0;
   #bytes = 0;
 
-  constructor(limits: TraceStoreLimits = LIMITS) {
+  constructor(limits: TraceStoreLimits = usualLimits) {
     this.#limits = limits;
   }
 
@@ -72,7 +72,8 @@ export class TraceStore {
     return this.#newestFirst()
       .filter(([, { spans }]) =>
         [...spans.values()].some(
-          ({ attributes }) => attributes[ATTRIBUTE.commandId] === id || attributes[ATTRIBUTE.holdId] === id,
+          ({ attributes }) =>
+            attributes[attributeNames.commandId] === id || attributes[attributeNames.holdId] === id,
         ),
       )
       .map(([traceId]) => traceId);
@@ -132,14 +133,14 @@ export class TraceStore {
   #withDescendants(traceId: string, batchId: string): ReceivedSpan[] {
     const spans = this.#traces.get(traceId)?.spans;
     const batch = spans?.get(batchId);
-    if (spans === undefined || batch?.name !== SPAN.batch) return [];
+    if (spans === undefined || batch?.name !== spanNames.batch) return [];
     return [batch, ...[...spans.values()].filter(({ parentSpanId }) => parentSpanId === batchId)];
   }
 }
 
 function summaryOf(traceId: string, spans: readonly ReceivedSpan[]): TraceSummary {
   const inOrder = spans.toSorted((left, right) => left.startMs - right.startMs);
-  const outcome = inOrder.map(({ attributes }) => attributes[ATTRIBUTE.outcome]).find(isText);
+  const outcome = inOrder.map(({ attributes }) => attributes[attributeNames.outcome]).find(isText);
   return {
     traceId,
     startMs: inOrder[0]?.startMs ?? 0,

@@ -19,14 +19,14 @@ export interface Caller {
 }
 
 /** Characters in a subject. */
-export const MAX_SUBJECT_LENGTH = 255;
+export const maxSubjectLength = 255;
 
 /** The claims that count here, beside those about time, issuer and audience. */
 const claimsSchema = z.object({
   sub: z
     .string()
     .min(1)
-    .max(MAX_SUBJECT_LENGTH)
+    .max(maxSubjectLength)
     // Command ids are made of it: see shared/messaging/command-id.ts.
     .refine((subject) => !subject.includes('\0') && subject.isWellFormed()),
   // RFC 8693 §4.2 has words in one string; some issuers write an array.

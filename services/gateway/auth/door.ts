@@ -34,11 +34,11 @@ export interface Door {
 }
 
 /** Callers remembered by the rate limit; past them the longest silent ones begin anew. */
-const COUNTED_CALLERS = 20_000;
+const countedCallers = 20_000;
 
-const REALM = 'Bearer realm="holdfast"';
+const realm = 'Bearer realm="holdfast"';
 
-const KEYS_UNAVAILABLE: ErrorView = {
+const keysUnavailable: ErrorView = {
   code: 'unavailable',
   detail: 'The keys that tokens are checked with can’t be had just now.',
 };
@@ -77,7 +77,7 @@ function identifyBy(tokens: TokenVerifier): onRequestAsyncHookHandler {
       request.caller = tokens.known(shown) ?? (await tokens.verify(shown));
     } catch (error) {
       if (error instanceof TokenRefused) request.notAdmitted = notAdmitted('invalid_token', error.message);
-      else if (error instanceof KeysUnavailable) throw new RequestRefused(KEYS_UNAVAILABLE);
+      else if (error instanceof KeysUnavailable) throw new RequestRefused(keysUnavailable);
       else throw error;
     }
   };
@@ -95,7 +95,7 @@ function tokenOf(request: FastifyRequest): string | NotAdmitted {
   const [, token] = /^Bearer +([\w.~+/-]+=*)$/i.exec(request.headers.authorization ?? '') ?? [];
   if (token !== undefined) return token;
   // RFC 6750 §3.1: who has shown nothing is told no error.
-  return { challenge: REALM, detail: 'Send a token: Authorization: Bearer …' };
+  return { challenge: realm, detail: 'Send a token: Authorization: Bearer …' };
 }
 
 function notAdmitted(error: 'invalid_token' | 'invalid_request', reason: string): NotAdmitted {
@@ -107,7 +107,7 @@ function sentence(reason: string): string {
 }
 
 function challengeOf(error: string, reason: string): string {
-  return `${REALM}, error="${error}", error_description="${reason}"`;
+  return `${realm}, error="${error}", error_description="${reason}"`;
 }
 
 /** Lets in who has shown a good token with this scope. */
@@ -115,7 +115,7 @@ function admit(scope: Scope): onRequestHookHandler {
   return (request, reply, done) => {
     const { caller, notAdmitted: refused } = request;
     if (caller === undefined) {
-      const { challenge = REALM, detail = '' } = refused ?? {};
+      const { challenge = realm, detail = '' } = refused ?? {};
       reply.header('www-authenticate', challenge);
       sendProblem(reply, { code: 'unauthorized', detail }, undefined);
     } else if (caller.scopes.has(scope)) {
@@ -147,7 +147,7 @@ async function limitOf(
     global: false,
     max,
     timeWindow: windowMs,
-    cache: COUNTED_CALLERS,
+    cache: countedCallers,
     enableDraftSpec: true,
     keyGenerator: ({ caller, ip }) => (caller === undefined ? normalizeIP(ip) : `token ${caller.subject}`),
     errorResponseBuilder: () =>

@@ -4,15 +4,15 @@ import { createHmac, createPublicKey } from 'node:crypto';
 import { eventually } from '../../../test/support/http.ts';
 import {
   claimsWith,
-  EXPIRED,
+  expiredClaims,
   issuerKey,
   issuerToken,
   KeyServer,
   type IssuerKey,
-  NOT_YET_VALID,
-  OTHER_SECRET,
+  notYetValid,
+  otherSecret,
   rawToken,
-  SECRET,
+  testSecret,
   tokenWith,
 } from '../../../test/support/tokens.ts';
 import { commandIdOf } from '../../../shared/messaging/command-id.ts';
@@ -60,7 +60,7 @@ async function gatewayWith(settings: Readonly<Record<string, string>>): Promise<
 }
 
 const withSecret = (more: Readonly<Record<string, string>> = {}) =>
-  gatewayWith({ AUTH: 'jwt', APP_SECRET_KEY: SECRET, ...more });
+  gatewayWith({ AUTH: 'jwt', APP_SECRET_KEY: testSecret, ...more });
 
 const withKeys = ({ url }: KeyServer, more: Readonly<Record<string, string>> = {}) =>
   gatewayWith({ AUTH_JWKS_URL: url.href, ...more });
@@ -94,15 +94,15 @@ function outcomeOf(answer: LightMyRequestResponse): string {
 }
 
 /** It got past the door. */
-const ADMITTED = '404 account_not_found';
-const NOT_KNOWN = '401 unauthorized Bearer realm="holdfast"';
-const FORBIDDEN = '403 forbidden Bearer realm="holdfast", error="insufficient_scope", ';
+const admitted = '404 account_not_found';
+const notKnown = '401 unauthorized Bearer realm="holdfast"';
+const forbidden = '403 forbidden Bearer realm="holdfast", error="insufficient_scope", ';
 
 describe('without tokens', () => {
   test('nobody is asked for one, and one that is shown does nothing', async () => {
     const app = await gatewayWith({});
-    expect(outcomeOf(await add(app))).toBe(ADMITTED);
-    expect(outcomeOf(await add(app, 'junk', { headers: { 'idempotency-key': 'k' } }))).toBe(ADMITTED);
+    expect(outcomeOf(await add(app))).toBe(admitted);
+    expect(outcomeOf(await add(app, 'junk', { headers: { 'idempotency-key': 'k' } }))).toBe(admitted);
     expect(sent.at(-1)).toMatchObject({ id: commandIdOf('anonymous', 'k') });
   });
 });
@@ -111,10 +111,10 @@ describe('a token of APP_SECRET_KEY', () => {
   test('opens what its scope is for, and what that includes', async () => {
     const app = await withSecret();
     for (const scope of ['balance:read', 'balance:write', 'balance:admin', ['other', 'balance:read']]) {
-      expect(outcomeOf(await ask(app, await tokenWith({ scope })))).toBe(ADMITTED);
+      expect(outcomeOf(await ask(app, await tokenWith({ scope })))).toBe(admitted);
     }
     for (const scope of ['balance:write', 'balance:admin', 'openid balance:write', ['balance:write']]) {
-      expect(outcomeOf(await add(app, await tokenWith({ scope })))).toBe(ADMITTED);
+      expect(outcomeOf(await add(app, await tokenWith({ scope })))).toBe(admitted);
     }
   });
 
@@ -122,7 +122,7 @@ describe('a token of APP_SECRET_KEY', () => {
     const app = await withSecret();
     expect(
       outcomeOf(await ask(app, undefined, { headers: { authorization: `${scheme} ${await tokenWith()}` } })),
-    ).toBe(ADMITTED);
+    ).toBe(admitted);
   });
 
   test.each<[string, () => Promise<string> | string, string]>([
@@ -133,8 +133,8 @@ describe('a token of APP_SECRET_KEY', () => {
       'not signed in a way',
     ],
     ['no alg', () => rawToken({}, claimsWith(), 'AAAA'), 'not a signed'],
-    ['another key', () => tokenWith({}, OTHER_SECRET), 'key that is trusted'],
-    ['another algorithm of the same key', () => hmacToken('HS512', SECRET), 'not signed in a way'],
+    ['another key', () => tokenWith({}, otherSecret), 'key that is trusted'],
+    ['another algorithm of the same key', () => hmacToken('HS512', testSecret), 'not signed in a way'],
     ['a public key algorithm', async () => issuerToken(await issuerKey('a')), 'not signed in a way'],
     ['no signature', async () => (await tokenWith()).replace(/[^.]+$/, ''), 'key that is trusted'],
     [
@@ -142,8 +142,8 @@ describe('a token of APP_SECRET_KEY', () => {
       async () => changed(await tokenWith({ scope: 'balance:read' })),
       'key that is trusted',
     ],
-    ['expired', () => tokenWith(EXPIRED), 'expired'],
-    ['not yet valid', () => tokenWith(NOT_YET_VALID), 'not valid yet'],
+    ['expired', () => tokenWith(expiredClaims), 'expired'],
+    ['not yet valid', () => tokenWith(notYetValid), 'not valid yet'],
     ['no end', () => tokenWith({ exp: undefined }), 'no claim exp'],
     ['an end that is no number', () => tokenWith({ exp: 'never' }), 'claim exp'],
     ['no subject', () => tokenWith({ sub: undefined }), 'no claim sub'],
@@ -181,7 +181,7 @@ describe('a token of APP_SECRET_KEY', () => {
     ['characters no token has', { authorization: 'Bearer a"b' }],
   ])('who shows %s is asked for one', async (_, headers) => {
     const answer = await add(await withSecret(), undefined, { headers });
-    expect(outcomeOf(answer)).toBe(NOT_KNOWN);
+    expect(outcomeOf(answer)).toBe(notKnown);
     expect(sent).toEqual([]);
   });
 
@@ -203,7 +203,7 @@ describe('a token of APP_SECRET_KEY', () => {
     ['the lower one', 'balance:read'],
   ])('without the scope is forbidden: %s', async (_, scope) => {
     expect(outcomeOf(await add(await withSecret(), await tokenWith({ scope })))).toBe(
-      `${FORBIDDEN}error_description="this needs a token with the scope balance:write", scope="balance:write"`,
+      `${forbidden}error_description="this needs a token with the scope balance:write", scope="balance:write"`,
     );
     expect(sent).toEqual([]);
   });
@@ -211,9 +211,9 @@ describe('a token of APP_SECRET_KEY', () => {
   test('narrowed to accounts opens those, in any letter case, and tells the ledger', async () => {
     const app = await withSecret();
     const token = await tokenWith({ accounts: [mine.toUpperCase()] });
-    expect(outcomeOf(await ask(app, token))).toBe(ADMITTED);
+    expect(outcomeOf(await ask(app, token))).toBe(admitted);
     expect(outcomeOf(await add(app, token, { payload: { id: mine.toUpperCase(), amount: '1' } }))).toBe(
-      ADMITTED,
+      admitted,
     );
     expect(sent).toMatchObject([{ allowedAccounts: [mine] }, { allowedAccounts: [mine] }]);
   });
@@ -227,7 +227,7 @@ describe('a token of APP_SECRET_KEY', () => {
       await add(app, token, { url: '/api/substract', payload: { id: foreign, amount: '1' } }),
     ];
     for (const answer of answers) {
-      expect(outcomeOf(answer)).toBe(`${FORBIDDEN}error_description="the token is not for this account"`);
+      expect(outcomeOf(answer)).toBe(`${forbidden}error_description="the token is not for this account"`);
     }
     expect(sent).toEqual([]);
   });
@@ -247,17 +247,17 @@ describe('a token of APP_SECRET_KEY', () => {
     const app = await withSecret();
     // Expired as such, but within what clocks may differ: good for some four seconds more.
     const token = await tokenWith({ exp: Math.floor(Date.now() / 1_000) - 1 });
-    expect(outcomeOf(await ask(app, token))).toBe(ADMITTED);
-    expect(outcomeOf(await ask(app, token))).toBe(ADMITTED);
+    expect(outcomeOf(await ask(app, token))).toBe(admitted);
+    expect(outcomeOf(await ask(app, token))).toBe(admitted);
     await eventually(async () => ((await ask(app, token)).statusCode === 401 ? true : undefined), 30_000);
   });
 
   test('needs the issuer and the audience that are set', async () => {
     const app = await withSecret({ AUTH_ISSUER: 'https://login.example', AUTH_AUDIENCE: 'holdfast' });
     const good = { iss: 'https://login.example', aud: 'holdfast' };
-    expect(outcomeOf(await ask(app, await tokenWith(good)))).toBe(ADMITTED);
+    expect(outcomeOf(await ask(app, await tokenWith(good)))).toBe(admitted);
     expect(outcomeOf(await ask(app, await tokenWith({ ...good, aud: ['other', 'holdfast'] })))).toBe(
-      ADMITTED,
+      admitted,
     );
     for (const [wrong, reason] of [
       [{ iss: 'https://evil.example' }, 'another issuer'],
@@ -266,7 +266,7 @@ describe('a token of APP_SECRET_KEY', () => {
       [{ aud: undefined }, 'no claim aud'],
     ] as const) {
       const outcome = outcomeOf(await ask(app, await tokenWith({ ...good, ...wrong })));
-      expect(outcome).toContain(`${NOT_KNOWN}, error="invalid_token"`);
+      expect(outcome).toContain(`${notKnown}, error="invalid_token"`);
       expect(outcome).toContain(reason);
     }
   });
@@ -302,7 +302,7 @@ describe('a token of a key set', () => {
     async (alg) => {
       const key = await issuerKey('a', alg);
       const app = await withKeys(await keyServer(key));
-      expect(outcomeOf(await ask(app, await issuerToken(key)))).toBe(ADMITTED);
+      expect(outcomeOf(await ask(app, await issuerToken(key)))).toBe(admitted);
       // The same name, and another key.
       const another = await issuerToken(await issuerKey('a', alg));
       expect(outcomeOf(await ask(app, another))).toContain('key that is trusted');
@@ -311,7 +311,7 @@ describe('a token of a key set', () => {
 
   test('is not confused with one that was signed with the public key as if it were a secret', async () => {
     const key = await issuerKey('a', 'RS256');
-    const app = await withKeys(await keyServer(key), { APP_SECRET_KEY: SECRET });
+    const app = await withKeys(await keyServer(key), { APP_SECRET_KEY: testSecret });
     const publicKey = createPublicKey({ key: key.jwk, format: 'jwk' });
     for (const secret of [
       publicKey.export({ type: 'spki', format: 'pem' }).toString(),
@@ -320,7 +320,7 @@ describe('a token of a key set', () => {
       JSON.stringify(key.jwk),
       String(key.jwk.n),
       // What APP_SECRET_KEY has signed is not taken either: there is one issuer.
-      SECRET,
+      testSecret,
     ]) {
       const token = hmacToken('HS256', secret, 'a');
       expect(outcomeOf(await ask(app, token))).toContain('not signed in a way');
@@ -332,24 +332,24 @@ describe('a token of a key set', () => {
     const [old, next] = [await issuerKey('old'), await issuerKey('next')];
     const keys = await keyServer(old);
     const app = await withKeys(keys);
-    expect(outcomeOf(await ask(app, await issuerToken(old)))).toBe(ADMITTED);
+    expect(outcomeOf(await ask(app, await issuerToken(old)))).toBe(admitted);
     keys.serve(next);
     await eventually(async () => {
       const { statusCode } = await ask(app, await issuerToken(next));
       return statusCode === 404 ? true : undefined;
     }, 30_000);
-    expect(outcomeOf(await ask(app, await issuerToken(old)))).toContain(NOT_KNOWN);
+    expect(outcomeOf(await ask(app, await issuerToken(old)))).toContain(notKnown);
   }, 40_000);
 
   test('with an unknown key does not have the keys fetched at every request', async () => {
     const key = await issuerKey('a');
     const keys = await keyServer(key);
     const app = await withKeys(keys);
-    expect(outcomeOf(await ask(app, await issuerToken(key)))).toBe(ADMITTED);
+    expect(outcomeOf(await ask(app, await issuerToken(key)))).toBe(admitted);
     const stranger = await issuerKey('b');
     const before = { asked: keys.asked, ms: performance.now() };
     for (let i = 0; i < 50; i += 1) {
-      expect(outcomeOf(await ask(app, await issuerToken(stranger, { jti: String(i) })))).toContain(NOT_KNOWN);
+      expect(outcomeOf(await ask(app, await issuerToken(stranger, { jti: String(i) })))).toContain(notKnown);
     }
     const seconds = (performance.now() - before.ms) / 1_000;
     expect(keys.asked - before.asked).toBeLessThanOrEqual(1 + seconds / 5);
@@ -366,11 +366,11 @@ describe('a token of a key set', () => {
       expect(answer.headers['retry-after']).toBe('1');
       expect(answer.headers).not.toHaveProperty('www-authenticate');
     }
-    expect(outcomeOf(await ask(app))).toBe(NOT_KNOWN);
+    expect(outcomeOf(await ask(app))).toBe(notKnown);
     const told = logLines.filter((line) => line.includes('can’t be had'));
     expect(told).toHaveLength(1);
     keys.status = 200;
-    expect(outcomeOf(await ask(app, token))).toBe(ADMITTED);
+    expect(outcomeOf(await ask(app, token))).toBe(admitted);
     expect(logLines.some((line) => line.includes('there again'))).toBe(true);
   });
 
@@ -398,7 +398,7 @@ describe('the rate limit', () => {
     const left: unknown[] = [];
     for (let i = 0; i < 3; i += 1) {
       const answer = await (i % 2 === 0 ? ask : add)(app);
-      expect(outcomeOf(answer)).toBe(ADMITTED);
+      expect(outcomeOf(answer)).toBe(admitted);
       expect(answer.headers['ratelimit-limit']).toBe('3');
       left.push(answer.headers['ratelimit-remaining']);
     }
@@ -408,35 +408,35 @@ describe('the rate limit', () => {
     expect(Number(refused.headers['retry-after'])).toBeGreaterThan(3_500);
     expect(refused.headers).toMatchObject({ 'ratelimit-limit': '3', 'ratelimit-remaining': '0' });
     expect(sent).toHaveLength(3);
-    expect(outcomeOf(await ask(app, undefined, from('10.0.0.2')))).toBe(ADMITTED);
+    expect(outcomeOf(await ask(app, undefined, from('10.0.0.2')))).toBe(admitted);
   });
 
   test('takes a whole /64 for one address', async () => {
     const app = await limited();
     for (let i = 1; i <= 3; i += 1)
-      expect(outcomeOf(await ask(app, undefined, from(`2001:db8::${i}`)))).toBe(ADMITTED);
+      expect(outcomeOf(await ask(app, undefined, from(`2001:db8::${i}`)))).toBe(admitted);
     expect(outcomeOf(await ask(app, undefined, from('2001:db8::4')))).toBe('429 rate_limited');
-    expect(outcomeOf(await ask(app, undefined, from('2001:db8:0:1::1')))).toBe(ADMITTED);
+    expect(outcomeOf(await ask(app, undefined, from('2001:db8:0:1::1')))).toBe(admitted);
   });
 
   test('counts by the token’s subject where there is one, wherever it comes from', async () => {
-    const app = await limited({ AUTH: 'jwt', APP_SECRET_KEY: SECRET });
+    const app = await limited({ AUTH: 'jwt', APP_SECRET_KEY: testSecret });
     for (let i = 1; i <= 3; i += 1) {
       expect(
         outcomeOf(await ask(app, await tokenWith({ sub: 'a', jti: String(i) }), from(`10.0.0.${i}`))),
-      ).toBe(ADMITTED);
+      ).toBe(admitted);
     }
     expect(outcomeOf(await ask(app, await tokenWith({ sub: 'a' }), from('10.0.0.4')))).toBe(
       '429 rate_limited',
     );
-    expect(outcomeOf(await ask(app, await tokenWith({ sub: 'b' }), from('10.0.0.1')))).toBe(ADMITTED);
+    expect(outcomeOf(await ask(app, await tokenWith({ sub: 'b' }), from('10.0.0.1')))).toBe(admitted);
   });
 
   test('counts those with a bad token by address, so that guessing is slow', async () => {
-    const app = await limited({ AUTH: 'jwt', APP_SECRET_KEY: SECRET });
-    for (let i = 1; i <= 3; i += 1) expect(outcomeOf(await ask(app, `a.b.${i}`))).toContain(NOT_KNOWN);
+    const app = await limited({ AUTH: 'jwt', APP_SECRET_KEY: testSecret });
+    for (let i = 1; i <= 3; i += 1) expect(outcomeOf(await ask(app, `a.b.${i}`))).toContain(notKnown);
     expect(outcomeOf(await ask(app, 'a.b.c'))).toBe('429 rate_limited');
-    expect(outcomeOf(await ask(app, await tokenWith()))).toBe(ADMITTED);
+    expect(outcomeOf(await ask(app, await tokenWith()))).toBe(admitted);
   });
 
   test.each(['/api/ping', '/healthz', '/readyz'])('leaves %s alone', async (url) => {
@@ -449,7 +449,7 @@ describe('the rate limit', () => {
 
   test('is over when its time is', async () => {
     const app = await gatewayWith({ RATE_LIMIT: '1/s' });
-    expect(outcomeOf(await ask(app))).toBe(ADMITTED);
+    expect(outcomeOf(await ask(app))).toBe(admitted);
     await eventually(async () => ((await ask(app)).statusCode === 429 ? true : undefined));
     await eventually(async () => ((await ask(app)).statusCode === 404 ? true : undefined));
   });
@@ -463,7 +463,7 @@ describe('the rate limit', () => {
     const app = await limited({ TRUST_PROXY: proxies });
     const through = (client: string) =>
       ask(app, undefined, { ...from(peer), headers: { 'x-forwarded-for': client } });
-    for (let i = 1; i <= 3; i += 1) expect(outcomeOf(await through(`192.0.2.${i}`))).toBe(ADMITTED);
+    for (let i = 1; i <= 3; i += 1) expect(outcomeOf(await through(`192.0.2.${i}`))).toBe(admitted);
     expect((await through('192.0.2.4')).statusCode).toBe(believed ? 404 : 429);
   });
 });

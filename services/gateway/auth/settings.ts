@@ -4,18 +4,18 @@ import { field, oneOf, optionalField } from '../../../shared/config/fields.ts';
 import { parseSettings, SettingsError, type Environment } from '../../../shared/config/parse-settings.ts';
 
 /** As many bytes as HS256's hash has (RFC 7518 §3.2): a shorter key is easier to guess than the signature. */
-const MIN_KEY_BYTES = 32;
+const minKeyBytes = 32;
 
-const MAKE_A_KEY = 'openssl rand -base64 33';
+const makeAKey = 'openssl rand -base64 33';
 
 /** What one caller may ask for per second where others than this machine can reach the gateway: far above any honest use,
  *  and far below what a gateway can do, so that no single caller takes all of it. */
-const EXPOSED_LIMIT = { max: 1_000, windowMs: 1_000 };
+const exposedLimit = { max: 1_000, windowMs: 1_000 };
 
-const WINDOWS_MS = { s: 1_000, m: 60_000, h: 3_600_000 } as const;
+const windowsMs = { s: 1_000, m: 60_000, h: 3_600_000 } as const;
 
 /** Names of address ranges that Fastify knows. */
-const PROXY_RANGES: ReadonlySet<string> = new Set(['loopback', 'linklocal', 'uniquelocal']);
+const proxyRanges: ReadonlySet<string> = new Set(['loopback', 'linklocal', 'uniquelocal']);
 
 /** So many requests in so many milliseconds. */
 export interface RateLimit {
@@ -34,10 +34,10 @@ export const accessSettings = {
   APP_SECRET_KEY: optionalField(
     {
       description: 'The key that callers’ tokens are signed with (HS256), unless AUTH_JWKS_URL is set.',
-      expected: `a text of at least ${MIN_KEY_BYTES} bytes; make one with: ${MAKE_A_KEY}`,
+      expected: `a text of at least ${minKeyBytes} bytes; make one with: ${makeAKey}`,
       secret: true,
     },
-    (text) => (Buffer.byteLength(text) >= MIN_KEY_BYTES ? text : undefined),
+    (text) => (Buffer.byteLength(text) >= minKeyBytes ? text : undefined),
   ),
   AUTH_JWKS_URL: optionalField(
     {
@@ -111,7 +111,7 @@ export function readAccess(given: Given): AccessSettings {
   const tokens = wantsTokens ? readTokenSettings(given) : undefined;
   return {
     tokens,
-    rateLimit: given.RATE_LIMIT === 'auto' ? (isLocal ? undefined : EXPOSED_LIMIT) : given.RATE_LIMIT.limit,
+    rateLimit: given.RATE_LIMIT === 'auto' ? (isLocal ? undefined : exposedLimit) : given.RATE_LIMIT.limit,
     trustProxy: given.TRUST_PROXY,
     inWords: describeAccess(given, tokens, isLocal),
     cautions: tokens === undefined ? [] : cautionsAbout(tokens),
@@ -126,7 +126,7 @@ function readTokenSettings(given: Given): TokenSettings {
   const why = given.AUTH === 'jwt' ? 'AUTH is jwt' : `others than this machine may reach HOST=${given.HOST}`;
   throw new SettingsError([
     `${why}, so callers must show a token, but there is no key for them: set APP_SECRET_KEY to what ` +
-      `"${MAKE_A_KEY}" prints, or AUTH_JWKS_URL to where your issuer's keys are; AUTH=none lets everyone in`,
+      `"${makeAKey}" prints, or AUTH_JWKS_URL to where your issuer's keys are; AUTH=none lets everyone in`,
   ]);
 }
 
@@ -140,7 +140,7 @@ export function readSigningSettings(env: Environment) {
   }
   if (given.APP_SECRET_KEY === undefined) {
     throw new SettingsError([
-      `APP_SECRET_KEY is not set. It is the key that the gateway runs with; make one with: ${MAKE_A_KEY}. ` +
+      `APP_SECRET_KEY is not set. It is the key that the gateway runs with; make one with: ${makeAKey}. ` +
         'A gateway on a loopback address asks for no token unless AUTH is jwt',
     ]);
   }
@@ -185,12 +185,12 @@ function readRateLimit(text: string): 'auto' | { limit: RateLimit | undefined } 
   if (word === 'off') return { limit: undefined };
   const [, count = '', unit = ''] = /^([1-9]\d{0,8})\/([smh])$/.exec(word) ?? [];
   if (count === '') return undefined;
-  return { limit: { max: Number(count), windowMs: WINDOWS_MS[unit as keyof typeof WINDOWS_MS] } };
+  return { limit: { max: Number(count), windowMs: windowsMs[unit as keyof typeof windowsMs] } };
 }
 
 function readProxies(text: string): string[] | undefined {
   const proxies = text.split(',').map((proxy) => proxy.trim());
-  return proxies.every((proxy) => PROXY_RANGES.has(proxy) || isNetwork(proxy)) ? proxies : undefined;
+  return proxies.every((proxy) => proxyRanges.has(proxy) || isNetwork(proxy)) ? proxies : undefined;
 }
 
 function isNetwork(text: string): boolean {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { OTHER_SECRET, SECRET } from '../../../test/support/tokens.ts';
+import { otherSecret, testSecret } from '../../../test/support/tokens.ts';
 import { readGatewaySettings } from '../config.ts';
 import { isLoopback, readSigningSettings } from './settings.ts';
 
@@ -9,22 +9,26 @@ const keysUrl = 'https://login.example/keys';
 describe('whether callers must show a token', () => {
   test.each<[Record<string, string>, 'secret' | 'jwks' | undefined, string]>([
     [{}, undefined, 'everyone on this machine'],
-    [{ APP_SECRET_KEY: SECRET }, undefined, 'everyone on this machine'],
+    [{ APP_SECRET_KEY: testSecret }, undefined, 'everyone on this machine'],
     [{ HOST: 'localhost', AUTH: 'auto' }, undefined, 'everyone on this machine'],
     [{ HOST: '::1', AUTH: 'none' }, undefined, 'everyone on this machine'],
-    [{ AUTH: 'jwt', APP_SECRET_KEY: SECRET }, 'secret', 'signed with APP_SECRET_KEY'],
-    [{ HOST: '0.0.0.0', APP_SECRET_KEY: SECRET }, 'secret', 'signed with APP_SECRET_KEY'],
-    [{ HOST: '10.0.0.1', APP_SECRET_KEY: SECRET }, 'secret', 'signed with APP_SECRET_KEY'],
-    [{ HOST: '::', APP_SECRET_KEY: SECRET }, 'secret', 'signed with APP_SECRET_KEY'],
+    [{ AUTH: 'jwt', APP_SECRET_KEY: testSecret }, 'secret', 'signed with APP_SECRET_KEY'],
+    [{ HOST: '0.0.0.0', APP_SECRET_KEY: testSecret }, 'secret', 'signed with APP_SECRET_KEY'],
+    [{ HOST: '10.0.0.1', APP_SECRET_KEY: testSecret }, 'secret', 'signed with APP_SECRET_KEY'],
+    [{ HOST: '::', APP_SECRET_KEY: testSecret }, 'secret', 'signed with APP_SECRET_KEY'],
     [{ HOST: '0.0.0.0', AUTH: 'none' }, undefined, 'EVERYONE who reaches it'],
     [{ HOST: '0.0.0.0', AUTH: 'none', AUTH_JWKS_URL: keysUrl }, undefined, 'EVERYONE who reaches it'],
     [{ AUTH_JWKS_URL: keysUrl }, 'jwks', 'of the issuer at https://login.example'],
-    [{ AUTH_JWKS_URL: keysUrl, APP_SECRET_KEY: SECRET }, 'jwks', 'of the issuer at https://login.example'],
+    [
+      { AUTH_JWKS_URL: keysUrl, APP_SECRET_KEY: testSecret },
+      'jwks',
+      'of the issuer at https://login.example',
+    ],
   ])('%j', (env, kind, words) => {
     const { tokens, inWords } = read(env);
     expect(tokens?.keys.kind).toBe(kind);
     expect(inWords).toContain(words);
-    expect(inWords).not.toContain(SECRET);
+    expect(inWords).not.toContain(testSecret);
   });
 
   test.each<[Record<string, string>, string]>([
@@ -72,13 +76,13 @@ describe('APP_SECRET_KEY', () => {
 
 describe('what npm run token signs with', () => {
   test('is what the gateway checks with', () => {
-    const env = { APP_SECRET_KEY: OTHER_SECRET, AUTH_ISSUER: 'i', AUTH_AUDIENCE: 'a' };
-    expect(readSigningSettings(env)).toEqual({ secret: OTHER_SECRET, issuer: 'i', audience: 'a' });
+    const env = { APP_SECRET_KEY: otherSecret, AUTH_ISSUER: 'i', AUTH_AUDIENCE: 'a' };
+    expect(readSigningSettings(env)).toEqual({ secret: otherSecret, issuer: 'i', audience: 'a' });
   });
 
   test.each<[Record<string, string>, string]>([
     [{}, 'APP_SECRET_KEY is not set'],
-    [{ APP_SECRET_KEY: SECRET, AUTH_JWKS_URL: keysUrl }, 'AUTH_JWKS_URL is set'],
+    [{ APP_SECRET_KEY: testSecret, AUTH_JWKS_URL: keysUrl }, 'AUTH_JWKS_URL is set'],
   ])('is not there with %j', (env, words) => {
     expect(() => readSigningSettings(env)).toThrow(words);
   });
@@ -100,7 +104,7 @@ describe('AUTH_JWKS_URL', () => {
     [{ AUTH_JWKS_URL: keysUrl }, ['AUTH_AUDIENCE is not set']],
     [{ AUTH_JWKS_URL: keysUrl, AUTH_AUDIENCE: 'a' }, []],
     [{ AUTH_JWKS_URL: 'http://[::1]:8080/keys', AUTH_AUDIENCE: 'a' }, []],
-    [{ AUTH: 'jwt', APP_SECRET_KEY: SECRET }, []],
+    [{ AUTH: 'jwt', APP_SECRET_KEY: testSecret }, []],
   ])('is cautioned about: %j', (env, words) => {
     expect(read(env).cautions).toEqual(words.map((each) => expect.stringContaining(each)));
   });

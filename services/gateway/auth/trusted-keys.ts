@@ -5,17 +5,15 @@ import type { Logger } from '../../../shared/telemetry/logger.ts';
 import type { TokenSettings } from './settings.ts';
 
 /** Below the 5 s within which a caller is promised an answer, with time left for the ledger. */
-const FETCH_LIMIT_MS = 2_000;
+const fetchLimitMs = 2_000;
 
 /** A withdrawn key stops counting within this (and what `VerifiedTokens` adds). */
-const KEYS_KEPT_MS = 300_000;
+const keysKeptMs = 300_000;
 
 /** A token with an unknown key may have the keys fetched anew, but not more often: such tokens are made easily. */
-const FETCH_EVERY_MS = 5_000;
+const fetchEveryMs = 5_000;
 
-const PUBLIC_KEY_ALGORITHMS = 'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519'.split(
-  ' ',
-);
+const publicKeyAlgorithms = 'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519'.split(' ');
 
 /** The keys are elsewhere and can't be had: nobody can say whether a token is good. */
 export class KeysUnavailable extends Error {
@@ -44,9 +42,9 @@ export function secretKeyOf(secret: string) {
 
 function remoteKeys(url: URL, logger: Logger): TrustedKeys {
   const find = createRemoteJWKSet(url, {
-    timeoutDuration: FETCH_LIMIT_MS,
-    cacheMaxAge: KEYS_KEPT_MS,
-    cooldownDuration: FETCH_EVERY_MS,
+    timeoutDuration: fetchLimitMs,
+    cacheMaxAge: keysKeptMs,
+    cooldownDuration: fetchEveryMs,
   });
   const from = url.href;
   let failing = false;
@@ -73,7 +71,7 @@ function remoteKeys(url: URL, logger: Logger): TrustedKeys {
   // So that the first caller does not wait for them, and a wrong address is told at the start.
   reportingFailures(find.reload()).catch(() => undefined);
   return {
-    algorithms: PUBLIC_KEY_ALGORITHMS,
+    algorithms: publicKeyAlgorithms,
     keyOf: (header, token) => reportingFailures(find(header, token)),
   };
 }

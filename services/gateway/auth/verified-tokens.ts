@@ -1,10 +1,10 @@
 import type { Caller } from './caller.ts';
 
 /** Tokens kept. A header is at most 16 KiB, so the worst is 64 MB; a usual token has half a KiB. */
-const MAX_KEPT = 4_096;
+const maxKept = 4_096;
 
 /** A key that its issuer has withdrawn must stop counting, so no token is believed for longer without looking again. */
-const MAX_KEPT_MS = 60_000;
+const maxKeptMs = 60_000;
 
 interface Kept {
   readonly caller: Caller;
@@ -26,13 +26,13 @@ export class VerifiedTokens {
 
   /** `expiresMs` is when the token ends, in milliseconds since 1970. */
   keep(token: string, caller: Caller, expiresMs: number, nowMs: number): void {
-    if (this.#kept.size >= MAX_KEPT) {
+    if (this.#kept.size >= maxKept) {
       // The oldest goes: a map has its keys in the order in which they came.
       for (const oldest of this.#kept.keys()) {
         this.#kept.delete(oldest);
         break;
       }
     }
-    this.#kept.set(token, { caller, untilMs: Math.min(expiresMs, nowMs + MAX_KEPT_MS) });
+    this.#kept.set(token, { caller, untilMs: Math.min(expiresMs, nowMs + maxKeptMs) });
   }
 }

@@ -6,7 +6,7 @@ import { KeysUnavailable, trustedKeys } from './trusted-keys.ts';
 import { VerifiedTokens } from './verified-tokens.ts';
 
 /** Clocks of issuers and gateways differ. */
-const CLOCK_TOLERANCE_S = 5;
+const clockToleranceS = 5;
 
 /** The token is not good; the message says why, in ASCII that may stand in a header's quotes. */
 export class TokenRefused extends Error {
@@ -26,7 +26,7 @@ export function createTokenVerifier(settings: TokenSettings, logger: Logger): To
   const { issuer, audience } = settings;
   const must = {
     algorithms,
-    clockTolerance: CLOCK_TOLERANCE_S,
+    clockTolerance: clockToleranceS,
     requiredClaims: ['exp', 'sub'],
     ...(issuer !== undefined && { issuer }),
     ...(audience !== undefined && { audience }),
@@ -42,7 +42,7 @@ export function createTokenVerifier(settings: TokenSettings, logger: Logger): To
       if ('wrongClaim' in caller) {
         throw new TokenRefused(`the claim ${caller.wrongClaim} of the token is not as it must be`);
       }
-      const expiresMs = ((payload.exp ?? 0) + CLOCK_TOLERANCE_S) * 1_000;
+      const expiresMs = ((payload.exp ?? 0) + clockToleranceS) * 1_000;
       verified.keep(token, caller, expiresMs, Date.now());
       return caller;
     },

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { ATTRIBUTE } from '../../../shared/telemetry/conventions.ts';
+import { attributeNames } from '../../../shared/telemetry/conventions.ts';
 import type { Metrics } from '../../../shared/telemetry/metrics.ts';
 import type { Logger } from '../../../shared/telemetry/logger.ts';
 import { traceIdsOf } from '../../../shared/telemetry/tracing.ts';
@@ -25,9 +25,9 @@ export function addAccessLog(
     const level = isProbe(route) ? 'debug' : 'info';
     if (logger.isLevelEnabled(level)) logger[level](lineOf(request, reply, route), 'request');
     metrics.httpServerDuration.record(reply.elapsedTime / 1_000, {
-      [ATTRIBUTE.httpRequestMethod]: request.method,
-      ...(route === undefined ? {} : { [ATTRIBUTE.httpRoute]: route }),
-      [ATTRIBUTE.httpResponseStatusCode]: reply.statusCode,
+      [attributeNames.httpRequestMethod]: request.method,
+      ...(route === undefined ? {} : { [attributeNames.httpRoute]: route }),
+      [attributeNames.httpResponseStatusCode]: reply.statusCode,
     });
     done();
   });

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { ANONYMOUS, identifyCommand, type CommandIdentity } from '../idempotency.ts';
+import { anonymous, identifyCommand, type CommandIdentity } from '../idempotency.ts';
 import { InvalidInput } from './validation.ts';
 
 declare module 'fastify' {
@@ -22,7 +22,7 @@ export function takeIdempotencyKey(
   reply: FastifyReply,
   done: (error?: Error) => void,
 ): void {
-  const command = identifyCommand(request.caller?.subject ?? ANONYMOUS, request.headers['idempotency-key']);
+  const command = identifyCommand(request.caller?.subject ?? anonymous, request.headers['idempotency-key']);
   if (command === undefined) {
     const message = 'must be 1 to 255 visible ASCII characters, sent once';
     done(new InvalidInput([{ field: 'Idempotency-Key', message }]));

@@ -1,6 +1,6 @@
 import type { Attributes } from '@opentelemetry/api';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { ATTRIBUTE, SPAN } from '../../../shared/telemetry/conventions.ts';
+import { attributeNames, spanNames } from '../../../shared/telemetry/conventions.ts';
 import {
   isTracing,
   recordFailure,
@@ -26,7 +26,7 @@ export function addHttpSpans(app: FastifyInstance): void {
     if (isTracing() && !isProbe(request.routeOptions.url)) {
       const route = routeOf(request);
       const { method } = request;
-      const name = route === undefined ? method : SPAN.httpServer(method, route);
+      const name = route === undefined ? method : spanNames.httpServer(method, route);
       const span = startSpanFromHeaders(request.headers, name, serverSpan);
       if (span !== undefined) {
         request.span = span;
@@ -41,7 +41,7 @@ export function addHttpSpans(app: FastifyInstance): void {
   app.addHook('onResponse', (request, reply, done) => {
     const { span } = request;
     if (span !== undefined) {
-      span.setAttribute(ATTRIBUTE.httpResponseStatusCode, reply.statusCode);
+      span.setAttribute(attributeNames.httpResponseStatusCode, reply.statusCode);
       // A client's mistake is no error of the server's: the conventions leave 4xx without an error status.
       if (reply.statusCode >= 500) recordFailure(span, String(reply.statusCode));
       span.end();
@@ -55,10 +55,10 @@ const serverSpan = { kind: SpanKind.SERVER } as const;
 /** For sampled spans alone: most are not, and the samplers there are don't look at these. */
 function attributesOf({ method, protocol, url }: FastifyRequest, route: string | undefined): Attributes {
   return {
-    [ATTRIBUTE.httpRequestMethod]: method,
-    ...(route === undefined ? {} : { [ATTRIBUTE.httpRoute]: route }),
-    [ATTRIBUTE.urlScheme]: protocol,
-    [ATTRIBUTE.urlPath]: url.split('?', 1)[0] ?? '',
+    [attributeNames.httpRequestMethod]: method,
+    ...(route === undefined ? {} : { [attributeNames.httpRoute]: route }),
+    [attributeNames.urlScheme]: protocol,
+    [attributeNames.urlPath]: url.split('?', 1)[0] ?? '',
   };
 }
 

@@ -1,13 +1,13 @@
 import type { FastifyInstance } from 'fastify';
 
-const NOT_ASCII = /[\u0080-\uffff]/g;
-const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\b/;
+const notAscii = /[\u0080-\uffff]/g;
+const jsonType = /^application\/(?:[\w.-]+\+)?json\b/;
 
 /** Has JSON answers escape what is not ASCII, for readers that take it for something else: `é` leaves as `\u00e9`. */
 export function answerJsonAsAscii(app: FastifyInstance): void {
   app.addHook('onSend', (_request, reply, payload, done) => {
-    const isJson = typeof payload === 'string' && JSON_TYPE.test(String(reply.getHeader('content-type')));
-    done(null, isJson ? payload.replace(NOT_ASCII, escapeUnit) : payload);
+    const isJson = typeof payload === 'string' && jsonType.test(String(reply.getHeader('content-type')));
+    done(null, isJson ? payload.replace(notAscii, escapeUnit) : payload);
   });
 }
 

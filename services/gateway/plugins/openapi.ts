@@ -5,7 +5,7 @@ import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fast
 import type { OpenAPIV3_1 } from 'openapi-types';
 import { z } from 'zod';
 import { readVersion } from '../../../shared/config/read-version.ts';
-import { PAGES } from './security-headers.ts';
+import { pages } from './security-headers.ts';
 import type { Scope } from '../auth/caller.ts';
 import type { Door } from '../auth/door.ts';
 
@@ -13,12 +13,12 @@ import type { Door } from '../auth/door.ts';
  * The page needs nothing from elsewhere. The plugin's own policy would make browsers ask for its files by HTTPS, which
  * nobody answers where the gateway is reached by plain HTTP on another address than loopback.
  */
-const DOCS_CSP =
+const docsCsp =
   "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'; " +
   "img-src 'self' data:; script-src 'self'; style-src 'self' 'unsafe-inline'";
 
 /** The name of the security scheme. */
-const TOKEN = 'token';
+const token = 'token';
 
 /** `GET /openapi.json`, and a page to try the API on at `/docs`. Must be added before the routes that it describes. */
 export async function addOpenApi(app: FastifyInstance): Promise<void> {
@@ -35,7 +35,7 @@ export async function addOpenApi(app: FastifyInstance): Promise<void> {
       },
       components: {
         securitySchemes: {
-          [TOKEN]: {
+          [token]: {
             type: 'http',
             scheme: 'bearer',
             bearerFormat: 'JWT',
@@ -56,8 +56,8 @@ export async function addOpenApi(app: FastifyInstance): Promise<void> {
     transformObject: keepReferencedSchemas,
   });
   await app.register(swaggerUi, {
-    routePrefix: PAGES,
-    staticCSP: DOCS_CSP,
+    routePrefix: pages,
+    staticCSP: docsCsp,
     theme: { title: 'Holdfast API' },
     uiConfig: {
       layout: 'BaseLayout',
@@ -71,7 +71,7 @@ export async function addOpenApi(app: FastifyInstance): Promise<void> {
 
 /** What a route needs, for its `security`: a token with this scope, which a gateway that asks for none takes as well. */
 export function securityFor({ asksForTokens }: Door, scope: Scope): Record<string, string[]>[] {
-  const needed = { [TOKEN]: [scope] };
+  const needed = { [token]: [scope] };
   return asksForTokens ? [needed] : [{}, needed];
 }
 

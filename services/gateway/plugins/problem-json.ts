@@ -9,9 +9,9 @@ import type { CommandIdentity } from '../idempotency.ts';
 import { InvalidInput } from './validation.ts';
 
 /** When to come back after a 503, in seconds: long enough to let go of a burst, short enough not to be noticed. */
-export const RETRY_AFTER_S = '1';
+export const retryAfterS = '1';
 
-const BODY_MUST_BE_JSON: FieldError = { field: 'body', message: 'must be a JSON object' };
+const bodyMustBeJson: FieldError = { field: 'body', message: 'must be a JSON object' };
 
 /** Thrown where nothing can be answered, by hooks of others: the answer it stands for. */
 export class RequestRefused extends Error {
@@ -31,7 +31,7 @@ export function sendProblem(
   command: CommandIdentity | undefined,
 ): FastifyReply {
   const problem = problemFrom(error, command, traceOf(reply));
-  if (problem.status === 503) reply.header('retry-after', RETRY_AFTER_S);
+  if (problem.status === 503) reply.header('retry-after', retryAfterS);
   return reply.code(problem.status).type('application/problem+json').send(problem);
 }
 
@@ -133,7 +133,7 @@ function refusalOf(error: FastifyError): ErrorView | undefined {
       ]);
     case 'FST_ERR_CTP_EMPTY_JSON_BODY':
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
-      return invalidRequest([BODY_MUST_BE_JSON]);
+      return invalidRequest([bodyMustBeJson]);
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return refusal('payload_too_large', 'The body is larger than 64 KiB.');
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':

@@ -1,22 +1,22 @@
 import type { FastifyInstance } from 'fastify';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { ATTRIBUTE } from '../../../shared/telemetry/conventions.ts';
+import { attributeNames } from '../../../shared/telemetry/conventions.ts';
 import type { Logger } from '../../../shared/telemetry/logger.ts';
 import type { Metrics } from '../../../shared/telemetry/metrics.ts';
 import type { LedgerClient } from '../../../shared/messaging/ledger-client/index.ts';
-import { overloadedProblem, RETRY_AFTER_S } from './problem-json.ts';
+import { overloadedProblem, retryAfterS } from './problem-json.ts';
 import { requestIdOf } from './request-id.ts';
 
 /** A line in the log for each refusal would be one more thing to do when there is too much to do. */
-const TELL_EVERY_MS = 1_000;
+const tellEveryMs = 1_000;
 
 /** Half of what Retry-After asks for, so that what is taken then still has its answer within a second. */
-const NOT_HEARD_MS = 500;
-const LOOK_EVERY_MS = 25;
+const notHeardMs = 500;
+const lookEveryMs = 25;
 
 /** Needs no ledger: it is answered however much waits. */
-const PING = '/api/ping';
+const ping = '/api/ping';
 
 /**
  * Refuses at the door what would be refused later: with too many requests under way, one more is answered before
@@ -44,20 +44,20 @@ export function refuseWhenFull(
 
   const refuse = (request: IncomingMessage, response: ServerResponse): void => {
     const began = performance.now();
-    if (refused === 0) setTimeout(tell, TELL_EVERY_MS).unref();
+    if (refused === 0) setTimeout(tell, tellEveryMs).unref();
     refused += 1;
     const key = request.headers['idempotency-key'];
     response.writeHead(503, {
       'content-type': 'application/problem+json; charset=utf-8',
       'content-length': body.length,
-      'retry-after': RETRY_AFTER_S,
+      'retry-after': retryAfterS,
       'x-request-id': requestIdOf(request),
       ...(typeof key === 'string' && { 'idempotency-key': key }),
     });
     response.end(body);
     metrics.httpServerDuration.record((performance.now() - began) / 1_000, {
-      [ATTRIBUTE.httpRequestMethod]: request.method,
-      [ATTRIBUTE.httpResponseStatusCode]: 503,
+      [attributeNames.httpRequestMethod]: request.method,
+      [attributeNames.httpResponseStatusCode]: 503,
     });
     // Not before it has been read to its end: reading the rest would start the socket again.
     request.once('end', () => told.add(request.socket)).resume();
@@ -65,7 +65,7 @@ export function refuseWhenFull(
 
   app.server.removeListener('request', serve);
   app.server.on('request', (request, response) => {
-    if (ledger.room() === 0 && request.url?.startsWith('/api/') === true && request.url !== PING)
+    if (ledger.room() === 0 && request.url?.startsWith('/api/') === true && request.url !== ping)
       refuse(request, response);
     else serve(request, response);
   });
@@ -86,11 +86,11 @@ class ToldLater {
   add(socket: Socket): void {
     socket.pause();
     this.#sockets.set(socket, performance.now());
-    this.#timer ??= setInterval(() => this.#hear(), LOOK_EVERY_MS);
+    this.#timer ??= setInterval(() => this.#hear(), lookEveryMs);
   }
 
   #hear(): void {
-    const longAgoMs = performance.now() - NOT_HEARD_MS;
+    const longAgoMs = performance.now() - notHeardMs;
     for (const [socket, sinceMs] of this.#sockets) {
       if (sinceMs > longAgoMs) return;
       this.#sockets.delete(socket);

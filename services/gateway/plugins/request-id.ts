@@ -3,12 +3,12 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
 /** A caller's own id is taken over when it can stand in a log line and a header without harm. */
-const SANE_ID = /^[\w.:-]{1,128}$/;
+const saneId = /^[\w.:-]{1,128}$/;
 
 /** For `genReqId`: the caller's `X-Request-Id` when it is sane, else a new one. */
 export function requestIdOf(request: Pick<IncomingMessage, 'headers'>): string {
   const sent = request.headers['x-request-id'];
-  return typeof sent === 'string' && SANE_ID.test(sent) ? sent : randomUUID();
+  return typeof sent === 'string' && saneId.test(sent) ? sent : randomUUID();
 }
 
 /** Every answer says which request it answers. */

@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 
 /** Below here are pages for people. */
-export const PAGES = '/docs';
+export const pages = '/docs';
 
 /** Nobody frames a page of ours, and nothing is told to where its links lead. */
-const PAGE_HEADERS = {
+const pageHeaders = {
   'x-frame-options': 'DENY',
   'referrer-policy': 'no-referrer',
   'cross-origin-opener-policy': 'same-origin',
@@ -15,7 +15,7 @@ const PAGE_HEADERS = {
 export function addSecurityHeaders(app: FastifyInstance): void {
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-content-type-options', 'nosniff');
-    if (request.url.startsWith(PAGES)) reply.headers(PAGE_HEADERS);
+    if (request.url.startsWith(pages)) reply.headers(pageHeaders);
     done();
   });
 }

@@ -26,7 +26,7 @@ import { takeIdempotencyKey } from '../plugins/command-identity.ts';
 import { sendProblem } from '../plugins/problem-json.ts';
 
 /** Callers are promised an answer within 5 s; what is left is for the way back. */
-const LEDGER_DEADLINE_MS = 4_900;
+const ledgerDeadlineMs = 4_900;
 
 const queryErrors = [
   'invalid_request',
@@ -92,7 +92,7 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, door: Doo
       if (refusesAccount(request, reply, accountId)) return reply;
       const query = { accountId, ...narrowing(request) };
       const answer = await ledger.ask('account', query, {
-        deadlineMs: LEDGER_DEADLINE_MS,
+        deadlineMs: ledgerDeadlineMs,
         parentSpan: request.span,
       });
       if (!answer.ok) return sendProblem(reply, inHttpWords(answer.error), undefined);
@@ -151,7 +151,7 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, door: Doo
     const outcome = await ledger.send(
       kind,
       { id: command.commandId, accountId: id, amount, ...narrowing(request) },
-      { deadlineMs: LEDGER_DEADLINE_MS, parentSpan: span },
+      { deadlineMs: ledgerDeadlineMs, parentSpan: span },
     );
     if (outcome.replayed === true) reply.header('idempotency-replayed', 'true');
     if (!outcome.ok) return sendProblem(reply, inHttpWords(outcome.error), command);
@@ -167,11 +167,11 @@ function narrowing({ caller }: FastifyRequest): { allowedAccounts?: AccountId[] 
 /** The ledger's error with the fields as the HTTP API calls them. */
 function inHttpWords(error: ErrorView): ErrorView {
   if (error.fields === undefined) return error;
-  const fields = error.fields.map(({ field, message }) => ({ field: HTTP_FIELD[field] ?? field, message }));
+  const fields = error.fields.map(({ field, message }) => ({ field: httpField[field] ?? field, message }));
   return { ...error, fields };
 }
 
-const HTTP_FIELD: Readonly<Record<string, string>> = { accountId: 'id' };
+const httpField: Readonly<Record<string, string>> = { accountId: 'id' };
 
 function accountAnswer(account: AccountView): AccountAnswer {
   const { id, name, status, balance, held, available, version } = account;

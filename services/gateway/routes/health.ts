@@ -2,11 +2,11 @@ import type { FastifyInstance } from 'fastify';
 import { aliveSchema, jsonResponse, notReadySchema, readySchema } from '../http-schemas.ts';
 import type { Ledger } from '../ledger-when-connected.ts';
 
-const PROBES: ReadonlySet<string | undefined> = new Set(['/healthz', '/readyz']);
+const probes: ReadonlySet<string | undefined> = new Set(['/healthz', '/readyz']);
 
 /** Asked every second by supervisors and load balancers: a log line or a trace each would bury the others. */
 export function isProbe(route: string | undefined): boolean {
-  return PROBES.has(route);
+  return probes.has(route);
 }
 
 export function addHealthRoutes(app: FastifyInstance, ledger: Pick<Ledger, 'missing'>): void {

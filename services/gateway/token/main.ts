@@ -1,6 +1,6 @@
 import { loadEnvFile } from '../../../shared/config/load-env-file.ts';
 import { SettingsError } from '../../../shared/config/parse-settings.ts';
-import { EXIT_CODE } from '../../../shared/lifecycle/run-service.ts';
+import { exitCodes } from '../../../shared/lifecycle/run-service.ts';
 import { readSigningSettings } from '../auth/settings.ts';
 import { signToken } from '../auth/sign-token.ts';
 import { readOptions, usage, WrongOptions } from './options.ts';
@@ -17,5 +17,5 @@ try {
 } catch (error) {
   if (!(error instanceof SettingsError || error instanceof WrongOptions)) throw error;
   process.stderr.write(`No token: ${error.message}\n`);
-  process.exitCode = EXIT_CODE.settings;
+  process.exitCode = exitCodes.settings;
 }

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { messageOf } from '../../../shared/telemetry/describe-error.ts';
 import { maxAllowedAccounts } from '../../../shared/contracts/limits.ts';
 import { accountIdSchema } from '../../../shared/contracts/primitives.ts';
-import { MAX_SUBJECT_LENGTH, scopes } from '../auth/caller.ts';
+import { maxSubjectLength, scopes } from '../auth/caller.ts';
 import type { TokenWish } from '../auth/sign-token.ts';
 
 export const usage = `npm run -s token -- --scope SCOPE [options]
@@ -13,9 +13,9 @@ export const usage = `npm run -s token -- --scope SCOPE [options]
   --subject NAME    whom it stands for; idempotency keys are this name's own   (operator)
 Prints the token alone, signed with APP_SECRET_KEY (from the environment or .env), as the gateway takes it.`;
 
-const DAY_S = 86_400;
-const UNITS_S: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: DAY_S };
-const MAX_LIFETIME_S = 366 * DAY_S;
+const dayS = 86_400;
+const unitsS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: dayS };
+const maxLifetimeS = 366 * dayS;
 
 /** What is wrong with the words after `--`, and what they could be. */
 export class WrongOptions extends Error {
@@ -31,8 +31,8 @@ const optionsSchema = z.object({
     .min(1, `is missing: one of ${scopes.join(', ')}`),
   expires: z.string().transform((text, context) => {
     const [, count = '', unit = ''] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
-    const lifetimeS = Number(count) * (UNITS_S[unit] ?? 0);
-    if (lifetimeS >= 1 && lifetimeS <= MAX_LIFETIME_S) return lifetimeS;
+    const lifetimeS = Number(count) * (unitsS[unit] ?? 0);
+    if (lifetimeS >= 1 && lifetimeS <= maxLifetimeS) return lifetimeS;
     context.addIssue({
       code: 'custom',
       message: 'must be a period such as 90s, 30m, 1h or 7d, at most 366d',
@@ -43,7 +43,7 @@ const optionsSchema = z.object({
   subject: z
     .string()
     .min(1, 'must not be empty')
-    .max(MAX_SUBJECT_LENGTH, `may have ${MAX_SUBJECT_LENGTH} characters`),
+    .max(maxSubjectLength, `may have ${maxSubjectLength} characters`),
 });
 
 /** What the words after `--` ask for; undefined is for help. Throws `WrongOptions`, which names all that is wrong. */

@@ -2,7 +2,7 @@ import type { JetStreamClient } from '@nats-io/jetstream';
 import type { Logger } from '../../../shared/telemetry/logger.ts';
 import { eventSubject, holdDueSubject } from '../../../shared/contracts/subjects.ts';
 import { traceHeaders } from '../../../shared/messaging/trace-headers.ts';
-import { ATTRIBUTE, messagingAttributes, SPAN } from '../../../shared/telemetry/conventions.ts';
+import { attributeNames, messagingAttributes, spanNames } from '../../../shared/telemetry/conventions.ts';
 import { messageOf } from '../../../shared/telemetry/describe-error.ts';
 import type { Metrics } from '../../../shared/telemetry/metrics.ts';
 import {
@@ -238,7 +238,10 @@ function inPublishSpan<T>(
 ): Promise<T> {
   const [first, ...others] = rows.flatMap(({ batch }) => batch ?? []);
   if (first === undefined) return publish();
-  const attributes = { ...messagingAttributes(subject, 'send'), [ATTRIBUTE.messagingMessageId]: messageId };
+  const attributes = {
+    ...messagingAttributes(subject, 'send'),
+    [attributeNames.messagingMessageId]: messageId,
+  };
   const options = { kind: SpanKind.PRODUCER, attributes, links: others.map(linkTo) };
-  return inChildSpan(first, SPAN.send(subject), options, publish);
+  return inChildSpan(first, spanNames.send(subject), options, publish);
 }

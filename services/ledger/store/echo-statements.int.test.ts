@@ -8,7 +8,7 @@ import { migrateWhenReachable } from './migrate.ts';
 import { sessionConfig, type DatabaseAddress } from './session.ts';
 import { WriteConnection } from './write-connection.ts';
 
-const SECRET = 'Everyday wallet';
+const testSecret = 'Everyday wallet';
 
 let database: TestDatabase;
 let address: DatabaseAddress;
@@ -47,14 +47,14 @@ test('the pool’s statements are echoed without their values', async () => {
       name: 'wallet',
       text: `SELECT
         $1::text AS wallet`,
-      values: [SECRET],
+      values: [testSecret],
     });
-    expect(rows).toEqual([{ wallet: SECRET }]);
+    expect(rows).toEqual([{ wallet: testSecret }]);
     await pool.query('SELECT 1');
     await pool.end();
   });
   expect(statements).toEqual(['SELECT $1::text AS wallet', 'SELECT 1']);
-  expect(log).not.toContain(SECRET);
+  expect(log).not.toContain(testSecret);
 });
 
 test('knex’s statements are echoed without their values', async () => {
@@ -62,11 +62,11 @@ test('knex’s statements are echoed without their values', async () => {
     const connection = sessionConfig(address) as Knex.PgConnectionConfig;
     const knex = knexFactory({ client: 'pg', connection, pool: { min: 0, max: 1 } });
     echoKnex(knex, echo);
-    await knex('accounts').select('id').where('name', SECRET);
+    await knex('accounts').select('id').where('name', testSecret);
     await knex.destroy();
   });
   expect(statements).toEqual(['select "id" from "accounts" where "name" = $1']);
-  expect(log).not.toContain(SECRET);
+  expect(log).not.toContain(testSecret);
 });
 
 test('the writing connection’s statements are echoed without their values, and still observed', async () => {
@@ -82,12 +82,12 @@ test('the writing connection’s statements are echoed without their values, and
     const session = await connection.session();
     await session.pipeline([
       { name: 'begin', text: 'BEGIN' },
-      { name: 'say', text: 'SELECT $1::text', values: [SECRET] },
+      { name: 'say', text: 'SELECT $1::text', values: [testSecret] },
       { name: 'commit', text: 'COMMIT' },
     ]);
     await connection.close();
   });
   expect(statements).toEqual(['BEGIN', 'SELECT $1::text', 'COMMIT']);
-  expect(log).not.toContain(SECRET);
+  expect(log).not.toContain(testSecret);
   expect(ended).toBe(3);
 });

@@ -4,7 +4,7 @@ import { answerSchemas, type QueryAnswer, type QueryInput } from '../../contract
 import { errorCatalogue } from '../../contracts/error-codes.ts';
 import { outcomeSchemas, type CommandOutcome, type ErrorView } from '../../contracts/outcomes.ts';
 import { commandSubject, querySubject, type CommandKind, type QueryKind } from '../../contracts/subjects.ts';
-import { ATTRIBUTE, messagingAttributes, SPAN } from '../../telemetry/conventions.ts';
+import { attributeNames, messagingAttributes, spanNames } from '../../telemetry/conventions.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import {
@@ -16,18 +16,18 @@ import {
   traceparentOf,
   type Span,
 } from '../../telemetry/tracing.ts';
-import { LedgerWatch, PING_DEADLINE_MS } from './ledger-watch.ts';
+import { LedgerWatch, pingDeadlineMs } from './ledger-watch.ts';
 import { RequestLine, type ClientLink, type Verdict } from './request-line.ts';
 
 /** Milliseconds a caller waits when it says nothing else. */
-const DEFAULT_DEADLINE_MS = 5_000;
+const defaultDeadlineMs = 5_000;
 
 /**
  * How many travel in one message, so that the reply fits into nats-server's default of 1 MiB also when every name and
  * every metadata is as long as can be: an outcome takes up to 2 kB, an account 4 kB, a page of a list all there is.
  * The contract allows 1,024, but a ledger's batch is no larger than 512 either.
  */
-const MOST_PER_MESSAGE = {
+const mostPerMessage = {
   command: 512,
   ping: 512,
   account: 256,
@@ -38,7 +38,7 @@ const MOST_PER_MESSAGE = {
 } as const satisfies Record<QueryKind | 'command', number>;
 
 /** Requests waiting for an answer. At 1 kB each that is 16 MB, and at 10,000/s more than a second's worth. */
-const DEFAULT_MAX_IN_FLIGHT = 16_384;
+const defaultMaxInFlight = 16_384;
 
 const closing: ErrorView = { code: 'unavailable', detail: 'This service is stopping.' };
 const timeUnknown: ErrorView = {
@@ -88,14 +88,14 @@ export function createLedgerClient(options: {
   /** How many requests may wait for an answer; 16,384 by default. */
   maxInFlight?: number;
 }): LedgerClient {
-  const { link, maxInFlight = DEFAULT_MAX_IN_FLIGHT } = options;
+  const { link, maxInFlight = defaultMaxInFlight } = options;
   const full: ErrorView = {
     code: 'overloaded',
     detail: `${maxInFlight} requests are waiting for the ledger already.`,
   };
   const line = new RequestLine(options);
   const watch = new LedgerWatch(
-    () => askNow('ping', {}, PING_DEADLINE_MS),
+    () => askNow('ping', {}, pingDeadlineMs),
     () => link.isConnected(),
   );
   let closed = false;
@@ -103,7 +103,7 @@ export function createLedgerClient(options: {
   function send<K extends CommandKind>(
     kind: K,
     command: CommandToSend<K>,
-    { deadlineMs = DEFAULT_DEADLINE_MS, parentSpan }: SendOptions = {},
+    { deadlineMs = defaultDeadlineMs, parentSpan }: SendOptions = {},
   ): Promise<CommandOutcome<K>> {
     const commandId = command.id.toLowerCase() as CommandId;
     const fail = (error: ErrorView) => ({ ok: false, commandId, error }) as CommandOutcome<K>;
@@ -111,12 +111,12 @@ export function createLedgerClient(options: {
     if (noRoom !== undefined) return Promise.resolve(fail(noRoom));
 
     const subject = commandSubject(kind);
-    const attributes = { [ATTRIBUTE.commandId]: commandId, [ATTRIBUTE.commandKind]: kind };
+    const attributes = { [attributeNames.commandId]: commandId, [attributeNames.commandKind]: kind };
     const span = startSendSpan(subject, parentSpan, attributes);
     const traceparent = traceparentOf(span);
     const outcome = line.request<CommandOutcome<K>>({
       subject,
-      mostPerMessage: MOST_PER_MESSAGE.command,
+      mostPerMessage: mostPerMessage.command,
       deadlineMs,
       // Written anew for each attempt: the estimate of the ledger's time may have become better.
       write: (remainingMs) => {
@@ -131,7 +131,7 @@ export function createLedgerClient(options: {
     });
     if (span === undefined) return outcome;
     return outcome.then((known) => {
-      span.setAttribute(ATTRIBUTE.outcome, outcomeWord(known));
+      span.setAttribute(attributeNames.outcome, outcomeWord(known));
       endSpan(span, known);
       return known;
     });
@@ -140,7 +140,7 @@ export function createLedgerClient(options: {
   function ask<K extends QueryKind>(
     kind: K,
     query: QueryInput<K>,
-    { deadlineMs = DEFAULT_DEADLINE_MS, parentSpan }: SendOptions = {},
+    { deadlineMs = defaultDeadlineMs, parentSpan }: SendOptions = {},
   ): Promise<QueryAnswer<K>> {
     const noRoom = refusedHere();
     if (noRoom !== undefined) return Promise.resolve(failedAnswer(noRoom));
@@ -161,7 +161,7 @@ export function createLedgerClient(options: {
     const json = JSON.stringify(query);
     return line.request<QueryAnswer<K>>({
       subject: querySubject(kind),
-      mostPerMessage: MOST_PER_MESSAGE[kind],
+      mostPerMessage: mostPerMessage[kind],
       deadlineMs,
       write: () => json,
       read: (reply) => readAnswer(kind, reply),
@@ -239,7 +239,7 @@ function startSendSpan(
   if (!isTracing()) return undefined;
   if (parentSpan === undefined || traceparentOf(parentSpan) === undefined) return undefined;
   const all = { ...messagingAttributes(subject, 'send'), ...attributes };
-  return startSpan(SPAN.send(subject), { kind: SpanKind.CLIENT, attributes: all }, parentSpan);
+  return startSpan(spanNames.send(subject), { kind: SpanKind.CLIENT, attributes: all }, parentSpan);
 }
 
 /** What is certain not to have come to a decision is a failure; any other error is an answer. */

@@ -1,8 +1,8 @@
 /** The estimate is the best of the last few answers: a minute's drift between two clocks is far below a millisecond. */
-const SAMPLES_KEPT = 8;
+const samplesKept = 8;
 
 /** Disagreement beyond what the travel times explain, in milliseconds: one of the clocks has been set. */
-const JUMP_MS = 100;
+const jumpMs = 100;
 
 interface Sample {
   offsetMs: number;
@@ -24,7 +24,7 @@ export class LedgerClock {
     const roundTripMs = answer.heardAtMs - answer.askedAtMs;
     const sample = { offsetMs: answer.ledgerNowMs - (answer.askedAtMs + answer.heardAtMs) / 2, roundTripMs };
     if (this.#samples.some((earlier) => hasJumped(earlier, sample))) this.#samples = [];
-    this.#samples = [...this.#samples, sample].slice(-SAMPLES_KEPT);
+    this.#samples = [...this.#samples, sample].slice(-samplesKept);
     const best = this.#samples.reduce((a, b) => (b.roundTripMs <= a.roundTripMs ? b : a));
     this.#offsetMs = best.offsetMs;
   }
@@ -36,6 +36,6 @@ export class LedgerClock {
 }
 
 function hasJumped(earlier: Sample, later: Sample): boolean {
-  const explained = (earlier.roundTripMs + later.roundTripMs) / 2 + JUMP_MS;
+  const explained = (earlier.roundTripMs + later.roundTripMs) / 2 + jumpMs;
   return Math.abs(later.offsetMs - earlier.offsetMs) > explained;
 }

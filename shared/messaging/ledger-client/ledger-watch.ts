@@ -3,16 +3,16 @@ import type { QueryAnswer } from '../../contracts/queries.ts';
 import { LedgerClock } from './ledger-clock.ts';
 
 /** How often the ledger is asked whether it could serve, and for its time. */
-const PING_EVERY_MS = 1_000;
+const pingEveryMs = 1_000;
 
 /** Until the first answer commands wait, so it is asked more often. */
-const FIRST_PINGS_EVERY_MS = 100;
+const firstPingsEveryMs = 100;
 
 /** A ping without an answer for this long is lost; shorter than the period, so that at most one is under way. */
-export const PING_DEADLINE_MS = 900;
+export const pingDeadlineMs = 900;
 
 /** An answer counts this long: one ping may be lost, two may not. */
-const ANSWER_COUNTS_MS = 2_500;
+const answerCountsMs = 2_500;
 
 /** Asks the ledger once a second whether a command could be served, and keeps its answer and its time. */
 export class LedgerWatch {
@@ -38,7 +38,7 @@ export class LedgerWatch {
   /** What is missing for a command to be served, in words for people; empty when nothing is. */
   missing(): string[] {
     if (!this.#isConnected()) return ['nats: not connected'];
-    if (performance.now() - this.#answeredAtMs <= ANSWER_COUNTS_MS) return [];
+    if (performance.now() - this.#answeredAtMs <= answerCountsMs) return [];
     return [`ledger: no good answer on ${querySubject('ping')}: ${this.#problem}`];
   }
 
@@ -61,7 +61,7 @@ export class LedgerWatch {
     }
     if (this.#stopped) return;
     const known = this.#clock.at(heardAtMs) !== undefined;
-    const pauseMs = (known ? PING_EVERY_MS : FIRST_PINGS_EVERY_MS) - (heardAtMs - askedAtMs);
+    const pauseMs = (known ? pingEveryMs : firstPingsEveryMs) - (heardAtMs - askedAtMs);
     this.#timer = setTimeout(() => void this.#turn(), Math.max(pauseMs, 0));
   }
 }

@@ -11,23 +11,23 @@ import { maxPayloadOf } from '../max-payload.ts';
 import { fits, splitPayloads, type MessageBounds, type Parcel } from '../split-payloads.ts';
 
 /** How long one attempt waits for its reply. A ledger's batch takes milliseconds; a lost reply should not cost 5 s. */
-const ATTEMPT_MS = 1_500;
+const attemptMs = 1_500;
 
 /** A further attempt needs this long to have a chance; a hopeless one would only turn "not applied" into "unknown". */
-const LEAST_ATTEMPT_MS = 100;
+const leastAttemptMs = 100;
 
 /** One timer looks after all requests: a timer per request costs more than the request. */
-const LOOK_EVERY_MS = 25;
+const lookEveryMs = 25;
 
 /** Pauses before trying again after "not now", doubling from the first to the longest, each shortened at random. */
-const FIRST_PAUSE_MS = 50;
-const LONGEST_PAUSE_MS = 400;
+const firstPauseMs = 50;
+const longestPauseMs = 400;
 
 /** While the event loop is busy with one turn's input, what was gathered so far leaves after this. */
-const LONGEST_GATHER_MS = 25;
+const longestGatherMs = 25;
 
 /** The line coming back is noticed within this. */
-const RECONNECT_POLL_MS = 50;
+const reconnectPollMs = 50;
 
 /** What a reply says about a request. */
 export type Verdict<Answer> =
@@ -172,7 +172,7 @@ export class RequestLine {
       };
       pending.key = this.#pending.add(pending);
       this.#enqueue(pending, nowMs);
-      this.#timer ??= setInterval(() => this.#lookAfterAll(), LOOK_EVERY_MS);
+      this.#timer ??= setInterval(() => this.#lookAfterAll(), lookEveryMs);
     });
   }
 
@@ -190,7 +190,7 @@ export class RequestLine {
     else waiting.push(pending);
     if (this.#flushing) {
       // With more than a thousand busy sockets that turn can take seconds.
-      if (nowMs - this.#gatheringSinceMs >= LONGEST_GATHER_MS) this.#flush();
+      if (nowMs - this.#gatheringSinceMs >= longestGatherMs) this.#flush();
       return;
     }
     this.#flushing = true;
@@ -242,7 +242,7 @@ export class RequestLine {
       sentAtMs: nowMs,
       requests: parcel.elements,
       isArray: parcel.isArray,
-      attemptEndsAtMs: nowMs + ATTEMPT_MS,
+      attemptEndsAtMs: nowMs + attemptMs,
       keepUntilMs: parcel.elements.reduce((latest, pending) => Math.max(latest, pending.deadlineAtMs), 0),
     };
     const key = this.#messages.add(message);
@@ -264,7 +264,7 @@ export class RequestLine {
 
   #holdBack(pending: PendingRequest, reason: ErrorView, nowMs: number): void {
     pending.attempts.heldBack(reason);
-    pending.retryAtMs = nowMs + RECONNECT_POLL_MS;
+    pending.retryAtMs = nowMs + reconnectPollMs;
   }
 
   #receive(received: Msg): void {
@@ -303,7 +303,7 @@ export class RequestLine {
   #tryAgain(pending: PendingRequest, ended: Message): void {
     if (pending.message !== ended) return;
     pending.message = undefined;
-    const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (pending.tries - 1), LONGEST_PAUSE_MS);
+    const pauseMs = Math.min(firstPauseMs * 2 ** (pending.tries - 1), longestPauseMs);
     pending.retryAtMs = performance.now() + pauseMs * (0.5 + Math.random() / 2);
   }
 
@@ -318,7 +318,7 @@ export class RequestLine {
       } else if (pending.message !== undefined) {
         // A reply to a line that went down is lost; waiting for it would be waiting for nothing.
         if (nowMs >= pending.message.attemptEndsAtMs || !connected) pending.message = undefined;
-      } else if (!pending.queued && nowMs >= pending.retryAtMs && leftMs >= LEAST_ATTEMPT_MS) {
+      } else if (!pending.queued && nowMs >= pending.retryAtMs && leftMs >= leastAttemptMs) {
         again.push(pending);
       }
     }

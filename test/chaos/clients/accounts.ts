@@ -1,4 +1,4 @@
-import { ANONYMOUS } from '../../../services/gateway/idempotency.ts';
+import { anonymous } from '../../../services/gateway/idempotency.ts';
 import type { AsyncCommandKind } from '../../../shared/contracts/subjects.ts';
 import { commandIdOf } from '../../../shared/messaging/command-id.ts';
 import type { Operation } from '../history.ts';
@@ -55,6 +55,6 @@ export class Accounts {
     const most = { open: 0, close: 0, add: mostAdded, subtract: mostSubtracted }[kind];
     const key = this.#random.uuid();
     const amount = most === 0 ? 0 : this.#random.int(1, most);
-    return { key, id: commandIdOf(ANONYMOUS, key), accountId, kind, amount };
+    return { key, id: commandIdOf(anonymous, key), accountId, kind, amount };
   }
 }

@@ -1,6 +1,6 @@
 import { jetstreamManager } from '@nats-io/jetstream';
 import { randomUUID } from 'node:crypto';
-import { ANONYMOUS } from '../../../services/gateway/idempotency.ts';
+import { anonymous } from '../../../services/gateway/idempotency.ts';
 import { commandsStream, eventsStream, holdsStream } from '../../../shared/contracts/subjects.ts';
 import type { AsyncCommandKind } from '../../../shared/contracts/subjects.ts';
 import { commandIdOf } from '../../../shared/messaging/command-id.ts';
@@ -24,7 +24,7 @@ export class Ground {
   /** A command that nobody has sent yet; amounts in minor units. */
   command(kind: AsyncCommandKind, accountId: string, amount = 0): Operation {
     const key = randomUUID();
-    return this.#history.begin({ key, id: commandIdOf(ANONYMOUS, key), accountId, kind, amount });
+    return this.#history.begin({ key, id: commandIdOf(anonymous, key), accountId, kind, amount });
   }
 
   /** Sends commands of one kind in one message, and gives what was answered. */

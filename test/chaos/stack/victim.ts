@@ -1,11 +1,11 @@
 import type { ChildHandle } from '../../../deploy/local/child-process.ts';
 import { KeptProgram } from '../../../deploy/local/kept-program.ts';
-import { RESTART_POLICY } from '../../../deploy/local/restart-policy.ts';
+import { restartPolicy } from '../../../deploy/local/restart-policy.ts';
 import { createLogger } from '../../../shared/telemetry/logger.ts';
 import { residentBytes, signalAll, treeOf } from './process-tree.ts';
 
 /** As an orchestrator does it: however often it ends, it is started again. */
-const policy = { ...RESTART_POLICY, longestDelayMs: 1_000, tries: Infinity };
+const policy = { ...restartPolicy, longestDelayMs: 1_000, tries: Infinity };
 
 const stopMs = 10_000;
 const keptLines = 40;
