@@ -34,22 +34,24 @@ export async function decideAndSave(
   const { state } = transaction;
   const { outcomes, changes } = executeBatch(commands, state, holdPeriodMs);
   const messages = outbox.messagesFor(commands, outcomes, changes.newHolds, state.now);
-  await saveAndTell(transaction, transaction.fill(changes), messages, outbox);
+  await saveAndTell(transaction, outbox, { changes: transaction.fill(changes), messages, deletesSent: true });
   return outcomes;
 }
 
-/**
- * Saves a transaction's last changes, and has the outbox tell of all of them.
- *
- * @param deletesSent whether outbox rows that the broker has are deleted in passing: by one transaction at a time, or
- *   others wait for it.
- */
+/** How a transaction ends. */
+interface Ending {
+  readonly changes: FilledChanges;
+  /** Of these, and of what the transaction has written before. */
+  readonly messages: readonly SendableMessage[];
+  /** Whether outbox rows that the broker has are deleted in passing: by one transaction at a time, or others wait for it. */
+  readonly deletesSent: boolean;
+}
+
+/** Saves a transaction's last changes, and has the outbox tell of all of them. */
 export async function saveAndTell(
   transaction: BatchTransaction,
-  changes: FilledChanges,
-  messages: readonly SendableMessage[],
   outbox: Outbox,
-  deletesSent = true,
+  { changes, messages, deletesSent }: Ending,
 ): Promise<void> {
   if (changes.length === 0 && messages.length === 0) return;
   const acknowledged = deletesSent ? outbox.acknowledgedIds() : [];

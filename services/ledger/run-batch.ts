@@ -70,13 +70,9 @@ export async function runBatch(
         'a batch failed and is decided again. When this repeats, see how PostgreSQL is',
       );
       const nowMs = performance.now();
-      const givenUp = left.filter(({ patientUntilMs }) => patientUntilMs <= nowMs);
-      const failure = mayHaveCommitted ? outcomeUnknown : unavailable;
-      decided(
-        givenUp,
-        givenUp.map(() => failure),
-      );
-      left = left.filter(({ patientUntilMs }) => patientUntilMs > nowMs);
+      for (const one of left)
+        if (one.patientUntilMs <= nowMs) results.set(one, mayHaveCommitted ? outcomeUnknown : unavailable);
+      left = left.filter((one) => !results.has(one));
       if (left.length === 0) break;
       await new Promise((resolve) => setTimeout(resolve, retryDelaysMs[attempt] ?? 500));
     }

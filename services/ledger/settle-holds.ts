@@ -180,7 +180,11 @@ async function settleInParts(
     const { changes, after } = part;
     part = await transaction.writeWhile(changes, () => decideNext(after));
   }
-  await saveAndTell(transaction, part.changes, messages ?? messagesSoFar(), outbox, deletesSent);
+  await saveAndTell(transaction, outbox, {
+    changes: part.changes,
+    messages: messages ?? messagesSoFar(),
+    deletesSent,
+  });
   return outcomes;
 }
 

@@ -14,7 +14,7 @@ type AccountPayload = {
 }[AccountCommandKind];
 
 /** A command that was read, and the watch over what becomes of it; or why it isn't one, or may not be. */
-export type ReadCommand =
+type ReadCommand =
   { readonly command: Command; readonly observation: Observation } | { readonly error: ErrorView };
 
 /** @param unattended nobody waits for the outcome: see `balance.async.*`. */
