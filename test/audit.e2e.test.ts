@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -34,13 +35,16 @@ describe('npm run audit', () => {
     await stack.stop();
   });
 
-  async function audit(...args: readonly string[]): Promise<{ code: number; out: string; err: string }> {
+  async function audit(
+    args: readonly string[] = [],
+    env: NodeJS.ProcessEnv = {},
+  ): Promise<{ code: number; out: string; err: string }> {
     const child = spawn(
       process.execPath,
       [join(import.meta.dirname, '../dist/deploy/audit/main.js'), ...args],
       {
         cwd: folder,
-        env: { PATH: process.env['PATH'], ...stack.database.env },
+        env: { PATH: process.env['PATH'], ...stack.database.env, ...env },
         stdio: ['ignore', 'pipe', 'pipe'],
       },
     );
@@ -55,19 +59,19 @@ describe('npm run audit', () => {
   test('finds books in order, all of them or one account', async () => {
     const all = await audit();
     expect(all).toMatchObject({ code: 0, out: '2 accounts, 4 entries, 0 holds\nThe books are in order.\n' });
-    const one = await audit('--account', honest, '--json');
+    const one = await audit(['--account', honest, '--json']);
     expect(one.code).toBe(0);
     expect(JSON.parse(one.out)).toEqual({ accounts: 1, entries: 2, holds: 0, subtracts: 0, findings: [] });
   });
 
   test('by a digest finds out that a tail was cut off, where nothing else can', async () => {
-    const digest = await audit('--digest');
+    const digest = await audit(['--digest']);
     expect(digest.code).toBe(0);
     const file = join(folder, 'books.digest');
     await writeFile(file, digest.out);
-    expect(await audit('--since', file)).toMatchObject({ code: 0 });
+    expect(await audit(['--since', file])).toMatchObject({ code: 0 });
     await writeFile(`${file}.cut`, digest.out.split('\n').slice(0, -3).join('\n'));
-    const cut = await audit('--since', `${file}.cut`);
+    const cut = await audit(['--since', `${file}.cut`]);
     expect(cut.code).toBe(2);
     expect(cut.err).toContain('changed or cut');
 
@@ -78,10 +82,10 @@ describe('npm run audit', () => {
       [cheated],
     );
     expect(await audit()).toMatchObject({ code: 0 });
-    const since = await audit('--since', file, '--json');
+    const since = await audit(['--since', file, '--json']);
     expect(since.code).toBe(1);
     expect(JSON.parse(since.out)).toMatchObject({ findings: [{ accountId: cheated, seq: 2 }] });
-    expect((await audit('--since', file)).out).toContain(`account ${cheated} entry 2 was there when`);
+    expect((await audit(['--since', file])).out).toContain(`account ${cheated} entry 2 was there when`);
   });
 
   test('names the entry that was changed, and gives no digest of wrong books', async () => {
@@ -92,10 +96,24 @@ describe('npm run audit', () => {
     expect(all.code).toBe(1);
     expect(all.out).toContain(`account ${cheated} entry 1 has the hash`);
     expect(all.out).toContain('The books are NOT in order.');
-    expect(await audit('--account', cheated)).toMatchObject({ code: 1 });
-    expect(await audit('--account', honest)).toMatchObject({ code: 0 });
-    const digest = await audit('--digest');
+    expect(await audit(['--account', cheated])).toMatchObject({ code: 1 });
+    expect(await audit(['--account', honest])).toMatchObject({ code: 0 });
+    const digest = await audit(['--digest']);
     expect([digest.code, digest.out.includes('\nend ')]).toEqual([1, false]);
+  });
+
+  test.each([
+    ['an account that is not there', ['--account', randomUUID()], {}, 'there is no account'],
+    ['no database that is named', [], { DB_HOST: '' }, 'nothing runs on the data folder'],
+  ])('has nothing to say about %s', async (_, args, env, words) => {
+    const { code, out, err } = await audit(args, env);
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toContain(words);
+  });
+
+  test('says how it is used when asked', async () => {
+    const { code, out } = await audit(['--help']);
+    expect([code, out.includes('--since DIGEST-FILE')]).toEqual([0, true]);
   });
 
   test.each([
@@ -104,7 +122,7 @@ describe('npm run audit', () => {
     [['--digest', '--json']],
     [['--since', 'no such file']],
   ])('says how it is used after %j', async (args) => {
-    const { code, err } = await audit(...args);
+    const { code, err } = await audit(args);
     expect([code, err.includes('--since DIGEST-FILE')]).toEqual([2, true]);
   });
 });

@@ -97,6 +97,7 @@ describe('two gateways and two ledgers', () => {
     expect((await call(stack.url(1), '/api/add', { id, amount: '1' }, headers)).status).toBe(200);
     const other = await call(stack.url(1), '/api/add', { id, amount: '2.00' }, headers);
     expect(other).toMatchObject({ status: 422, body: { code: 'idempotency_conflict' } });
+    expect(JSON.stringify(other.body)).toContain('This Idempotency-Key came with another request');
   });
 
   test('lose and double nothing when a ledger is killed under load', async () => {

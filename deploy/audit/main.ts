@@ -27,6 +27,10 @@ const toldFindings = 100;
 /** `npm run audit`: reads the books of a running (or any) Holdfast, and says what is wrong with them. */
 async function main(): Promise<number> {
   const options = readOptions();
+  if (options.help) {
+    process.stdout.write(`${usage}\n`);
+    return exitCode.inOrder;
+  }
   const { since } = options;
   if (since !== undefined) await verifyDigest(linesOf(since));
   const digest = options.digest ? new DigestWriter((line) => process.stdout.write(`${line}\n`)) : undefined;
@@ -42,6 +46,8 @@ async function main(): Promise<number> {
       also: (client, onFinding) => checkSince(client, readHeads(linesOf(since)), onFinding),
     }),
   });
+  if (options.account !== undefined && report.accounts === 0 && report.findings.length === 0)
+    throw new Error(`there is no account ${options.account}`);
   if (options.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
   else tell(report, digest === undefined ? process.stdout : process.stderr);
   // A digest of wrong books would only vouch for what is wrong: without its end it is none.
@@ -59,6 +65,7 @@ interface Options {
   readonly since: string | undefined;
   readonly json: boolean;
   readonly digest: boolean;
+  readonly help: boolean;
 }
 
 function readOptions(): Options {
@@ -68,15 +75,16 @@ function readOptions(): Options {
       since: { type: 'string' },
       json: { type: 'boolean', default: false },
       digest: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
     },
   });
-  const { account, since, json, digest } = values;
+  const { account, since, json, digest, help } = values;
   if (account !== undefined && !accountIdSchema.safeParse(account).success) {
     throw new Error('--account must be an account id, a uuid');
   }
   if (digest && (json || account !== undefined))
     throw new Error('--digest goes with neither --json nor --account');
-  return { account, since, json, digest };
+  return { account, since, json, digest, help };
 }
 
 /** The database that the settings name; without any, the one that `npm start` runs on this folder. */
@@ -86,7 +94,11 @@ function findDatabase(): DatabaseAddress {
   if (isSet(process.env['DB_HOST'])) return database;
   const dataDir = resolve(parseSettings(localSettings, process.env).DATA_DIR);
   const postgres = readRunning(dataDir)?.postgres;
-  if (postgres === undefined) return database;
+  if (postgres === undefined) {
+    throw new Error(
+      `nothing runs on the data folder ${dataDir}: npm start, or say with DATA_DIR which folder, or with DB_HOST which database`,
+    );
+  }
   const password = readFileSync(join(dataDir, 'postgres/password'), 'utf8').trim();
   return { host: postgres.host, port: postgres.port, user: postgres.user, password, name: postgres.database };
 }

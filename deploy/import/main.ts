@@ -3,7 +3,7 @@ import { withLedger } from '../accounts/connect-ledger.ts';
 import { MendableProblem } from '../accounts/mendable-problem.ts';
 import { clearProgress, progress } from '../local/progress.ts';
 import { openSubscriber, planSubscriber } from './open-subscriber.ts';
-import { readOptions, type ImportOptions } from './options.ts';
+import { readOptions, usage, type ImportOptions } from './options.ts';
 import { withSourceTable, type SourceTable } from './source-table.ts';
 import { describeTally, isComplete } from './tally.ts';
 import { walkRows, type WalkOptions } from './walk-rows.ts';
@@ -13,7 +13,12 @@ import { walkRows, type WalkOptions } from './walk-rows.ts';
 const exitCode = { allThere: 0, notAll: 1, notDone: 2 } as const;
 
 async function main(): Promise<number> {
-  const options = readOptions(process.argv.slice(2));
+  const words = process.argv.slice(2);
+  if (words.includes('--help')) {
+    process.stdout.write(`${usage}\n`);
+    return exitCode.allThere;
+  }
+  const options = readOptions(words);
   return withSourceTable(options, (table) =>
     options.dryRun
       ? run(table, options, (account) => Promise.resolve(planSubscriber(account)))

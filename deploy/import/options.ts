@@ -5,7 +5,7 @@ import { maxDecimals } from '../../shared/money/money.ts';
 import { MendableProblem } from '../accounts/mendable-problem.ts';
 import { messageOf } from '../../shared/telemetry/describe-error.ts';
 
-const usage = `npm run import-subscribers -- --from URL [options]
+export const usage = `npm run import-subscribers -- --from URL [options]
   --from URL             the old service's PostgreSQL: postgres://user@host:5432/database
                          (the password from PGPASSWORD or ~/.pgpass, or in the URL)
   --table NAME           its table or view: subscribers, or schema.name       (subscribers)

@@ -62,5 +62,6 @@ describe('the data folder', () => {
     expect(() => takeDataFolder(join(dataDir, '../file/data'))).toThrow(
       /^DATA_DIR is ".*", but it can't be written/u,
     );
+    expect(() => takeDataFolder('/proc/nowhere/data')).toThrow(SettingsError);
   });
 });

@@ -1,5 +1,5 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { SettingsError } from '../../shared/config/parse-settings.ts';
 import { hasCode } from './error-code.ts';
@@ -58,7 +58,7 @@ export function takeDataFolder(dataDir: string): DataFolder {
   if (supervisor === undefined) throw new Error('this process can not be found among the running ones');
   let leftovers: DataFolder['leftovers'];
   try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    makeFolder(dataDir);
     leftovers = takeFile(dataDir, file, supervisor);
   } catch (error) {
     if (error instanceof AlreadyRunning) throw error;
@@ -86,6 +86,13 @@ export function takeDataFolder(dataDir: string): DataFolder {
     },
     release: () => rmSync(file, { force: true }),
   };
+}
+
+/** Not `recursive`: where a system refuses folders as /proc does, Node 20 tries for ever. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  makeFolder(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
 }
 
 /** What runs on the data folder now; undefined when nothing does. */

@@ -22,6 +22,10 @@ which prints them and starts nothing: npm start -- ${printConfigWord}`;
 export async function runLocal(startedAtMs: number, args: readonly string[]): Promise<never> {
   const [argument] = args;
   if (argument === printConfigWord && args.length === 1) process.exit(printConfig());
+  if (argument === '--help') {
+    process.stdout.write(`${usage}\n`);
+    process.exit(exitCodes.stopped);
+  }
   if (argument !== undefined) {
     process.stderr.write(`\n${usage}\n`);
     process.exit(exitCodes.settings);

@@ -82,7 +82,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
     await writeNatsUsers(dataDir, url, passwords);
     const { open = false, cluster } = options;
     const config = natsConfig({
-      host: host,
+      host,
       port,
       storeDir: folder,
       pidFile,
@@ -125,7 +125,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
     child.kill();
     throw serverFailure('nats-server', lastLines, reasons);
   }
-  return { host: host, port, url, passwords, process: child };
+  return { host, port, url, passwords, process: child };
 }
 
 /**

@@ -124,7 +124,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
       options.onLine?.(line);
     },
   });
-  const connection = { host: host, port, user: user, password };
+  const connection = { host, port, user, password };
   try {
     await untilReady(child, connection, join(place.folder, 'password'), lastLines, report);
   } catch (error) {

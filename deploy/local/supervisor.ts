@@ -2,7 +2,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { SettingsError } from '../../shared/config/parse-settings.ts';
+import { isSet, SettingsError } from '../../shared/config/parse-settings.ts';
 import type { NatsUserName } from '../../shared/contracts/nats-users.ts';
 import { listenProblem } from '../../shared/lifecycle/listen-problem.ts';
 import { startChild, type ChildHandle } from './child-process.ts';
@@ -150,7 +150,11 @@ export class Supervisor {
       output.say(`Services of your own reach it by NATS: ${nats.url}, as one of the users in ${users}`);
     }
     if (canTry) output.say(`Try it:\n\n${firstSteps(origin, settings.access.tokens).join('\n')}\n`);
-    if (tracesEnv !== undefined) output.say('See what a request led to: npm run trace');
+    if (tracesEnv !== undefined) {
+      const folder = this.#options.env['DATA_DIR'];
+      const prefix = isSet(folder) ? `DATA_DIR=${folder} ` : '';
+      output.say(`See what a request led to: ${prefix}npm run trace`);
+    }
     output.say('Ctrl-C stops it.\n');
   }
 

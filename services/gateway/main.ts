@@ -33,7 +33,7 @@ async function start(service: Service<GatewaySettings>): Promise<() => readonly 
   onStop('the NATS connection', async () => (await connecting.catch(() => undefined))?.drain());
 
   const ledger = ledgerWhenConnected(
-    connecting.then((link) => createLedgerClient({ link, logger, metrics, maxInFlight: maxInFlight })),
+    connecting.then((link) => createLedgerClient({ link, logger, metrics, maxInFlight })),
   );
   onStop('the ledger client', () => ledger.close());
 

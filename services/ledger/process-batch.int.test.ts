@@ -821,6 +821,27 @@ describe('settling', () => {
     await expectSoundBooks(id);
   });
 
+  test('of what somebody else has settled since, in all of several parts, settles nothing and goes on', async () => {
+    const ledger = openLedger(address.port, 0);
+    const other = openLedger();
+    const id = await accountWithDueHolds(400, ledger);
+    const { rows } = await pool.query<{ id: HoldId }>('SELECT id FROM holds WHERE account_id = $1', [id]);
+    const release = await lockAccount(id);
+    const others = processBatch(
+      rows.map((hold) => settlingOf(id, hold.id)),
+      other,
+    );
+    await until(`(${waiters}) = 1`);
+    const { ask, turns } = settler(ledger);
+    const answer = ask();
+    await until(`(${waiters}) = 2`);
+    await release();
+    expect(new Set(words(await others))).toEqual(new Set(['applied']));
+    expect(await answer).toMatchObject({ type: 'settled', settled: 0, more: false });
+    expect(turns).toEqual([400]);
+    await expectSoundBooks(id);
+  });
+
   test('leaves alone what lies where a picked hold lay that somebody else has settled since', async () => {
     const ledger = openLedger(address.port, 0);
     const other = openLedger();

@@ -15,8 +15,8 @@ const stopLimitMs = 8_000;
 /** A Ctrl-C under `npm run` reaches a service twice, from the terminal and from npm. Only a later one is a second wish. */
 const sameSignalMs = 500;
 
-/** How a service ends. 78 is EX_CONFIG of sysexits.h: starting again would not help. */
-export const exitCodes = { stopped: 0, fault: 1, settings: 78, secondSignal: 130 } as const;
+/** How a service ends. Of sysexits.h are 75, EX_TEMPFAIL: try again later, and 78, EX_CONFIG: starting again would not help. */
+export const exitCodes = { stopped: 0, fault: 1, notDone: 75, settings: 78, secondSignal: 130 } as const;
 
 /** What a service is given to start with. */
 export interface Service<Settings> {
@@ -42,6 +42,8 @@ export async function runService<
   /** What `readSettings` reads, by name. */
   schema: z.ZodObject;
   readSettings: (env: Environment) => Settings;
+  /** For one that is to come to an end by itself: what it ends with when it is asked to stop before. */
+  stoppedEarly?: number;
   /** Resolves once the service serves, to what is missing to serve: empty when nothing is; asked with every probe. */
   start: (service: Service<Settings>) => Promise<() => readonly string[]>;
 }): Promise<void> {
@@ -67,7 +69,7 @@ export async function runService<
       for (const line of findOddSettings(options.schema, process.env)) logger.warn(line);
     }
     const closers = new Closers(logger);
-    stopping = stopOnSignals(logger, closers);
+    stopping = stopOnSignals(logger, closers, options.stoppedEarly ?? exitCodes.stopped);
     const instanceId = randomUUID();
     const telemetry = await startTelemetry({
       service: options.name,
@@ -108,7 +110,7 @@ export async function runService<
 }
 
 /** Answers the signal that is aborted when the process is asked to stop. */
-function stopOnSignals(logger: Logger, closers: Closers): AbortSignal {
+function stopOnSignals(logger: Logger, closers: Closers, stoppedExitCode: number): AbortSignal {
   const stopping = new AbortController();
   let askedAtMs = 0;
 
@@ -117,7 +119,7 @@ function stopOnSignals(logger: Logger, closers: Closers): AbortSignal {
     stopping.abort(new Error('the service is stopping'));
     const clean = await closers.closeAll(stopLimitMs);
     if (clean) logger.info('stopped');
-    process.exit(clean ? exitCodes.stopped : exitCodes.fault);
+    process.exit(clean ? stoppedExitCode : exitCodes.fault);
   };
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {

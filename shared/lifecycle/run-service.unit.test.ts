@@ -57,6 +57,13 @@ describe('a service', () => {
     expect(service.stdout()).not.toContain('fatal');
   });
 
+  test('that is to come to an end by itself has not when it is stopped before', async () => {
+    const service = start({ FIXTURE: 'wait to do it' });
+    await service.untilPrinted('ready');
+    service.child.kill('SIGTERM');
+    expect(await service.ended).toBe(75);
+  });
+
   test.each([
     ['starts', 'wait', 'starting: the log says what it waits for'],
     ['serves', '', 'example: nothing to serve with'],

@@ -20,8 +20,8 @@ describe('traceparent', () => {
     const text = `00-${traceId}-${spanId}-${flags}`;
     const spanContext = parseTraceparent(text);
     expect(spanContext).toEqual({
-      traceId: traceId,
-      spanId: spanId,
+      traceId,
+      spanId,
       traceFlags: Number.parseInt(flags, 16),
       isRemote: true,
     });

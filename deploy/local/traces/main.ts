@@ -32,7 +32,8 @@ const tracesSchema = z.object({
 
 /** `npm run trace`: shows what the `npm start` of this data folder has kept of traces. Throws words for people. */
 async function main(): Promise<void> {
-  const { id, json } = readArguments();
+  const { id, json, help } = readArguments();
+  if (help) return print(usage);
   const url = findReceiver();
   const color = process.stdout.isTTY && process.stdout.hasColors();
   if (id === undefined) {
@@ -53,10 +54,10 @@ async function main(): Promise<void> {
   else for (const { traceId, spans } of trees) print(formatTrace(traceId, spans, color));
 }
 
-function readArguments(): { id: string | undefined; json: boolean } {
+function readArguments(): { id: string | undefined; json: boolean; help: boolean } {
   try {
     const { values, positionals } = parseArgs({
-      options: { json: { type: 'boolean', default: false } },
+      options: { json: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } },
       allowPositionals: true,
     });
     const [given, ...more] = positionals;
@@ -65,7 +66,7 @@ function readArguments(): { id: string | undefined; json: boolean } {
     if (id !== undefined && !traceIdPattern.test(id) && !z.guid().safeParse(id).success) {
       throw new Error(`"${given}" is neither a trace id nor the id of a command or hold`);
     }
-    return { id, json: values.json };
+    return { id, ...values };
   } catch (error) {
     throw new Error(`${messageOf(error)}\n\n${usage}`, { cause: error });
   }

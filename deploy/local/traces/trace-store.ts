@@ -18,9 +18,9 @@ export interface TraceStoreLimits {
 }
 
 const usualLimits: TraceStoreLimits = {
-  maxSpans: maxSpans,
-  maxSpansOfTrace: maxSpansOfTrace,
-  maxBytes: maxBytes,
+  maxSpans,
+  maxSpansOfTrace,
+  maxBytes,
 };
 
 /** One line about a trace. */
@@ -28,7 +28,7 @@ export const traceSummarySchema = z.object({
   traceId: z.string(),
   /** Milliseconds since 1970. */
   startMs: z.number(),
-  /** Of its first span. */
+  /** Of its first span that is below none of the others. */
   name: z.string(),
   /** Of the first command in it; empty without one. */
   outcome: z.string(),
@@ -140,11 +140,13 @@ export class TraceStore {
 
 function summaryOf(traceId: string, spans: readonly ReceivedSpan[]): TraceSummary {
   const inOrder = spans.toSorted((left, right) => left.startMs - right.startMs);
+  const ids = new Set(spans.map(({ spanId }) => spanId));
+  const root = inOrder.find(({ parentSpanId }) => parentSpanId === undefined || !ids.has(parentSpanId));
   const outcome = inOrder.map(({ attributes }) => attributes[attributeNames.outcome]).find(isText);
   return {
     traceId,
     startMs: inOrder[0]?.startMs ?? 0,
-    name: inOrder[0]?.name ?? '',
+    name: root?.name ?? '',
     outcome: outcome ?? '',
     spans: spans.length,
     isError: spans.some(({ isError }) => isError),

@@ -33,6 +33,18 @@ describe('kept traces', () => {
     expect(store.size).toBe(3);
   });
 
+  test('are named by the span that is below none of theirs, whichever began first on its clock', () => {
+    const store = new TraceStore();
+    const root = someSpan({
+      traceId: 'a',
+      name: 'GET /api/status/:id',
+      startMs: 7,
+      parentSpanId: 'a caller’s',
+    });
+    store.add([someSpan({ traceId: 'a', name: 'send', startMs: 6.9, parentSpanId: root.spanId }), root]);
+    expect(store.list(1)).toMatchObject([{ name: 'GET /api/status/:id', startMs: 6.9 }]);
+  });
+
   test('are bounded in bytes as well, even a single one', () => {
     const store = new TraceStore({ maxSpans: 100, maxSpansOfTrace: 100, maxBytes: 10_000 });
     store.add([someSpan({ traceId: 'a' })]);

@@ -1,8 +1,10 @@
 import type { FastifyInstance } from 'fastify';
+import { findDuplicateKey } from '../../../shared/contracts/duplicate-key.ts';
 import { fieldName } from '../../../shared/contracts/field-errors.ts';
-import { findDuplicateKey } from '../duplicate-key.ts';
 import { RequestRefused } from './problem-json.ts';
 import { InvalidInput } from './validation.ts';
+
+const charsetPattern = /;\s*charset\s*=\s*"?([^";\s]*)/i;
 
 /** Bodies are plain JSON or nothing, and say one thing: no compression, no key twice, no key that changes prototypes. */
 export function addJsonBodies(app: FastifyInstance): void {
@@ -17,6 +19,11 @@ export function addJsonBodies(app: FastifyInstance): void {
     });
   });
   app.addHook('preParsing', (request, reply, payload, done) => {
+    const [, charset = 'utf-8'] = charsetPattern.exec(request.headers['content-type'] ?? '') ?? [];
+    if (charset.toLowerCase() !== 'utf-8') {
+      done(new RequestRefused({ code: 'unsupported_media_type', detail: 'The body must be in UTF-8.' }));
+      return;
+    }
     const encoding = request.headers['content-encoding'];
     if (encoding === undefined || encoding.toLowerCase() === 'identity') {
       done(null, payload);

@@ -1,5 +1,6 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { randomUUID } from 'node:crypto';
+import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { invalidRequest } from '../../../shared/contracts/field-errors.ts';
 import { errorCatalogue, type ErrorCode } from '../../../shared/contracts/error-codes.ts';
@@ -84,11 +85,11 @@ export function answerBrokenHttp(error: NodeJS.ErrnoException, socket: Socket): 
     socket.destroy();
     return;
   }
-  const body = JSON.stringify(
-    problemFrom({ code: 'invalid_request', detail: brokenHttpDetail(error.code) }, undefined),
-  );
+  const problem = problemFrom(refusalOfBrokenHttp(error.code), undefined);
+  const body = JSON.stringify(problem);
   socket.write(
-    'HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/problem+json; charset=utf-8\r\n' +
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n` +
+      'Connection: close\r\nContent-Type: application/problem+json; charset=utf-8\r\n' +
       `X-Request-Id: ${randomUUID()}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
   socket.destroy();
@@ -152,8 +153,9 @@ function refusal(code: ErrorCode, detail: string): ErrorView {
   return { code, detail };
 }
 
-function brokenHttpDetail(code: string | undefined): string {
-  if (code === 'HPE_HEADER_OVERFLOW') return 'The headers are too large.';
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'The request did not arrive in time.';
-  return 'This is not a valid HTTP request.';
+function refusalOfBrokenHttp(code: string | undefined): ErrorView {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    return refusal('request_timeout', 'Only a part of the request came. Send it again.');
+  if (code === 'HPE_HEADER_OVERFLOW') return refusal('invalid_request', 'The headers are too large.');
+  return refusal('invalid_request', 'This is not a valid HTTP request.');
 }

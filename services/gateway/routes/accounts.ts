@@ -95,6 +95,7 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, door: Doo
         deadlineMs: ledgerDeadlineMs,
         parentSpan: request.span,
       });
+      reply.header('cache-control', 'no-store');
       if (!answer.ok) return sendProblem(reply, inHttpWords(answer.error), undefined);
       return reply.send(accountAnswer(answer.account));
     },
@@ -164,12 +165,16 @@ function narrowing({ caller }: FastifyRequest): { allowedAccounts?: AccountId[] 
   return caller?.accounts === undefined ? {} : { allowedAccounts: [...caller.accounts] };
 }
 
-/** The ledger's error with the fields as the HTTP API calls them. */
+/** The ledger's error with keys and fields as the HTTP API calls them. */
 function inHttpWords(error: ErrorView): ErrorView {
+  if (error.code === 'idempotency_conflict') return { code: error.code, detail: keyTaken };
   if (error.fields === undefined) return error;
   const fields = error.fields.map(({ field, message }) => ({ field: httpField[field] ?? field, message }));
   return { ...error, fields };
 }
+
+const keyTaken =
+  'This Idempotency-Key came with another request about this account before. Send another request under a new key.';
 
 const httpField: Readonly<Record<string, string>> = { accountId: 'id' };
 

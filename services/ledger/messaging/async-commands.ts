@@ -138,7 +138,7 @@ async function tellRefusal(
   const account = accountIdSchema.safeParse(accountId);
   if (!command.success || !account.success) {
     logger.error(
-      { detail: error.detail },
+      { commandId: command.data, accountId: account.data, detail: error.detail },
       'a command without a readable id or account was dropped: its sender must send it as docs/nats.md says',
     );
     return 'done';

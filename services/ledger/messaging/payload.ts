@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { z } from 'zod';
-import { checkFields, invalidRequest } from '../../../shared/contracts/field-errors.ts';
+import { findDuplicateKey } from '../../../shared/contracts/duplicate-key.ts';
+import { checkFields, fieldName, invalidRequest } from '../../../shared/contracts/field-errors.ts';
 import { maxCommandsPerMessage, maxMessageBytes } from '../../../shared/contracts/limits.ts';
 import type { ErrorView } from '../../../shared/contracts/outcomes.ts';
 import type { AccountId } from '../../../shared/contracts/primitives.ts';
@@ -20,12 +21,15 @@ export function readPayload(data: Uint8Array): Payload | ErrorView {
     );
   }
   if (!isUtf8(data)) return invalid('The payload must be JSON in UTF-8.');
+  const json = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('utf8');
   let value: unknown;
   try {
-    value = JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('utf8'));
+    value = JSON.parse(json);
   } catch {
     return invalid('The payload must be JSON: one object, or an array of objects.');
   }
+  const twice = findDuplicateKey(json, value);
+  if (twice !== undefined) return invalidRequest([{ field: fieldName([twice]), message: 'is there twice' }]);
   if (!Array.isArray(value)) return { elements: [value], shape: 'single' };
   if (value.length === 0) return invalid('The array is empty: send at least one element.');
   if (value.length > maxCommandsPerMessage) {

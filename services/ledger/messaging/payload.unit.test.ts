@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { commandSchemas } from '../../../shared/contracts/commands.ts';
 import { querySchemas } from '../../../shared/contracts/queries.ts';
-import { readElement } from './payload.ts';
+import { readElement, readPayload } from './payload.ts';
 
 const id = '6f1b7c44-0b52-4c53-9b1e-2d9a019a9c3e';
 const accountId = '26c940a1-7228-4ea2-a3bc-e6460b172040';
@@ -43,3 +43,14 @@ describe('what is wrong with a field is said in words for people', () => {
     expect(answer).toMatchObject({ error: { code: 'invalid_request', detail: `Not valid: ${wanted}.` } });
   });
 });
+
+test.each(['{"id":"x","amount":"1","amount":"2"}', '[{"id":"x"},{"amount":"1","amount":"2"}]'])(
+  'a payload with a key twice is refused: %s',
+  (json) => {
+    expect(readPayload(Buffer.from(json))).toEqual({
+      code: 'invalid_request',
+      detail: 'Not valid: amount is there twice.',
+      fields: [{ field: 'amount', message: 'is there twice' }],
+    });
+  },
+);

@@ -142,6 +142,7 @@ function openTransaction(session: Session, progress: Progress, { state, places }
     state,
     fill: (changes) => fillChanges(changes, places),
     writeWhile: async (changes, meanwhile) => {
+      if (changes.length === 0) return meanwhile();
       progress.stage = 'written';
       const [, made] = await pipelineWhile(session, [writeChanges(changes, [], [])], meanwhile);
       return made;

@@ -9,6 +9,8 @@ describe('a key that is there twice', () => {
     ['{"amount":"1","am\\u006funt":"2"}', 'amount'],
     ['{"b":{"a":1,"a":2}}', 'a'],
     ['[{"x":1},{"a":[{"c":1}],"a":2}]', 'a'],
+    ['[{"x":1,"y":2},{"a":1,"a":2}]', 'a'],
+    ['[{"a":1,"a":2},1,[],null,{}]', 'a'],
     ['{"":1,"":2}', ''],
     ['{"a\\"":1,"a\\"":2}', 'a"'],
     ['{"a\\\\":1,"b":"\\\\","a\\\\":2}', 'a\\'],
@@ -39,6 +41,8 @@ describe('a key that is there twice', () => {
         expect(findDuplicateKey(json, JSON.parse(json))).toBeUndefined();
         const twice = `${json.slice(0, -1)},${JSON.stringify(key)}:0}`;
         expect(findDuplicateKey(twice, JSON.parse(twice))).toBe(key);
+        const many = `[${json},${twice},${json}]`;
+        expect(findDuplicateKey(many, JSON.parse(many))).toBe(key);
       }),
     );
   });
