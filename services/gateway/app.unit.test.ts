@@ -283,7 +283,9 @@ describe('the HTTP API', () => {
         type: `urn:holdfast:error:${code}`,
         title,
         status,
-        detail: 'in words',
+        // The ledger's words are about command ids.
+        detail:
+          code === 'idempotency_conflict' ? expect.stringMatching(/^This Idempotency-Key /) : 'in words',
         code,
         commandId: commandIdOf('anonymous', 'k'),
         idempotencyKey: 'k',
