@@ -3,7 +3,7 @@ import type { FastifyInstance, InjectOptions } from 'fastify';
 import { once } from 'node:events';
 import { connect, type AddressInfo } from 'node:net';
 import { eventually } from '../../test/support/http.ts';
-import { errorCodes, errorCatalogue } from '../../shared/contracts/error-codes.ts';
+import { errorCatalogue, errorCodes, type ErrorCode } from '../../shared/contracts/error-codes.ts';
 import type { AppliedOutcome, ErrorView } from '../../shared/contracts/outcomes.ts';
 import type { AccountId, CommandId, HoldId } from '../../shared/contracts/primitives.ts';
 import { createLogger } from '../../shared/telemetry/logger.ts';
