@@ -4,13 +4,14 @@ export type Ids = Map<string, string>;
 const uuidSource = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}';
 const time = String.raw`\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z`;
 const trace = '(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])';
-const variablePart = new RegExp(`${uuidSource}|${time}|${trace}|…`, 'gu');
+const hash = '(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])';
+const variablePart = new RegExp(`${uuidSource}|${time}|${trace}|${hash}|…`, 'gu');
 const isId = new RegExp(`^${uuidSource}$`, 'u');
 
 /**
  * Compares what a page shows with what was answered, and says where they differ; undefined when they do not. JSON is
- * compared by value, everything else by the letter. Times and traces may differ, and `…` stands for anything. An id may be another
- * one, of the same uuid version, and from then on stands for that one: `ids` keeps it.
+ * compared by value, everything else by the letter. Times (Unix seconds too), traces and hashes may differ, and `…` stands for
+ * anything. An id may be another one, of the same uuid version, and from then on stands for that one: `ids` keeps it.
  */
 export function findDifference(shown: string, answered: string, ids: Ids): string | undefined {
   const json = parseJson(shown);
@@ -27,7 +28,7 @@ function differ(where: string, shown: unknown, answered: unknown, ids: Ids): str
     const names = [...new Set([...Object.keys(shown), ...Object.keys(answered)])];
     return names.map((name) => differ(`${where}.${name}`, shown[name], answered[name], ids)).find(Boolean);
   }
-  return shown === answered
+  return shown === answered || (isUnixTime(shown) && isUnixTime(answered))
     ? undefined
     : `${where} should be ${JSON.stringify(shown)}, and is ${JSON.stringify(answered)}`;
 }
@@ -48,7 +49,8 @@ function isSameText(shown: string, answered: string, ids: Ids): boolean {
 function patternOf(variable: string): string {
   if (variable === '…') return '[^]*?';
   if (isId.test(variable)) return `(${uuidSource})`;
-  return variable.endsWith('Z') ? time : trace;
+  if (variable.endsWith('Z')) return time;
+  return variable.length === 64 ? hash : trace;
 }
 
 function isSameId(shown: string, answered: string, ids: Ids): boolean {
@@ -65,6 +67,11 @@ function versionOf(id: string): string | undefined {
 
 function literally(text: string): string {
   return text.replaceAll(/[\\^$.*+?()[\]{}|]/gu, String.raw`\$&`);
+}
+
+/** In seconds, of this century: no page has another number that large. */
+function isUnixTime(value: unknown): boolean {
+  return Number.isInteger(value) && Number(value) > 1e9 && Number(value) < 4e9;
 }
 
 function isTree(value: unknown): value is Record<string, unknown> {
