@@ -40,8 +40,8 @@ export async function addOpenApi(app: FastifyInstance): Promise<void> {
             scheme: 'bearer',
             bearerFormat: 'JWT',
             description:
-              'A signed JSON Web Token. Its claim `scope` has `balance:read`, `balance:write` (which includes it) or ' +
-              '`balance:admin` (which includes both); its claim `accounts`, when there is one, narrows it to at most ' +
+              'A signed JSON Web Token. Its claim `scope` has `balance:read`, `balance:write` (which includes it); ' +
+              '`balance:admin` is reserved, and today the same as `balance:write`; its claim `accounts`, when there is one, narrows it to at most ' +
               '100 account ids.',
           },
         },

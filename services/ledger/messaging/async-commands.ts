@@ -120,7 +120,10 @@ async function takeElement(
       if (!lastTry || outcome.code === 'outcome_unknown') return 'again';
       return tellRefusal(
         element,
-        { code: outcome.code, detail: 'It failed at every try and was given up.' },
+        {
+          code: outcome.code,
+          detail: 'It was given up. Should an earlier try have got through after all, its entry tells.',
+        },
         options,
       );
   }
