@@ -92,7 +92,12 @@ export function takeDataFolder(dataDir: string): DataFolder {
 function makeFolder(path: string): void {
   if (existsSync(path)) return;
   makeFolder(dirname(path));
-  mkdirSync(path, { mode: 0o700 });
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    // Another start may have been faster.
+    if (!hasCode(error, 'EEXIST')) throw error;
+  }
 }
 
 /** What runs on the data folder now; undefined when nothing does. */

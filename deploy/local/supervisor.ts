@@ -152,7 +152,7 @@ export class Supervisor {
     if (canTry) output.say(`Try it:\n\n${firstSteps(origin, settings.access.tokens).join('\n')}\n`);
     if (tracesEnv !== undefined) {
       const folder = this.#options.env['DATA_DIR'];
-      const prefix = isSet(folder) ? `DATA_DIR=${folder} ` : '';
+      const prefix = isSet(folder) ? `DATA_DIR=${quoted(folder)} ` : '';
       output.say(`See what a request led to: ${prefix}npm run trace`);
     }
     output.say('Ctrl-C stops it.\n');
@@ -373,4 +373,9 @@ function anotherPort(error: unknown, port: number): number | undefined {
   const isTaken = hasCode(error, 'EADDRINUSE');
   if (isTaken && port >= 1_024 && port < 65_535) return port + 1;
   return isTaken || hasCode(error, 'EACCES') ? 8_080 : undefined;
+}
+
+/** As a shell reads it as one word. */
+function quoted(text: string): string {
+  return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

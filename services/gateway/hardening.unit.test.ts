@@ -127,10 +127,13 @@ describe('a body', () => {
     expect(sent).toEqual([]);
   });
 
-  test('that says that it is in UTF-8 is taken', async () => {
-    await post(good, { 'content-type': 'application/json; charset="UTF-8"' });
-    expect(sent).toHaveLength(1);
-  });
+  test.each(['charset="UTF-8"', 'charset=utf8', 'charset=us-ascii', 'charset=', 'profile="a;charset=x"'])(
+    'that says that it is in UTF-8, or not in what, is taken: %s',
+    async (parameter) => {
+      await post(good, { 'content-type': `application/json; ${parameter}` });
+      expect(sent).toHaveLength(1);
+    },
+  );
 
   test('that says that it is not compressed is taken', async () => {
     await post(good, { 'content-encoding': 'identity' });

@@ -50,7 +50,7 @@ const nouns: Readonly<Record<string, string>> = {
   array: 'an array',
   int: 'a whole number',
   number: 'a number',
-  object: 'an object',
+  object: 'a JSON object',
   record: 'an object',
   string: 'a string',
 };

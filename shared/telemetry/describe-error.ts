@@ -41,11 +41,13 @@ function describe(error: unknown, depth: number): unknown {
  * error without words of its own.
  */
 export function messageOf(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(messageOf).join(', ');
-  return withoutSecrets(isNativeError(error) ? error.message : String(error));
+  if (!isNativeError(error)) return withoutSecrets(String(error));
+  if (error instanceof AggregateError && error.message === '')
+    return error.errors.map((each) => messageOf(each)).join(', ');
+  return withoutSecrets(error.message);
 }
 
 /** A text without the credentials of URLs in it. Unlike in a setting, what follows `//` may be a path. */
 export function withoutSecrets(text: string): string {
-  return text.replace(/\/\/[^\s/@]*@/g, '//***@');
+  return text.replace(/\/\/[^\s/]*@/g, '//***@');
 }

@@ -1,29 +1,27 @@
+import { MIMEType } from 'node:util';
 import type { FastifyInstance } from 'fastify';
-import { findDuplicateKey } from '../../../shared/contracts/duplicate-key.ts';
+import { findDuplicateKeys } from '../../../shared/contracts/duplicate-key.ts';
 import { fieldName } from '../../../shared/contracts/field-errors.ts';
 import { RequestRefused } from './problem-json.ts';
 import { InvalidInput } from './validation.ts';
-
-const charsetPattern = /;\s*charset\s*=\s*"?([^";\s]*)/i;
 
 /** Bodies are plain JSON or nothing, and say one thing: no compression, no key twice, no key that changes prototypes. */
 export function addJsonBodies(app: FastifyInstance): void {
   app.removeContentTypeParser('text/plain');
   const parse = app.getDefaultJsonParser('error', 'error');
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (!isInUtf8(request.headers['content-type'] ?? '')) {
+      done(new RequestRefused({ code: 'unsupported_media_type', detail: 'The body must be in UTF-8.' }));
+      return;
+    }
     const text = body.toString();
     void parse(request, text, (error, value) => {
-      const twice = error === null ? findDuplicateKey(text, value) : undefined;
+      const [twice] = error === null ? findDuplicateKeys(text, value).values() : [];
       if (twice === undefined) done(error, value);
       else done(new InvalidInput([{ field: fieldName([twice]), message: 'is there twice' }]));
     });
   });
   app.addHook('preParsing', (request, reply, payload, done) => {
-    const [, charset = 'utf-8'] = charsetPattern.exec(request.headers['content-type'] ?? '') ?? [];
-    if (charset.toLowerCase() !== 'utf-8') {
-      done(new RequestRefused({ code: 'unsupported_media_type', detail: 'The body must be in UTF-8.' }));
-      return;
-    }
     const encoding = request.headers['content-encoding'];
     if (encoding === undefined || encoding.toLowerCase() === 'identity') {
       done(null, payload);
@@ -34,4 +32,14 @@ export function addJsonBodies(app: FastifyInstance): void {
     const detail = 'The body must be sent as it is, not compressed.';
     done(new RequestRefused({ code: 'unsupported_media_type', detail }));
   });
+}
+
+/** Names of UTF-8, and of a part of it. */
+const utf8Names: ReadonlySet<string> = new Set(['', 'utf-8', 'utf8', 'us-ascii']);
+
+/** As far as it says. */
+function isInUtf8(contentType: string): boolean {
+  if (!contentType.includes(';')) return true;
+  const charset = new MIMEType(contentType).params.get('charset') ?? '';
+  return utf8Names.has(charset.toLowerCase());
 }

@@ -19,7 +19,7 @@ import { formatMicros, type Micros } from '../domain/time.ts';
 import type { Failure } from '../run-batch.ts';
 import type { CommandObserver } from '../telemetry.ts';
 import type { QueuedCommand } from './commands.ts';
-import { readPayload } from './payload.ts';
+import { readPayload, type PayloadElement } from './payload.ts';
 import { readCommand } from './read-command.ts';
 
 /** Longer than a command can take, all retries included. */
@@ -95,7 +95,7 @@ async function takeMessage(message: JsMsg, options: AsyncCommandsOptions): Promi
 
 async function takeElement(
   kind: AsyncCommandKind,
-  element: unknown,
+  element: PayloadElement,
   lastTry: boolean,
   options: AsyncCommandsOptions,
 ): Promise<Fate> {
@@ -131,12 +131,12 @@ async function takeElement(
 
 /** Tells a refusal that no batch has seen: the payload itself was wrong, or the command was given up. */
 async function tellRefusal(
-  element: unknown,
+  { value }: PayloadElement,
   error: ErrorView,
   { link, logger, now }: AsyncCommandsOptions,
 ): Promise<Fate> {
   const { id, accountId } =
-    typeof element === 'object' && element !== null ? (element as Record<string, unknown>) : {};
+    typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
   const command = commandIdSchema.safeParse(id);
   const account = accountIdSchema.safeParse(accountId);
   if (!command.success || !account.success) {

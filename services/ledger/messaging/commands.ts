@@ -16,7 +16,7 @@ import type { Failure, WaitingCommand } from '../run-batch.ts';
 import type { SettleDue, SettleDueAnswer } from '../settle-due.ts';
 import type { CommandObserver } from '../telemetry.ts';
 import { failedView, outcomeView } from './outcome-view.ts';
-import { readElement, type Payload } from './payload.ts';
+import { readElement, type Payload, type PayloadElement } from './payload.ts';
 import { readCommand } from './read-command.ts';
 import { serveRequests } from './serve-requests.ts';
 
@@ -62,7 +62,7 @@ export function serveCommands(nats: NatsConnection, options: CommandsOptions): S
 /** Serves each element and gives the reply, in the shape of the request, when the last one is done. */
 function collectOutcomes(
   { elements, shape }: Payload,
-  serve: (element: unknown, done: (outcome: OutcomeView) => void) => void,
+  serve: (element: PayloadElement, done: (outcome: OutcomeView) => void) => void,
   reply: (reply: OutcomeView | OutcomeView[]) => void,
 ): void {
   const outcomes: OutcomeView[] = [];
@@ -80,7 +80,7 @@ function collectOutcomes(
 
 function serveElement(
   kind: CommandKind,
-  element: unknown,
+  element: PayloadElement,
   done: (outcome: OutcomeView) => void,
   options: CommandsOptions,
 ): void {
@@ -90,7 +90,7 @@ function serveElement(
 
 function serveAccountCommand(
   kind: AccountCommandKind,
-  element: unknown,
+  element: PayloadElement,
   done: (outcome: OutcomeView) => void,
   { offer, observe }: CommandsOptions,
 ): void {
@@ -112,7 +112,7 @@ function serveAccountCommand(
 }
 
 function serveSettleDue(
-  element: unknown,
+  element: PayloadElement,
   done: (outcome: OutcomeView) => void,
   { settleDue, observe }: CommandsOptions,
 ): void {
@@ -155,9 +155,9 @@ function settledView(commandId: CommandId, answer: SettleDueAnswer): SettledOutc
 }
 
 /** The id of an element that is not valid otherwise, so that its caller can tell which one it was. */
-function readableId(element: unknown): CommandId | undefined {
-  if (typeof element !== 'object' || element === null || !('id' in element)) return undefined;
-  return commandIdSchema.safeParse(element.id).data;
+function readableId({ value }: PayloadElement): CommandId | undefined {
+  if (typeof value !== 'object' || value === null || !('id' in value)) return undefined;
+  return commandIdSchema.safeParse(value.id).data;
 }
 
 /** The reply as text; or what can be told instead of one that the broker would not take. */

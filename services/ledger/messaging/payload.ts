@@ -1,14 +1,21 @@
 import { isUtf8 } from 'node:buffer';
 import type { z } from 'zod';
-import { findDuplicateKey } from '../../../shared/contracts/duplicate-key.ts';
+import { findDuplicateKeys } from '../../../shared/contracts/duplicate-key.ts';
 import { checkFields, fieldName, invalidRequest } from '../../../shared/contracts/field-errors.ts';
 import { maxCommandsPerMessage, maxMessageBytes } from '../../../shared/contracts/limits.ts';
 import type { ErrorView } from '../../../shared/contracts/outcomes.ts';
 import type { AccountId } from '../../../shared/contracts/primitives.ts';
 
-/** A payload as it arrived: one element or several, each of them not yet looked at. */
+/** An element as it arrived, not yet looked at. */
+export interface PayloadElement {
+  readonly value: unknown;
+  /** A key that it has twice: then it says two things. */
+  readonly keyTwice?: string | undefined;
+}
+
+/** A payload as it arrived: one element or several. */
 export interface Payload {
-  readonly elements: readonly unknown[];
+  readonly elements: readonly PayloadElement[];
   /** The reply has the shape of the request. */
   readonly shape: 'single' | 'array';
 }
@@ -28,19 +35,24 @@ export function readPayload(data: Uint8Array): Payload | ErrorView {
   } catch {
     return invalid('The payload must be JSON: one object, or an array of objects.');
   }
-  const twice = findDuplicateKey(json, value);
-  if (twice !== undefined) return invalidRequest([{ field: fieldName([twice]), message: 'is there twice' }]);
-  if (!Array.isArray(value)) return { elements: [value], shape: 'single' };
+  const keysTwice = findDuplicateKeys(json, value);
+  if (!Array.isArray(value)) return { elements: [{ value, keyTwice: keysTwice.get(0) }], shape: 'single' };
   if (value.length === 0) return invalid('The array is empty: send at least one element.');
   if (value.length > maxCommandsPerMessage) {
     return invalid(`The array has ${value.length} elements; at most ${maxCommandsPerMessage} are taken.`);
   }
-  return { elements: value, shape: 'array' };
+  const elements = value.map((each: unknown, index) => ({ value: each, keyTwice: keysTwice.get(index) }));
+  return { elements, shape: 'array' };
 }
 
 /** One element, checked against its schema; or what is wrong with it, field by field. */
-export function readElement<T>(schema: z.ZodType<T>, element: unknown): { value: T } | { error: ErrorView } {
-  const checked = checkFields(schema, element, 'payload');
+export function readElement<T>(
+  schema: z.ZodType<T>,
+  { value, keyTwice }: PayloadElement,
+): { value: T } | { error: ErrorView } {
+  if (keyTwice !== undefined)
+    return { error: invalidRequest([{ field: fieldName([keyTwice]), message: 'is there twice' }]) };
+  const checked = checkFields(schema, value, 'payload');
   return 'value' in checked ? checked : { error: invalidRequest(checked.fields) };
 }
 

@@ -8,7 +8,7 @@ import { queryKinds, querySubjectPrefix, type QueryKind } from '../../../shared/
 import type { Account } from '../domain/account.ts';
 import type { BookQueries } from '../store/book-queries.ts';
 import { accountView, entryView, holdView } from './book-views.ts';
-import { forbiddenFor, readElement } from './payload.ts';
+import { forbiddenFor, readElement, type PayloadElement } from './payload.ts';
 import { serveRequests } from './serve-requests.ts';
 
 /** Messages being answered at once: more would only wait for the few connections there are. */
@@ -29,11 +29,8 @@ export function serveQueries(nats: NatsConnection, options: QueriesOptions): Sub
     kinds: queryKinds,
     noun: 'query',
     logger: options.logger,
+    isFull: () => underWay >= maxUnderWay,
     handle: async (kind, { elements, shape }, reply) => {
-      if (underWay >= maxUnderWay) {
-        reply(JSON.stringify(tooMany));
-        return;
-      }
       underWay += 1;
       try {
         const maxBytes = maxPayloadOf(nats);
@@ -51,7 +48,7 @@ export function serveQueries(nats: NatsConnection, options: QueriesOptions): Sub
 /** @param maxBytes what a reply can hold: an array asks for up to half a million rows, and must not gather them. */
 async function answerElements(
   kind: QueryKind,
-  elements: readonly unknown[],
+  elements: readonly PayloadElement[],
   { queries, logger }: QueriesOptions,
   maxBytes: number,
 ): Promise<Answer | Answer[]> {
@@ -78,7 +75,7 @@ async function answerElements(
 }
 
 /** Asked on every status request, so a whole message of them is one statement. */
-async function answerAccounts(elements: readonly unknown[], queries: BookQueries): Promise<Answer[]> {
+async function answerAccounts(elements: readonly PayloadElement[], queries: BookQueries): Promise<Answer[]> {
   const read = elements.map((element) => readElement(querySchemas.account, element));
   const ids = read.flatMap((each) => ('value' in each ? each.value.accountId : []));
   const accounts =
@@ -94,7 +91,7 @@ async function answerAccounts(elements: readonly unknown[], queries: BookQueries
 
 async function answerElement(
   kind: Exclude<QueryKind, 'account'>,
-  element: unknown,
+  element: PayloadElement,
   queries: BookQueries,
 ): Promise<Answer> {
   switch (kind) {
@@ -166,5 +163,4 @@ function failed(error: ErrorView): Extract<Answer, { ok: false }> {
   return { ok: false, error };
 }
 
-const tooMany = failed({ code: 'overloaded', detail: 'Too many queries are waiting.' });
 const tooLarge = failed({ code: 'invalid_request', detail: 'The answer is too large; ask for less.' });

@@ -7,7 +7,7 @@ import type { ErrorView } from '../../../shared/contracts/outcomes.ts';
 import type { Command } from '../domain/commands.ts';
 import type { Micros } from '../domain/time.ts';
 import type { CommandObserver, Observation } from '../telemetry.ts';
-import { forbiddenFor, readElement } from './payload.ts';
+import { forbiddenFor, readElement, type PayloadElement } from './payload.ts';
 
 type AccountPayload = {
   [K in AccountCommandKind]: { readonly kind: K; readonly payload: CommandPayload<K> };
@@ -20,7 +20,7 @@ type ReadCommand =
 /** @param unattended nobody waits for the outcome: see `balance.async.*`. */
 export function readCommand(
   kind: AccountCommandKind,
-  element: unknown,
+  element: PayloadElement,
   observe: CommandObserver,
   { unattended }: Pick<Command, 'unattended'>,
 ): ReadCommand {

@@ -13,6 +13,8 @@ interface Requests<Kind extends string> {
   readonly kinds: readonly Kind[];
   /** What one of them is called. */
   readonly noun: 'command' | 'query';
+  /** Asked before a message is read; then it is refused as `overloaded`. */
+  readonly isFull?: () => boolean;
   readonly handle: (kind: Kind, payload: Payload, reply: Reply) => Promise<void> | void;
   readonly logger: Logger;
 }
@@ -38,7 +40,7 @@ export function serveRequests<Kind extends string>(
 }
 
 async function serve<Kind extends string>(message: Msg, requests: Requests<Kind>): Promise<void> {
-  const { prefix, kinds, noun, handle, logger } = requests;
+  const { prefix, kinds, noun, isFull, handle, logger } = requests;
   const { subject, reply } = message;
   try {
     if (!reply || !isReplySubject(reply)) {
@@ -46,6 +48,11 @@ async function serve<Kind extends string>(message: Msg, requests: Requests<Kind>
         { subject, reply },
         `a ${noun} was dropped that has no inbox for its answer: its sender must make it a request, or publish a command to balance.async.*`,
       );
+      return;
+    }
+    if (isFull?.() === true) {
+      const detail = 'Too much is under way; this was not taken. Send it again a little later.';
+      respond(message, refusal({ code: 'overloaded', detail }), logger);
       return;
     }
     const payload = readPayload(message.data);
