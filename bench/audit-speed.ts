@@ -90,9 +90,14 @@ async function runAudit(root: string, env: NodeJS.ProcessEnv): Promise<Run> {
   });
   const memory: number[] = [];
   const looking = setInterval(() => memory.push(residentMiB(child.pid)), lookEveryMs);
-  const [output] = await Promise.all([text(child.stdout), once(child, 'close')]);
+  const [output, [code]] = await Promise.all([
+    text(child.stdout),
+    once(child, 'close') as Promise<[number | null]>,
+  ]);
   clearInterval(looking);
   const seconds = (performance.now() - began) / 1000;
+  // It has said why, on standard error.
+  if (code !== 0 && code !== 1) throw new Error(`the audit ended with ${code}`);
   const { findings } = JSON.parse(output) as { findings: unknown[] };
   return {
     seconds,

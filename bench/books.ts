@@ -18,8 +18,8 @@ export async function askBooks<Row extends Record<string, unknown>>(
   }
 }
 
-/** Whatever a batch had to tell the broker has been told. */
-export async function outboxIsEmpty(database: BenchStack['database']): Promise<void> {
+/** Waits until whatever a batch had to tell the broker has been told; fails when it is not within half a minute. */
+export async function untilOutboxIsEmpty(database: BenchStack['database']): Promise<void> {
   for (const until = performance.now() + 30_000; ;) {
     const left = await askBooks(database, 'SELECT FROM outbox LIMIT 1');
     if (left.length === 0) return;

@@ -1,5 +1,5 @@
 import { messageOf } from '../shared/telemetry/describe-error.ts';
-import { askBooks, auditFindings, outboxIsEmpty } from './books.ts';
+import { askBooks, auditFindings, untilOutboxIsEmpty } from './books.ts';
 import type { Filled } from './fill-books.ts';
 import type { Sample } from './sample.ts';
 import { durabilityProblems, type BenchStack } from './stack.ts';
@@ -13,7 +13,7 @@ export async function findProblems(
   samples: readonly Sample[],
   filled: Filled,
 ): Promise<string[]> {
-  await outboxIsEmpty(stack.database);
+  await untilOutboxIsEmpty(stack.database);
   // What a run writes in minutes, the server's statistics may not know yet: the audit's joins would be planned for less.
   await askBooks(stack.database, 'ANALYZE accounts, entries, holds');
   const failures = samples.flatMap(({ name, failed }) =>

@@ -1,4 +1,4 @@
-import { byName, medianOf, names, type Sample } from './sample.ts';
+import { isSettling, medianOf, names, type Sample } from './sample.ts';
 
 /** A figure that we hold ourselves to. */
 export interface Goal {
@@ -20,9 +20,9 @@ export interface Verdict extends Omit<Goal, 'figure'> {
 }
 
 /** The samples of one round by their name. */
-type Round = (name: string) => Sample | undefined;
+type Round = ReadonlyMap<string, Sample>;
 
-const rate = (round: Round, name: string) => round(name)?.perSecond;
+const rate = (round: Round, name: string) => round.get(name)?.perSecond;
 const ratio = (over: number | undefined, under: number | undefined) =>
   over === undefined || under === undefined ? undefined : over / under;
 
@@ -30,7 +30,7 @@ const better = { moreIsBetter: true, unit: '' } as const;
 
 /** Settling is compared at whatever number of holds was settled. */
 const settling = (round: Round, where: 'spread' | 'hot') =>
-  [20_000, 100_000, 1_000_000].map((holds) => round(names.settle(where, holds))).find(Boolean);
+  [...round.values()].find(({ name }) => isSettling(name, where));
 
 export const goals: readonly Goal[] = [
   {
@@ -60,7 +60,7 @@ export const goals: readonly Goal[] = [
     goal: 1.4,
     moreIsBetter: false,
     unit: '',
-    figure: (round) => ratio(round(names.spread(1))?.latency?.p50Ms, round(names.tpcb(1))?.meanMs),
+    figure: (round) => ratio(round.get(names.spread(1))?.latency?.p50Ms, round.get(names.tpcb(1))?.meanMs),
   },
   {
     what: 'p99 at half of the best rate, open loop',
@@ -68,7 +68,7 @@ export const goals: readonly Goal[] = [
     goal: 8,
     moreIsBetter: false,
     unit: ' ms',
-    figure: (round) => round(names.openLoop(50))?.latency?.p99Ms,
+    figure: (round) => round.get(names.openLoop(50))?.latency?.p99Ms,
   },
   {
     ...better,
@@ -97,7 +97,7 @@ export const goals: readonly Goal[] = [
     goal: 1,
     moreIsBetter: false,
     unit: ' s',
-    figure: (round) => ratio(round(names.lag(1_000_000))?.latency?.p99Ms, 1000),
+    figure: (round) => ratio(round.get(names.lag(1_000_000))?.latency?.p99Ms, 1000),
   },
   {
     ...better,
@@ -125,11 +125,12 @@ export const goals: readonly Goal[] = [
 
 /** Each goal whose parts were measured: per round, for a ratio's two parts shall share the machine's mood. */
 export function verdictsOf(samples: readonly Sample[]): Verdict[] {
-  const rounds = [...new Set(samples.map(({ round }) => round))].map((round) =>
-    byName(samples.filter((sample) => sample.round === round)),
+  const rounds = [...new Set(samples.map(({ round }) => round))].map(
+    (round) =>
+      new Map(samples.filter((sample) => sample.round === round).map((sample) => [sample.name, sample])),
   );
   return goals.flatMap(({ figure, ...goal }) => {
-    const figures = rounds.flatMap((named) => figure((name) => named.get(name)?.[0]) ?? []);
+    const figures = rounds.flatMap((samplesOfRound) => figure(samplesOfRound) ?? []);
     if (figures.length === 0) return [];
     const measured = medianOf(figures);
     return [{ ...goal, measured, lowest: Math.min(...figures), highest: Math.max(...figures) }];

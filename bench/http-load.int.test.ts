@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { runTypeScript } from '../test/run-typescript.ts';
+import { runTypeScript } from '../test/support/run-typescript.ts';
 import type { HttpOrder, LoadResult } from './load-order.ts';
 
 /** A gateway by hand: answers `substract` and `ping` as the test says. */

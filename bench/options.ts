@@ -112,7 +112,9 @@ export function readOptions(args: readonly string[]): Options | undefined {
       },
     });
     const extent = values.smoke ? 'smoke' : values.quick ? 'quick' : 'all';
-    const mode = modes.find((each) => values[each]) ?? 'standard';
+    const [mode = 'standard', ...more] = modes.filter((each) => values[each]);
+    if (more.length > 0)
+      throw new Error(`--${mode} and --${more.join(', --')} are runs of their own: one at a time`);
     const ownDefaults = mode === 'overload' || mode === 'soak' ? { accounts: '20000', seconds: '60' } : {};
     const text = { ...defaults[extent], ...ownDefaults, ...withoutUndefined(values) };
     return {

@@ -1,5 +1,5 @@
 import { progress, say } from '../deploy/local/progress.ts';
-import { auditFindings, countChanges, outboxIsEmpty } from './books.ts';
+import { auditFindings, countChanges, untilOutboxIsEmpty } from './books.ts';
 import { cpuSeconds } from './cpu.ts';
 import { medianMegabytes, MemoryWatch } from './memory.ts';
 import { openAccounts } from './open-accounts.ts';
@@ -122,7 +122,7 @@ async function run(
     ]) as Record<string, number>,
   };
 
-  await outboxIsEmpty(stack.database);
+  await untilOutboxIsEmpty(stack.database);
   const phases = [...found.phases, ...loaded.phases];
   const applied = phases.reduce((sum, phase) => sum + phase.applied, 0);
   const unknown = phases.reduce((sum, phase) => sum + unknownIn(phase), 0);

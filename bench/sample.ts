@@ -69,3 +69,9 @@ export const names = {
   aged: (accounts: number, entries: number, connections: number) =>
     `substract spread over ${accounts} accounts, after ${entries} more entries, ${connected(connections)}`,
 } as const;
+
+/** Whether a sample of this name is `names.settle`'s, of however many holds. */
+export function isSettling(name: string, where: 'spread' | 'hot'): boolean {
+  const [, holds] = /^settling (\d+) /.exec(name) ?? [];
+  return holds !== undefined && name === names.settle(where, Number(holds));
+}

@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { progress, say } from '../deploy/local/progress.ts';
 import { eventsStream, holdsStream } from '../shared/contracts/subjects.ts';
-import { askBooks, auditFindings, countChanges, outboxIsEmpty } from './books.ts';
+import { askBooks, auditFindings, countChanges, untilOutboxIsEmpty } from './books.ts';
 import { medianMegabytes, MemoryWatch } from './memory.ts';
 import { openAccounts } from './open-accounts.ts';
 import { writeResultFile } from './result-file.ts';
@@ -81,7 +81,7 @@ async function run(root: string, plan: SoakPlan, stack: BenchStack, memory: Memo
   const soak = await load({ seconds, perSecond: rate }).finally(() => clearInterval(timer));
   const memoryLooks = memory.taken();
   await looking;
-  await outboxIsEmpty(database);
+  await untilOutboxIsEmpty(database);
   const last = await lookAt(stack, seconds);
   looks.push(last);
 

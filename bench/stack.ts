@@ -3,8 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { freePort } from '../deploy/local/free-port.ts';
-import { natsCacheDirs } from '../deploy/local/nats-binary/cache.ts';
-import { findNatsServer } from '../deploy/local/nats-binary/find-nats-server.ts';
+import { provideNatsServer } from '../deploy/local/nats-binary/find-nats-server.ts';
 import { startNatsServer, type NatsServer } from '../deploy/local/nats-server.ts';
 import { envForNats } from '../deploy/local/nats-users.ts';
 import { startPostgres, type PostgresServer } from '../deploy/local/postgres-server.ts';
@@ -64,11 +63,7 @@ export async function startBenchStack(options: {
     for (const each of stops.toReversed()) await each();
   };
   try {
-    const found = await findNatsServer({
-      cacheDirs: natsCacheDirs(dataDir, options.env),
-      searchPath: options.env['PATH'] ?? '',
-      report,
-    });
+    const found = await provideNatsServer(dataDir, options.env, report);
     const postgres: PostgresServer = await startPostgres({ dataDir, report, disk: options.disk });
     // Its data is deleted: whatever it has not written by then is of no use.
     stops.push(() => postgres.process.stop(10_000));

@@ -4,7 +4,8 @@ import { freePort } from '../deploy/local/free-port.ts';
 import { runCommand } from '../deploy/local/run-command.ts';
 import type { LedgerClient } from '../shared/messaging/ledger-client/index.ts';
 import { openAccount } from './support/accounts.ts';
-import { call, eventually, newKey } from './support/http.ts';
+import { eventually } from './support/eventually.ts';
+import { call, newKey } from './support/http.ts';
 import { Script } from './support/script.ts';
 import { Stack } from './support/stack.ts';
 import {

@@ -5,7 +5,8 @@ import { startChild } from '../deploy/local/child-process.ts';
 import { runCommand } from '../deploy/local/run-command.ts';
 import { LocalHoldfast } from './docs/local-holdfast.ts';
 import { makeReaderClone } from './docs/reader-clone.ts';
-import { call, eventually } from './support/http.ts';
+import { eventually } from './support/eventually.ts';
+import { call } from './support/http.ts';
 
 /** Of the fixture that a fresh start installs. */
 const accountId = '26c940a1-7228-4ea2-a3bc-e6460b172040';

@@ -26,7 +26,8 @@ import { attemptsOn, bodyValues, junk, otherValues, type Attempt } from './bad-i
 import { readRoutes } from './bad-input/routes.ts';
 import { commandFields, idempotencyKeys, queryFields, routeFields } from './bad-input/tables.ts';
 import type { Sort } from './bad-input/sort.ts';
-import { eventually, spread } from './support/http.ts';
+import { eventually } from './support/eventually.ts';
+import { spread } from './support/http.ts';
 import { Stack } from './support/stack.ts';
 
 /*

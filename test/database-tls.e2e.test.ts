@@ -6,7 +6,7 @@ import { Client } from 'pg';
 import { startChild, type ChildHandle } from '../deploy/local/child-process.ts';
 import { startPostgres, type PostgresServer } from '../deploy/local/postgres-server.ts';
 import { makeAuthority, type Authority } from './support/certificates.ts';
-import { eventually } from './support/http.ts';
+import { eventually } from './support/eventually.ts';
 
 /* A real PostgreSQL, first in the clear, then with TLS: `npm run migrate`, and whoever else reads DB_SSL, has to reach it. */
 

@@ -10,7 +10,8 @@ import { connectToNats } from './chaos/evidence.ts';
 import { ChaosStack, makeRunFolder, Servers } from './chaos/stack/chaos-stack.ts';
 import type { Victim } from './chaos/stack/victim.ts';
 import { openAccount } from './support/accounts.ts';
-import { call, eventually, newKey, type Answer } from './support/http.ts';
+import { eventually } from './support/eventually.ts';
+import { call, newKey, type Answer } from './support/http.ts';
 
 const root = join(import.meta.dirname, '..');
 /** Requests of each wave: the first finds everything as it was, later ones what is known by then. */

@@ -12,7 +12,8 @@ import { readBooks } from './bad-input/books.ts';
 import { Vouchers } from './fuzz/account-for.ts';
 import { HttpClient } from './fuzz/http-client.ts';
 import { accountIds, shots, type Shot } from './fuzz/shots.ts';
-import { eventually, spread } from './support/http.ts';
+import { eventually } from './support/eventually.ts';
+import { spread } from './support/http.ts';
 import { Stack } from './support/stack.ts';
 
 /*

@@ -5,7 +5,8 @@ import { freePort } from '../deploy/local/free-port.ts';
 import type { LedgerClient } from '../shared/messaging/ledger-client/index.ts';
 import { metricCatalogue, prometheusName } from '../shared/telemetry/metrics.ts';
 import { openAccount } from './support/accounts.ts';
-import { call, eventually } from './support/http.ts';
+import { eventually } from './support/eventually.ts';
+import { call } from './support/http.ts';
 import { Stack } from './support/stack.ts';
 
 describe('metrics', () => {

@@ -4,10 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startChild, type ChildHandle } from '../deploy/local/child-process.ts';
 import { freePort } from '../deploy/local/free-port.ts';
-import { natsCacheDirs } from '../deploy/local/nats-binary/cache.ts';
-import { findNatsServer } from '../deploy/local/nats-binary/find-nats-server.ts';
+import { provideNatsServer } from '../deploy/local/nats-binary/find-nats-server.ts';
 import { makeAuthority, type Authority } from './support/certificates.ts';
-import { eventually } from './support/http.ts';
+import { eventually } from './support/eventually.ts';
 import { makeOperator } from './support/nats-operator.ts';
 
 /* A nats-server of one's own, with users, certificates or both: a real settler has to find its way in by its settings. */
@@ -21,11 +20,7 @@ const children: ChildHandle[] = [];
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'holdfast access '));
-  const found = await findNatsServer({
-    cacheDirs: natsCacheDirs(folder, process.env),
-    report: () => undefined,
-    searchPath: process.env['PATH'] ?? '',
-  });
+  const found = await provideNatsServer(folder, process.env);
   binary = found.path;
 }, 120_000);
 afterEach(async () => {

@@ -7,7 +7,7 @@ import type { HoldId } from '../shared/contracts/primitives.ts';
 import { settleCommandIdFor } from '../services/ledger/domain/hold.ts';
 import type { LedgerClient } from '../shared/messaging/ledger-client/index.ts';
 import { openAccount } from './support/accounts.ts';
-import { eventually } from './support/http.ts';
+import { eventually } from './support/eventually.ts';
 import { Stack } from './support/stack.ts';
 
 /** The protocol as a client in any language sees it: subjects and JSON. */

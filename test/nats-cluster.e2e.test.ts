@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { startChild, type ChildHandle } from '../deploy/local/child-process.ts';
 import { envForNats } from '../deploy/local/nats-users.ts';
 import { commandsStream, eventsStream, holdsStream } from '../shared/contracts/subjects.ts';
-import { eventually } from './support/http.ts';
+import { eventually } from './support/eventually.ts';
 import { NatsCluster } from './support/nats-cluster.ts';
 import { createTestDatabase, type TestDatabase } from './support/test-database.ts';
 

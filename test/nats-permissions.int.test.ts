@@ -3,8 +3,7 @@ import { connect, PermissionViolationError, type NatsConnection } from '@nats-io
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { natsCacheDirs } from '../deploy/local/nats-binary/cache.ts';
-import { findNatsServer } from '../deploy/local/nats-binary/find-nats-server.ts';
+import { provideNatsServer } from '../deploy/local/nats-binary/find-nats-server.ts';
 import { startNatsServer, type NatsServer } from '../deploy/local/nats-server.ts';
 import { inboxPrefixOf, natsUserNames, type NatsUserName } from '../shared/contracts/nats-users.ts';
 import {
@@ -16,7 +15,7 @@ import {
   querySubject,
 } from '../shared/contracts/subjects.ts';
 import { ensureStreams, manageStreams } from '../shared/messaging/streams.ts';
-import { eventually } from './support/http.ts';
+import { eventually } from './support/eventually.ts';
 
 /*
  * Every user tries every subject on a real server that has nothing but our streams. Whoever stands outside all limits
@@ -110,11 +109,7 @@ const open: NatsConnection[] = [];
 
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'holdfast permissions '));
-  const { path: binary } = await findNatsServer({
-    cacheDirs: natsCacheDirs(dataDir, process.env),
-    report: () => undefined,
-    searchPath: process.env['PATH'] ?? '',
-  });
+  const { path: binary } = await provideNatsServer(dataDir, process.env);
   server = await startNatsServer({ dataDir, binary, open: true });
   observer = await connect({ servers: server.url });
   await ensureStreams(observer, 1);

@@ -11,7 +11,8 @@ import { manageStreams } from '../shared/messaging/streams.ts';
 import { createLogger } from '../shared/telemetry/logger.ts';
 import { createMetrics } from '../shared/telemetry/metrics.ts';
 import { openAccount } from './support/accounts.ts';
-import { call, eventually } from './support/http.ts';
+import { eventually } from './support/eventually.ts';
+import { call } from './support/http.ts';
 import { untilOutboxIsEmpty } from './support/outbox.ts';
 import { Stack } from './support/stack.ts';
 

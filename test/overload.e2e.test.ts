@@ -7,7 +7,8 @@ import type { Client } from 'pg';
 import { commandSubject, querySubject } from '../shared/contracts/subjects.ts';
 import type { LedgerClient } from '../shared/messaging/ledger-client/index.ts';
 import { openAccount } from './support/accounts.ts';
-import { call, eventually, newKey, type Answer } from './support/http.ts';
+import { eventually } from './support/eventually.ts';
+import { call, newKey, type Answer } from './support/http.ts';
 import { lockOn, lockWaiters, whileLocked } from './support/account-locks.ts';
 import { Stack } from './support/stack.ts';
 

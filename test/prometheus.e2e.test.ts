@@ -6,7 +6,8 @@ import { startChild, type ChildHandle } from '../deploy/local/child-process.ts';
 import { freePort } from '../deploy/local/free-port.ts';
 import { openAccount } from './support/accounts.ts';
 import { findProgram, prometheusProgram, whyWithout } from './support/debian-program.ts';
-import { call, eventually } from './support/http.ts';
+import { eventually } from './support/eventually.ts';
+import { call } from './support/http.ts';
 import { Stack } from './support/stack.ts';
 
 /* A real Prometheus with the deployed stack's own files, but for where the services are. */

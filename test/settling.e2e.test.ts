@@ -2,7 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { holdDueSubject, holdsStream, settlerConsumer } from '../shared/contracts/subjects.ts';
 import { openAccount } from './support/accounts.ts';
-import { call, eventually, spread } from './support/http.ts';
+import { eventually } from './support/eventually.ts';
+import { call, spread } from './support/http.ts';
 import { Stack, type StackOptions } from './support/stack.ts';
 
 /** Milliseconds after its due time within which a hold is settled when nothing is down. */

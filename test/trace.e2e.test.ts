@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { LedgerClient } from '../shared/messaging/ledger-client/index.ts';
 import type { ReceivedSpan } from '../deploy/local/traces/received-span.ts';
-import { startOtlpCollector, type OtlpCollector } from './otlp-collector.ts';
+import { startOtlpCollector, type OtlpCollector } from './support/otlp-collector.ts';
 import { openAccount } from './support/accounts.ts';
 import { call } from './support/http.ts';
 import { Stack } from './support/stack.ts';

@@ -115,10 +115,16 @@ function takeFile(dataDir: string, file: string, supervisor: ProcessIdentity): D
     } catch (error) {
       if (!hasCode(error, 'EEXIST')) throw error;
     }
-    refuseWhenRunning(dataDir, file);
-    // Someone else may have been faster since we looked, and have taken it: then theirs goes back.
     const taken = `${file}.${process.pid}`;
-    renameSync(file, taken);
+    try {
+      refuseWhenRunning(dataDir, file);
+      renameSync(file, taken);
+    } catch (error) {
+      // Given up, or taken by another start, while we looked.
+      if (hasCode(error, 'ENOENT')) continue;
+      throw error;
+    }
+    // Someone else may have been faster since we looked, and have taken it: then theirs goes back.
     try {
       refuseWhenRunning(dataDir, taken);
     } catch (error) {

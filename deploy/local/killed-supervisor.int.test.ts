@@ -3,10 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { runTypeScript } from '../../test/run-typescript.ts';
+import { runTypeScript } from '../../test/support/run-typescript.ts';
 import type { ChildHandle } from './child-process.ts';
-import { natsCacheDirs } from './nats-binary/cache.ts';
-import { findNatsServer } from './nats-binary/find-nats-server.ts';
+import { provideNatsServer } from './nats-binary/find-nats-server.ts';
 import { startNatsServer } from './nats-server.ts';
 import { startPostgres } from './postgres-server.ts';
 import { runCommand } from './run-command.ts';
@@ -19,12 +18,7 @@ const running: ChildHandle[] = [];
 
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'holdfast killed '));
-  const cacheDirs = natsCacheDirs(join(tmpdir(), 'holdfast-test-cache'), process.env);
-  const found = await findNatsServer({
-    cacheDirs,
-    report: () => undefined,
-    searchPath: process.env['PATH'] ?? '',
-  });
+  const found = await provideNatsServer(join(tmpdir(), 'holdfast-test-cache'), process.env);
   binary = found.path;
 }, 120_000);
 

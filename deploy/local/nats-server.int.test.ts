@@ -8,8 +8,7 @@ import { connect } from '@nats-io/transport-node';
 import { natsUserNames } from '../../shared/contracts/nats-users.ts';
 import { startChild } from './child-process.ts';
 import { freePort } from './free-port.ts';
-import { natsCacheDirs } from './nats-binary/cache.ts';
-import { findNatsServer } from './nats-binary/find-nats-server.ts';
+import { provideNatsServer } from './nats-binary/find-nats-server.ts';
 import { startNatsServer, type NatsServer, type NatsServerOptions } from './nats-server.ts';
 import { natsUserFile, natsUsersFolder, readNatsUser } from './nats-users.ts';
 
@@ -20,12 +19,7 @@ let dataDir: string;
 let running: NatsServer[];
 
 beforeAll(async () => {
-  const cacheDirs = natsCacheDirs(join(tmpdir(), 'holdfast-test-cache'), process.env);
-  const found = await findNatsServer({
-    cacheDirs,
-    report: () => undefined,
-    searchPath: process.env['PATH'] ?? '',
-  });
+  const found = await provideNatsServer(join(tmpdir(), 'holdfast-test-cache'), process.env);
   binary = found.path;
 }, 120_000);
 

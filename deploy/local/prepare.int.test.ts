@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { startChild } from './child-process.ts';
 import { identifyProcess, isRunning } from './process-identity.ts';
 import { runCommand } from './run-command.ts';
-import { eventually } from '../../test/support/http.ts';
+import { eventually } from '../../test/support/eventually.ts';
 
 /**
  * In place of the compiler: writes down that it ran, takes its time, and copies the one source there is. As with the
@@ -84,6 +84,12 @@ describe('making a clone ready', () => {
     expect(existsSync(join(clone, '.preparing'))).toBe(false);
   });
 
+  test('an earlier start that had the pid of one that lives now is no reason to wait', async () => {
+    await writeFile(join(clone, '.preparing'), `${process.pid} another-boot 1\n`);
+    expect((await prepare()).code).toBe(0);
+    expect(existsSync(join(clone, '.preparing'))).toBe(false);
+  });
+
   test('a build that fails says why and leaves what was there', async () => {
     await prepare();
     await writeFile(join(clone, 'shared/a.ts'), 'error');
@@ -97,7 +103,7 @@ describe('making a clone ready', () => {
     await writeFile(join(clone, 'shared/a.ts'), 'endless');
     const start = await startPreparing();
     await workerStarted();
-    const [, compiler] = (await read('.preparing')).split('\n').map(Number);
+    const [, compiler] = (await read('.preparing')).split('\n').map(Number.parseFloat);
     start.kill();
     process.kill(-Number(compiler), 'SIGKILL');
     expect(existsSync(join(clone, 'dist'))).toBe(false);

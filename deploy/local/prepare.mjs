@@ -191,12 +191,25 @@ async function alone(work) {
 
 /** The lock is also of the command that we run now. */
 function nameCommand(pid) {
-  writeFileSync(lock, `${process.pid}\n${pid}\n`);
+  writeFileSync(lock, `${nameOf(process.pid)}\n${nameOf(pid)}\n`);
+}
+
+/** A process for ever: a pid alone is given to another one, after a restart of a container often the same. */
+function nameOf(pid) {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // Behind the command, which may hold anything, field 22: when it was started, counted from the boot of the machine.
+    const startTime = stat.slice(stat.lastIndexOf(')')).split(' ')[20];
+    return `${pid} ${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${startTime}`;
+  } catch {
+    // Not Linux, or it has ended.
+    return String(pid);
+  }
 }
 
 function tryLock() {
   try {
-    writeFileSync(lock, `${process.pid}\n`, { flag: 'wx' });
+    writeFileSync(lock, `${nameOf(process.pid)}\n`, { flag: 'wx' });
     return true;
   } catch (error) {
     if (error.code !== 'EEXIST') throw error;
@@ -204,7 +217,13 @@ function tryLock() {
   if (isFree(lock)) {
     // Between looking and taking, someone else may have put a fresh one there: that goes back.
     const taken = `${lock}.${process.pid}`;
-    renameSync(lock, taken);
+    try {
+      renameSync(lock, taken);
+    } catch (error) {
+      // Someone else was faster.
+      if (error.code === 'ENOENT') return false;
+      throw error;
+    }
     if (isFree(taken)) rmSync(taken);
     else renameSync(taken, lock);
   }
@@ -213,7 +232,7 @@ function tryLock() {
 
 function isFree(file) {
   try {
-    const owners = readFileSync(file, 'utf8').split('\n').map(Number).filter(Boolean);
+    const owners = readFileSync(file, 'utf8').split('\n').filter(Boolean);
     if (owners.length > 0) return !owners.some(isAlive);
     // Its owner has not written it yet, or was killed before it could.
     return Date.now() - statSync(file).mtimeMs > 5_000;
@@ -223,13 +242,14 @@ function isFree(file) {
   }
 }
 
-function isAlive(pid) {
+function isAlive(name) {
+  const pid = Number.parseInt(name, 10);
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
-    return error.code === 'EPERM';
+    if (error.code !== 'EPERM') return false;
   }
+  return nameOf(pid) === name;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { exitCodes } from '../../shared/lifecycle/run-service.ts';
 import type { ExitInfo } from './child-process.ts';
 
 /** What the next restart depends on: how often in a row it did not live long, and how often that was its own doing. */
@@ -28,9 +29,6 @@ export const restartPolicy: RestartPolicy = {
   tries: 6,
 };
 
-/** EX_CONFIG: the program says that its settings are wrong. Starting it again does not change them. */
-const exitSettings = 78;
-
 const killedBySomeone: ReadonlySet<NodeJS.Signals | null> = new Set([
   'SIGKILL',
   'SIGTERM',
@@ -45,7 +43,7 @@ export function decideRestart(
   policy: RestartPolicy,
 ): { giveUp: true } | { giveUp: false; delayMs: number; shortLives: ShortLives } {
   const { livedMs, exit } = ended;
-  if (exit.code === exitSettings) return { giveUp: true };
+  if (exit.code === exitCodes.settings) return { giveUp: true };
   const past = livedMs >= policy.longLifeMs ? noShortLives : before;
   const wasKilled = killedBySomeone.has(exit.signal);
   const shortLives = { count: past.count + 1, ownDoing: wasKilled ? 0 : past.ownDoing + 1 };

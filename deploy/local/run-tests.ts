@@ -5,8 +5,7 @@ import { loadEnvFile } from '../../shared/config/load-env-file.ts';
 import { findOddSettings } from '../../shared/config/odd-settings.ts';
 import { startChild, type ChildHandle } from './child-process.ts';
 import { readTestSettings, testSettings } from './config.ts';
-import { natsCacheDirs } from './nats-binary/cache.ts';
-import { findNatsServer } from './nats-binary/find-nats-server.ts';
+import { provideNatsServer } from './nats-binary/find-nats-server.ts';
 import { messageOf } from '../../shared/telemetry/describe-error.ts';
 import { startNatsServer } from './nats-server.ts';
 import { startPostgres } from './postgres-server.ts';
@@ -106,10 +105,8 @@ async function startTestPostgres(dataDir: string, started: Started): Promise<Dat
 }
 
 async function startTestNats(root: string, dataDir: string, started: Started) {
-  const searchPath = process.env['PATH'] ?? '';
   // Not the temporary folder: a nats-server that has to be fetched is kept for the next run.
-  const cacheDirs = natsCacheDirs(join(root, '.data'), process.env);
-  const found = await findNatsServer({ cacheDirs, searchPath, report });
+  const found = await provideNatsServer(join(root, '.data'), process.env, report);
   const server = await startNatsServer({ dataDir, binary: found.path, open: true, report });
   started.servers.push(server.process);
   return server;

@@ -13,8 +13,7 @@ import { canTakeFirstSteps, firstSteps, originOf } from './first-steps.ts';
 import { freePort } from './free-port.ts';
 import { KeptProgram } from './kept-program.ts';
 import { wrapLine, wrapNatsLine, wrapPostgresLine } from './log-lines.ts';
-import { natsCacheDirs } from './nats-binary/cache.ts';
-import { findNatsServer } from './nats-binary/find-nats-server.ts';
+import { provideNatsServer } from './nats-binary/find-nats-server.ts';
 import { startNatsServer, type NatsServer } from './nats-server.ts';
 import { envForNats, natsUsersFolder } from './nats-users.ts';
 import type { Output } from './output.ts';
@@ -221,8 +220,7 @@ export class Supervisor {
     }
     const { dataDir } = settings;
     const report = (line: string) => output.logger.info(line);
-    const searchPath = env['PATH'] ?? '';
-    const found = await findNatsServer({ cacheDirs: natsCacheDirs(dataDir, env), searchPath, report });
+    const found = await provideNatsServer(dataDir, env, report);
     report(`using nats-server ${found.version} from ${found.path}`);
     return this.#keepServer('nats-server', (before: NatsServer | undefined) =>
       startNatsServer({

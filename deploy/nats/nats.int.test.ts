@@ -4,12 +4,11 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { eventually } from '../../test/support/http.ts';
+import { eventually } from '../../test/support/eventually.ts';
 import { inboxPrefixOf, natsUserNames, type NatsUserName } from '../../shared/contracts/nats-users.ts';
 import { startChild, type ChildHandle } from '../local/child-process.ts';
 import { freePort } from '../local/free-port.ts';
-import { natsCacheDirs } from '../local/nats-binary/cache.ts';
-import { findNatsServer } from '../local/nats-binary/find-nats-server.ts';
+import { provideNatsServer } from '../local/nats-binary/find-nats-server.ts';
 
 /* The files of this folder, with an address of this machine put in, read by a real nats-server with what Compose gives it. */
 
@@ -38,11 +37,7 @@ beforeAll(async () => {
     .replace('127.0.0.1:8222', `127.0.0.1:${http}`)
     .replace('"/data"', JSON.stringify(join(folder, 'data')));
   await writeFile(file, here);
-  const { path } = await findNatsServer({
-    cacheDirs: natsCacheDirs(folder, process.env),
-    report: () => undefined,
-    searchPath: process.env['PATH'] ?? '',
-  });
+  const { path } = await provideNatsServer(folder, process.env);
   const lines: string[] = [];
   server = await startChild({
     name: 'nats-server',

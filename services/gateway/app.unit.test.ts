@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { FastifyInstance, InjectOptions } from 'fastify';
 import { once } from 'node:events';
 import { connect, type AddressInfo } from 'node:net';
-import { eventually } from '../../test/support/http.ts';
+import { eventually } from '../../test/support/eventually.ts';
 import { errorCatalogue, errorCodes, type ErrorCode } from '../../shared/contracts/error-codes.ts';
 import type { AppliedOutcome, ErrorView } from '../../shared/contracts/outcomes.ts';
 import type { AccountId, CommandId, HoldId } from '../../shared/contracts/primitives.ts';

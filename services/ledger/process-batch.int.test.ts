@@ -10,7 +10,7 @@ import type { AccountId, CommandId, HoldId } from '../../shared/contracts/primit
 import { eventSubject } from '../../shared/contracts/subjects.ts';
 import { money } from '../../shared/money/money.ts';
 import { untilOutboxIsEmpty } from '../../test/support/outbox.ts';
-import { startTcpProxy, type TcpProxy } from '../../test/tcp-proxy.ts';
+import { startTcpProxy, type TcpProxy } from '../../test/support/tcp-proxy.ts';
 import { Lane } from './batching/lane.ts';
 import type { Command } from './domain/commands.ts';
 import { chainStart, hashEntry, type Entry } from './domain/entry.ts';

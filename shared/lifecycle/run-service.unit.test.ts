@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
-import { runTypeScript } from '../../test/run-typescript.ts';
+import { runTypeScript } from '../../test/support/run-typescript.ts';
 import { freePort } from '../../deploy/local/free-port.ts';
 import { settingsChecked } from '../config/odd-settings.ts';
 

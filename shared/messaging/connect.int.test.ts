@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
-import { TcpLine } from '../../test/tcp-line.ts';
+import { TcpLine } from '../../test/support/tcp-line.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { connectNats, type NatsLink } from './connect.ts';
 

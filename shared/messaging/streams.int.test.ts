@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { commandsStream, eventsStream, holdsStream } from '../contracts/subjects.ts';
-import { eventually } from '../../test/support/http.ts';
-import { TcpLine } from '../../test/tcp-line.ts';
+import { eventually } from '../../test/support/eventually.ts';
+import { TcpLine } from '../../test/support/tcp-line.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { connectNats, type NatsLink } from './connect.ts';
 import { ensureStreamsWhenReachable, manageStreams } from './streams.ts';

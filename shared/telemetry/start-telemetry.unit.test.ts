@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { startOtlpCollector, type OtlpCollector } from '../../test/otlp-collector.ts';
-import { runTypeScript } from '../../test/run-typescript.ts';
+import { startOtlpCollector, type OtlpCollector } from '../../test/support/otlp-collector.ts';
+import { runTypeScript } from '../../test/support/run-typescript.ts';
 
 interface Report {
   enabled: boolean;

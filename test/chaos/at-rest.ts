@@ -2,7 +2,7 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import type { Client } from 'pg';
 import { commandsStream } from '../../shared/contracts/subjects.ts';
-import { eventually } from '../support/http.ts';
+import { eventually } from '../support/eventually.ts';
 
 /** What is still to be done. */
 interface Unrest {
@@ -25,14 +25,17 @@ export async function untilAtRest(
     const accepted = await countAccepted(connection);
     return { accepted, ...(await countInBooks(books)) };
   };
+  let unrest: Unrest | undefined;
+  const isAtRest = async (): Promise<true | undefined> => {
+    // A look that fails says nothing about what is left.
+    unrest = (await look().catch(() => undefined)) ?? unrest;
+    return unrest?.pending === 0 && unrest.outbox === 0 && unrest.accepted === 0 ? true : undefined;
+  };
   try {
-    await eventually(async () => {
-      const { pending, outbox, accepted } = await look();
-      return pending === 0 && outbox === 0 && accepted === 0 ? true : undefined;
-    }, limitMs);
+    await eventually(isAtRest, limitMs);
     return undefined;
   } catch {
-    const { pending, outbox, accepted } = await look();
+    const { pending, outbox, accepted } = unrest ?? (await look());
     return `after ${limitMs} ms without faults ${pending} holds are pending, ${outbox} messages in the outbox, ${accepted} commands undecided`;
   }
 }

@@ -52,7 +52,7 @@ export async function main(root: string, args: readonly string[]): Promise<numbe
     else
       process.stdout.write(
         `\nseed ${seed}; the history is kept in ${folder.path}/history.jsonl\n` +
-          `again: npm run test:chaos -- --seed ${seed} --minutes ${minutes}\n`,
+          `again: npm run test:chaos -- --seed ${seed} --minutes ${minutes}${order.only === '' ? '' : ` --only '${order.only}'`}\n`,
       );
   }
   return isClean ? 0 : 1;
@@ -62,7 +62,10 @@ async function mutantsMain(root: string, only: string): Promise<number> {
   const folder = await makeRunFolder();
   const problems = await runMutants({ root, folder: folder.path, only, say });
   for (const problem of problems) process.stdout.write(`${problem}\n`);
-  if (problems.length > 0) return 1;
+  if (problems.length > 0) {
+    process.stdout.write(`what they left is in ${folder.path}\n`);
+    return 1;
+  }
   await folder.remove();
   return 0;
 }

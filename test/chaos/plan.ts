@@ -1,5 +1,5 @@
 import type { ServiceName } from '../../deploy/local/service-process.ts';
-import type { Direction } from '../tcp-proxy.ts';
+import type { Direction } from '../support/tcp-proxy.ts';
 import type { Fault, FaultKind, LineAt, ServerName, ServiceAt } from './faults/fault.ts';
 import type { Random } from './random.ts';
 

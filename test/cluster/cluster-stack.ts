@@ -3,7 +3,7 @@ import { freePort } from '../../deploy/local/free-port.ts';
 import { envForNats } from '../../deploy/local/nats-users.ts';
 import { ServiceProcess, type ServiceName } from '../../deploy/local/service-process.ts';
 import { NatsCluster } from '../support/nats-cluster.ts';
-import { startTcpProxy, type TcpProxy } from '../tcp-proxy.ts';
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { PostgresPair } from './postgres-pair.ts';
 
 /** Of each service, and of brokers. */

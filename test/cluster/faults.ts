@@ -2,7 +2,7 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { commandsStream, eventsStream, holdsStream } from '../../shared/contracts/subjects.ts';
 import { lasting } from '../chaos/faults/lasting.ts';
-import { eventually } from '../support/http.ts';
+import { eventually } from '../support/eventually.ts';
 import { ofEach, type ClusterStack } from './cluster-stack.ts';
 
 const streams = [holdsStream, eventsStream, commandsStream];

@@ -8,6 +8,7 @@ import { runCluster } from './run-cluster.ts';
 export async function main(root: string): Promise<number> {
   const folder = await makeRunFolder();
   const seed = randomInt(2 ** 31);
+  say(`seed ${seed}, in ${folder.path}`);
   const result = await runCluster({ root, folder: folder.path, seed, say });
   process.stdout.write(reportOf(result));
   if (result.problems.length > 0) {

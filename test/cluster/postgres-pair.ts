@@ -5,7 +5,7 @@ import { runCommand } from '../../deploy/local/run-command.ts';
 import { startPostgres, type PostgresServer } from '../../deploy/local/postgres-server.ts';
 import type { Database } from '../chaos/stack/chaos-stack.ts';
 import { signalAll, treeOf } from '../chaos/stack/process-tree.ts';
-import { eventually } from '../support/http.ts';
+import { eventually } from '../support/eventually.ts';
 
 const standbyName = 'standby';
 const limitMs = 60_000;

@@ -15,7 +15,7 @@ import { arrayDoor, clientDoor, streamDoor } from '../chaos/clients/nats-doors.t
 import { connectToNats, readFacts } from '../chaos/evidence.ts';
 import { History } from '../chaos/history.ts';
 import { Random } from '../chaos/random.ts';
-import { eventually } from '../support/http.ts';
+import { eventually } from '../support/eventually.ts';
 import { ClusterStack } from './cluster-stack.ts';
 import { killLeader, killPrimary, untilReplicated } from './faults.ts';
 import { outagesBetween, type Outage } from './outage.ts';

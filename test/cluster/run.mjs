@@ -3,7 +3,7 @@ import { prepare, root, runCommandLine } from '../../deploy/local/prepare.mjs';
 
 await runCommandLine(async () => {
   await prepare();
-  await import('../register-typescript.mjs');
+  await import('../support/register-typescript.mjs');
   const { main } = await import('./main.ts');
   process.exit(await main(root));
 });

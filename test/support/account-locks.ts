@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { eventually } from './http.ts';
+import { eventually } from './eventually.ts';
 
 /** How many sessions of this client's database wait for a lock on accounts that someone else has. */
 export async function lockWaiters(books: Client): Promise<number> {

@@ -47,20 +47,6 @@ export async function spread<T>(
   return results;
 }
 
-const lookEveryMs = 10;
-
-/** Waits until `condition` gives something other than undefined; fails when it does not within `limitMs`. */
-export async function eventually<T>(condition: () => Promise<T | undefined>, limitMs = 10_000): Promise<T> {
-  const until = performance.now() + limitMs;
-  for (;;) {
-    const value = await condition();
-    if (value !== undefined) return value;
-    if (performance.now() > until) throw new Error(`it did not happen within ${limitMs} ms`);
-    // Looking takes the machine's time as well.
-    await new Promise((resolve) => setTimeout(resolve, lookEveryMs));
-  }
-}
-
 export function newKey(): string {
   return `test-${randomUUID()}`;
 }

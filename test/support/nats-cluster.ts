@@ -2,12 +2,11 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { join } from 'node:path';
 import { freePort } from '../../deploy/local/free-port.ts';
-import { natsCacheDirs } from '../../deploy/local/nats-binary/cache.ts';
-import { findNatsServer } from '../../deploy/local/nats-binary/find-nats-server.ts';
+import { provideNatsServer } from '../../deploy/local/nats-binary/find-nats-server.ts';
 import type { NatsClusterOptions } from '../../deploy/local/nats-config.ts';
 import { startNatsServer, type NatsServer } from '../../deploy/local/nats-server.ts';
 import { keptPasswords, writeNatsUsers, type NatsPasswords } from '../../deploy/local/nats-users.ts';
-import { eventually } from './http.ts';
+import { eventually } from './eventually.ts';
 
 /**
  * Servers of 2.10.27 that start for the first time at the same moment now and then, once in some 15 times, never learn what
@@ -59,11 +58,7 @@ export class NatsCluster {
 
   /** Starts them in folders below `folder`, and waits until they have chosen whom they follow. */
   static async start(folder: string, count: number): Promise<NatsCluster> {
-    const { path: binary } = await findNatsServer({
-      cacheDirs: natsCacheDirs(folder, process.env),
-      report: () => undefined,
-      searchPath: process.env['PATH'] ?? '',
-    });
+    const { path: binary } = await provideNatsServer(folder, process.env);
     const passwords = await keptPasswords(folder);
     const routePorts = await Promise.all(Array.from({ length: count }, freePort));
     const nodes: NatsNode[] = [];

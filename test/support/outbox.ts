@@ -1,5 +1,5 @@
 import type { ClientBase, Pool } from 'pg';
-import { eventually } from './http.ts';
+import { eventually } from './eventually.ts';
 
 /** Until the broker has all that was committed, and the outbox knows it. */
 export async function untilOutboxIsEmpty(books: ClientBase | Pool): Promise<void> {

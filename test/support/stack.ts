@@ -3,8 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { freePort } from '../../deploy/local/free-port.ts';
-import { findNatsServer } from '../../deploy/local/nats-binary/find-nats-server.ts';
-import { natsCacheDirs } from '../../deploy/local/nats-binary/cache.ts';
+import { provideNatsServer } from '../../deploy/local/nats-binary/find-nats-server.ts';
 import { startNatsServer, type NatsServer } from '../../deploy/local/nats-server.ts';
 import { envForNats } from '../../deploy/local/nats-users.ts';
 import { ServiceProcess, type ServiceName } from '../../deploy/local/service-process.ts';
@@ -132,10 +131,6 @@ async function startNats(
   dataDir: string,
   options: { readonly open: boolean; readonly port?: number },
 ): Promise<NatsServer> {
-  const { path } = await findNatsServer({
-    cacheDirs: natsCacheDirs(dataDir, process.env),
-    report: () => undefined,
-    searchPath: process.env['PATH'] ?? '',
-  });
+  const { path } = await provideNatsServer(dataDir, process.env);
   return startNatsServer({ dataDir, binary: path, ...options });
 }

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { keepInCache, listCached } from './cache.ts';
+import { keepInCache, listCached, natsCacheDirs } from './cache.ts';
 import { fetchDebianPackage } from './debian-package.ts';
 import { findOnPath } from './on-path.ts';
 import { readVersion } from './read-version.ts';
@@ -36,6 +36,19 @@ export interface FoundNatsServer {
   readonly path: string;
   readonly version: string;
   readonly source: 'path' | 'cache' | 'archive' | 'package';
+}
+
+/**
+ * The usual one for whoever starts something with this environment: see {@link findNatsServer}.
+ *
+ * @param folder where it is kept when the home can't be written.
+ */
+export async function provideNatsServer(
+  folder: string,
+  env: NodeJS.ProcessEnv,
+  report: (line: string) => void = () => undefined,
+): Promise<FoundNatsServer> {
+  return findNatsServer({ cacheDirs: natsCacheDirs(folder, env), searchPath: env['PATH'] ?? '', report });
 }
 
 /**

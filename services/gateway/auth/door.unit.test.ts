@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
 import { createHmac, createPublicKey } from 'node:crypto';
-import { eventually } from '../../../test/support/http.ts';
+import { eventually } from '../../../test/support/eventually.ts';
 import {
   claimsWith,
   expiredClaims,

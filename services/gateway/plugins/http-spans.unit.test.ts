@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { core, tracing } from '@opentelemetry/sdk-node';
 import type { FastifyInstance } from 'fastify';
-import { eventually } from '../../../test/support/http.ts';
+import { eventually } from '../../../test/support/eventually.ts';
 import { createLogger } from '../../../shared/telemetry/logger.ts';
 import { createMetrics } from '../../../shared/telemetry/metrics.ts';
 import { setTracing, type Span } from '../../../shared/telemetry/tracing.ts';

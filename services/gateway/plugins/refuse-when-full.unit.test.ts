@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { Agent, request, type IncomingMessage } from 'node:http';
 import { createLogger } from '../../../shared/telemetry/logger.ts';
 import { createMetrics } from '../../../shared/telemetry/metrics.ts';
-import { eventually } from '../../../test/support/http.ts';
+import { eventually } from '../../../test/support/eventually.ts';
 import { problemSchema } from '../http-schemas.ts';
 import { refuseWhenFull } from './refuse-when-full.ts';
 

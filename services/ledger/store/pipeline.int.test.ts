@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { types, type FieldDef } from 'pg';
-import { eventually } from '../../../test/support/http.ts';
-import { startTcpProxy, type TcpProxy } from '../../../test/tcp-proxy.ts';
+import { eventually } from '../../../test/support/eventually.ts';
+import { startTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.ts';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database.ts';
 import { createLogger } from '../../../shared/telemetry/logger.ts';
 import { ConnectionLostError } from './faults.ts';

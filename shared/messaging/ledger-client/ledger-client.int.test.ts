@@ -4,7 +4,7 @@ import { SpanStatusCode, trace } from '@opentelemetry/api';
 import { tracing } from '@opentelemetry/sdk-node';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { TcpLine } from '../../../test/tcp-line.ts';
+import { TcpLine } from '../../../test/support/tcp-line.ts';
 import type { AppliedOutcome, FailedOutcome } from '../../contracts/outcomes.ts';
 import { commandSubject, ledgerQueueGroup, querySubject } from '../../contracts/subjects.ts';
 import { createLogger } from '../../telemetry/logger.ts';

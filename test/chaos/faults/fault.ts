@@ -1,6 +1,6 @@
 import type { ServiceName } from '../../../deploy/local/service-process.ts';
 import type { LineKind } from '../stack/service-victim.ts';
-import type { Direction } from '../../tcp-proxy.ts';
+import type { Direction } from '../../support/tcp-proxy.ts';
 
 export type ServerName = 'nats' | 'postgres';
 

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ChaosStack } from '../stack/chaos-stack.ts';
 import type { ServiceVictim } from '../stack/service-victim.ts';
-import type { Direction, TcpProxy } from '../../tcp-proxy.ts';
+import type { Direction, TcpProxy } from '../../support/tcp-proxy.ts';
 import type { LineAt } from './fault.ts';
 import { lasting } from './lasting.ts';
 

@@ -50,6 +50,7 @@ export async function runMutants({ root, folder, only, say }: MutantsOptions): P
     ...mutants.map((mutant) => ({ scenario: mutant.scenario, mutant })),
   ];
   const wanted = tasks.filter((task) => nameOf(task).includes(only));
+  if (wanted.length === 0) throw new Error(`no mutant or scenario has "${only}" in its name`);
   const problems: string[] = [];
   const work = async (place: string): Promise<void> => {
     await mkdir(place);

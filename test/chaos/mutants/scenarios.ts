@@ -3,9 +3,9 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { asyncCommandsConsumer, commandsStream } from '../../../shared/contracts/subjects.ts';
 import { readCounters } from '../check/books.ts';
-import { eventually } from '../../support/http.ts';
+import { eventually } from '../../support/eventually.ts';
 import { askUntilBothWait } from '../../support/account-locks.ts';
-import type { TcpProxy } from '../../tcp-proxy.ts';
+import type { TcpProxy } from '../../support/tcp-proxy.ts';
 import type { Ground } from './ground.ts';
 
 /** Some seconds in which one mistake shows. Gives what it has seen itself; the checker sees the rest. */

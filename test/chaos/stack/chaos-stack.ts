@@ -2,8 +2,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, type ClientConfig } from 'pg';
-import { natsCacheDirs } from '../../../deploy/local/nats-binary/cache.ts';
-import { findNatsServer } from '../../../deploy/local/nats-binary/find-nats-server.ts';
+import { provideNatsServer } from '../../../deploy/local/nats-binary/find-nats-server.ts';
 import { startNatsServer, type NatsServer } from '../../../deploy/local/nats-server.ts';
 import { startPostgres, type PostgresServer } from '../../../deploy/local/postgres-server.ts';
 import type { ServiceName } from '../../../deploy/local/service-process.ts';
@@ -73,15 +72,11 @@ export class Servers {
   }
 
   static async start(folder: string, onOwnEnd: (text: string) => void, small: boolean): Promise<Servers> {
-    const { path } = await findNatsServer({
-      cacheDirs: natsCacheDirs(folder, process.env),
-      report: () => undefined,
-      searchPath: process.env['PATH'] ?? '',
-    });
+    const { path } = await provideNatsServer(folder, process.env);
     const disks = new Map<'nats' | 'postgres', SmallDisk>();
-    for (const of of small ? (['nats', 'postgres'] as const) : []) {
-      const disk = await SmallDisk.mount(join(folder, of), diskMegabytes[of]);
-      if (disk !== undefined) disks.set(of, disk);
+    for (const server of small ? (['nats', 'postgres'] as const) : []) {
+      const disk = await SmallDisk.mount(join(folder, server), diskMegabytes[server]);
+      if (disk !== undefined) disks.set(server, disk);
     }
     const servers = new Servers(folder, path, disks, onOwnEnd);
     await Promise.all([servers.nats.start(), servers.postgres.start()]);

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { readOtlpTraces, type ReceivedSpan } from '../deploy/local/traces/received-span.ts';
+import { readOtlpTraces, type ReceivedSpan } from '../../deploy/local/traces/received-span.ts';
 
 export interface OtlpCollector {
   /** What a process must have in its environment to send its spans and metrics here, without waiting long. */

@@ -23,7 +23,7 @@ export function runTypeScript(
   const register = pathToFileURL(join(import.meta.dirname, 'register-typescript.mjs')).href;
   const child = spawn(
     process.execPath,
-    ['--import', register, join(import.meta.dirname, '..', path), ...args],
+    ['--import', register, join(import.meta.dirname, '../..', path), ...args],
     { env: { PATH: process.env['PATH'], ...env }, stdio: ['ignore', 'pipe', 'pipe'] },
   );
   let stdout = '';
