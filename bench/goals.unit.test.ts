@@ -26,6 +26,18 @@ describe('goals', () => {
     expect(verdict && standingOf(verdict)).toBe('floor');
   });
 
+  test.each([20_000, 50_000, 1_000_000])(
+    'settling is judged with %i holds as with any other number',
+    (holds) => {
+      const settled = { ...sample(names.settle('spread', holds), 1, 7000), bytesPerHold: 950 };
+      const samples = [sample(names.tpcb(64), 1, 1000), settled, sample(names.settle('hot', holds), 1, 9000)];
+      expect(verdictsOf(samples).map(({ measured }) => measured)).toEqual([7, 9, 950]);
+      expect(
+        verdictsOf([sample(names.tpcb(64), 1, 1000), sample(names.settleUnderLoad(holds), 1, 1)]),
+      ).toEqual([]);
+    },
+  );
+
   test('what was measured only in part has no verdict', () => {
     expect(verdictsOf([sample(names.spread(64), 1, 1000)])).toEqual([]);
     expect(verdictsOf([sample(names.spread(64), 1, 1000), sample(names.tpcb(64), 2, 1000)])).toEqual([]);
