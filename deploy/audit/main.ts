@@ -69,22 +69,25 @@ interface Options {
 }
 
 function readOptions(): Options {
-  const { values } = parseArgs({
-    options: {
-      account: { type: 'string' },
-      since: { type: 'string' },
-      json: { type: 'boolean', default: false },
-      digest: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-    },
-  });
-  const { account, since, json, digest, help } = values;
-  if (account !== undefined && !accountIdSchema.safeParse(account).success) {
-    throw new Error('--account must be an account id, a uuid');
+  try {
+    const { values } = parseArgs({
+      options: {
+        account: { type: 'string' },
+        since: { type: 'string' },
+        json: { type: 'boolean', default: false },
+        digest: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    });
+    const { account, since, json, digest, help } = values;
+    if (account !== undefined && !accountIdSchema.safeParse(account).success)
+      throw new Error('--account must be an account id, a uuid');
+    if (digest && (json || account !== undefined))
+      throw new Error('--digest goes with neither --json nor --account');
+    return { account, since, json, digest, help };
+  } catch (error) {
+    throw new Error(`${messageOf(error)}\n\n${usage}`, { cause: error });
   }
-  if (digest && (json || account !== undefined))
-    throw new Error('--digest goes with neither --json nor --account');
-  return { account, since, json, digest, help };
 }
 
 /** The database that the settings name; without any, the one that `npm start` runs on this folder. */
@@ -116,6 +119,6 @@ function tell({ accounts, entries, holds, findings }: AuditReport, output: NodeJ
 try {
   process.exitCode = await main();
 } catch (error) {
-  process.stderr.write(`holdfast audit: ${messageOf(error)}\n\n${usage}\n`);
+  process.stderr.write(`holdfast audit: ${messageOf(error)}\n`);
   process.exitCode = exitCode.notAudited;
 }

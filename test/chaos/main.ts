@@ -4,7 +4,8 @@ import { messageOf } from '../../shared/telemetry/describe-error.ts';
 import { listenForStop } from '../../deploy/local/stop-request.ts';
 import { say } from '../../deploy/local/progress.ts';
 import { runCampaign } from './campaign.ts';
-import { runMutants } from './mutants/run-mutants.ts';
+import { runMutants, taskNames } from './mutants/run-mutants.ts';
+import { faultKinds } from './plan.ts';
 import { reportOf } from './report.ts';
 import { makeRunFolder, Servers } from './stack/chaos-stack.ts';
 
@@ -85,6 +86,9 @@ function readOrder(args: readonly string[]): Order | undefined {
     const minutes = Number(values.minutes);
     if (!Number.isInteger(seed)) throw new Error('--seed must be a whole number');
     if (!(minutes > 0)) throw new Error('--minutes must be more than 0');
+    const names = values.mutants ? taskNames : faultKinds;
+    if (!names.some((name) => name.includes(values.only)))
+      throw new Error(`--only ${values.only} is in none of: ${names.join('; ')}`);
     return { seed, minutes, mutants: values.mutants, only: values.only };
   } catch (error) {
     process.stderr.write(`${messageOf(error)}\n\n${usage}\n`);

@@ -31,6 +31,17 @@ interface Task {
   readonly mutant: Mutant | undefined;
 }
 
+const tasks: readonly Task[] = [
+  ...[...new Set(mutants.map(({ scenario }) => scenario))].map((scenario) => ({
+    scenario,
+    mutant: undefined,
+  })),
+  ...mutants.map((mutant) => ({ scenario: mutant.scenario, mutant })),
+];
+
+/** The mutants, and the scenarios that are played without any. */
+export const taskNames: readonly string[] = tasks.map(nameOf);
+
 export interface MutantsOptions {
   readonly root: string;
   readonly folder: string;
@@ -44,13 +55,7 @@ export interface MutantsOptions {
  * must find something. Resolves with what went otherwise.
  */
 export async function runMutants({ root, folder, only, say }: MutantsOptions): Promise<string[]> {
-  const scenarios = new Set(mutants.map(({ scenario }) => scenario));
-  const tasks: Task[] = [
-    ...[...scenarios].map((scenario) => ({ scenario, mutant: undefined })),
-    ...mutants.map((mutant) => ({ scenario: mutant.scenario, mutant })),
-  ];
   const wanted = tasks.filter((task) => nameOf(task).includes(only));
-  if (wanted.length === 0) throw new Error(`no mutant or scenario has "${only}" in its name`);
   const problems: string[] = [];
   const work = async (place: string): Promise<void> => {
     await mkdir(place);
