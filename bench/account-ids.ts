@@ -8,3 +8,6 @@ import { sha256 } from '../shared/hashing/sha256.ts';
 export function accountIdAt(index: number): string {
   return formatUuid(sha256(`benchmark ${index}`), 8);
 }
+
+/** What each has, in decimals: enough for a day of one-cent holds, far below the bound of a balance. */
+export const startBalance = '1000000.00';

@@ -7,12 +7,10 @@ import { settleCommandIdFor, type Hold } from '../services/ledger/domain/hold.ts
 import { inBatchTransaction } from '../services/ledger/store/batch-transaction.ts';
 import type { DatabaseAddress } from '../services/ledger/store/session.ts';
 import { WriteConnection } from '../services/ledger/store/write-connection.ts';
-import { accountIdAt } from './account-ids.ts';
+import { accountIdAt, startBalance } from './account-ids.ts';
 
 /** As many as the ledger puts into one of its batches. */
 const commandsPerBatch = 512;
-/** Enough for a day of one-cent holds, far below the bound of a balance. */
-const startBalance = '1000000.00';
 
 /** What a filler has written. */
 export interface Filled {

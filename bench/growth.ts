@@ -1,4 +1,5 @@
 import { progress, say } from '../deploy/local/progress.ts';
+import { conclude } from './conclude.ts';
 import { BookFiller } from './fill-books.ts';
 import { findProblems } from './find-problems.ts';
 import { verdictsOf } from './goals.ts';
@@ -135,6 +136,5 @@ async function report(
   const result = { options, problems, verdicts, startMs, tookMs: took, memoryAtRestMiB: atRest, samples };
   const file = await writeResultFile(root, '-growth', natsVersion, result);
   say(`and drawn in ${await writePage(file, { ...result, machine: machineFacts(natsVersion) })}`);
-  for (const problem of problems) process.stdout.write(`VOID: ${problem}\n`);
-  return problems.length === 0 ? 0 : 1;
+  return conclude(problems);
 }

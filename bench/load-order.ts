@@ -47,3 +47,49 @@ export interface LoadResult {
 
 /** A service's code is compiled while it is used, and so is the generator's: the first part is not counted. */
 export const warmUpSeconds = 0.5;
+
+/** A part of a load that does not wait for answers. */
+export interface Phase {
+  readonly seconds: number;
+  /** Without it each connection sends as soon as it has an answer. */
+  readonly perSecond?: number;
+  /** How many connections are used: all there are, if not said. */
+  readonly connections?: number;
+}
+
+/** What the generator that does not wait for answers is told. */
+export interface SteadyOrder {
+  readonly url: string;
+  readonly connections: number;
+  readonly phases: readonly Phase[];
+  /** Each request picks one of this many accounts at random. */
+  readonly accounts: number;
+  /** Subtracts alone, or of ten requests five subtracts, three adds and two looks at a balance. */
+  readonly mixed: boolean;
+}
+
+/** What came of a phase. */
+export interface PhaseResult {
+  /** Changes that were acknowledged with 200. */
+  readonly applied: number;
+  readonly looks: number;
+  /** 503 with the code `overloaded` and a Retry-After. */
+  readonly refused: number;
+  /** Every other answer and broken connection, by what it was. */
+  readonly unexpected: Readonly<Record<string, number>>;
+  /** No answer had come 10 s after the last phase. */
+  readonly unanswered: number;
+  /** Would have been sent, had not every connection waited for an answer already. */
+  readonly notSent: number;
+  /** From sending the request to having the answer. */
+  readonly ok: Latency;
+  readonly refusal: Latency;
+  /** When the last request left that was refused, or took longer than `slowMs`; from the phase's beginning. */
+  readonly lastTroubleMs: number;
+}
+
+/** What that generator writes to its standard output. */
+export interface SteadyResult {
+  readonly phases: readonly PhaseResult[];
+  readonly cpuSeconds: number;
+}

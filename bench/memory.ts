@@ -4,7 +4,7 @@ import { medianOf } from './sample.ts';
 
 const lookEveryMs = 1_000;
 
-/** What processes take of memory for themselves, by name, in MB; looked at once a second. Linux only. */
+/** What processes take of memory for themselves, by name, in MiB; looked at once a second. Linux only. */
 export class MemoryWatch {
   readonly #pids: Readonly<Record<string, number>>;
   readonly #timer: NodeJS.Timeout;
@@ -16,7 +16,7 @@ export class MemoryWatch {
   }
 
   now(): Record<string, number> {
-    return Object.fromEntries(Object.entries(this.#pids).map(([name, pid]) => [name, ownMegabytes(pid)]));
+    return Object.fromEntries(Object.entries(this.#pids).map(([name, pid]) => [name, ownMiB(pid)]));
   }
 
   /** All looks since the last time it was asked. */
@@ -32,8 +32,13 @@ export class MemoryWatch {
 }
 
 /** The median of what a process took. */
-export function medianMegabytes(looks: readonly Record<string, number>[], name: string): number {
+export function medianMiB(looks: readonly Record<string, number>[], name: string): number {
   return Math.round(medianOf(looks.map((look) => look[name] ?? 0)) * 10) / 10;
+}
+
+/** Whether a process takes more, under the same load, than chance explains. */
+export function hasGrown(fromMiB: number, toMiB: number): boolean {
+  return toMiB > fromMiB * 1.25 + 32;
 }
 
 /**
@@ -41,16 +46,16 @@ export function medianMegabytes(looks: readonly Record<string, number>[], name: 
  * counts once. Linux only.
  */
 export function memoryMiB(pid: number): number {
-  return processTree(pid).reduce((sum, each) => sum + kilobytesOf(each, 'Pss'), 0) / 1024;
+  return processTree(pid).reduce((sum, each) => sum + kibOf(each, 'Pss'), 0) / 1024;
 }
 
 /** Anonymous memory: files in the page cache and Postgres' shared buffers are not what a leak grows in. */
-function ownMegabytes(pid: number): number {
-  const kilobytes = processTree(pid).reduce((sum, each) => sum + kilobytesOf(each, 'Pss_Anon'), 0);
-  return Math.round(kilobytes / 102.4) / 10;
+function ownMiB(pid: number): number {
+  const kib = processTree(pid).reduce((sum, each) => sum + kibOf(each, 'Pss_Anon'), 0);
+  return Math.round((kib / 1024) * 10) / 10;
 }
 
-function kilobytesOf(pid: number, figure: 'Pss' | 'Pss_Anon'): number {
+function kibOf(pid: number, figure: 'Pss' | 'Pss_Anon'): number {
   try {
     const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
     return Number(new RegExp(String.raw`^${figure}:\s+(\d+)`, 'mu').exec(text)?.[1] ?? 0);

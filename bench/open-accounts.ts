@@ -5,10 +5,8 @@ import { connectNats } from '../shared/messaging/connect.ts';
 import { createLedgerClient } from '../shared/messaging/ledger-client/index.ts';
 import { createLogger } from '../shared/telemetry/logger.ts';
 import { createMetrics } from '../shared/telemetry/metrics.ts';
-import { accountIdAt } from './account-ids.ts';
+import { accountIdAt, startBalance } from './account-ids.ts';
 
-/** Enough for a day of one-cent holds, far below the bound of a balance. */
-const startBalance = '1000000.00';
 const atOnce = 2_000;
 
 /** Opens accounts with money on them, as another service would: over NATS. */
@@ -16,7 +14,7 @@ export async function openAccounts(
   nats: NatsAccess,
   count: number,
   onProgress: (done: number) => void,
-): Promise<string[]> {
+): Promise<void> {
   const logger = createLogger('bench', 'warn');
   const link = await connectNats({
     ...nats,
@@ -25,21 +23,20 @@ export async function openAccounts(
     logger,
   });
   const client = createLedgerClient({ link, logger, metrics: createMetrics() });
-  const ids: string[] = [];
-  const openOne = async (index: number): Promise<string> => {
+  const openOne = async (index: number): Promise<void> => {
     const accountId = accountIdAt(index);
     const opened = await client.send('open', { id: randomUUID(), accountId, name: 'Benchmark' });
     if (!opened.ok) throw new Error(`an account was not opened: ${opened.error.detail}`);
     const added = await client.send('add', { id: randomUUID(), accountId, amount: startBalance });
     if (!added.ok) throw new Error(`no money was added: ${added.error.detail}`);
-    return accountId;
   };
-  while (ids.length < count) {
-    const size = Math.min(atOnce, count - ids.length);
-    ids.push(...(await Promise.all(Array.from({ length: size }, (_, index) => openOne(ids.length + index)))));
-    onProgress(ids.length);
+  for (let opened = 0; opened < count;) {
+    const size = Math.min(atOnce, count - opened);
+    const from = opened;
+    await Promise.all(Array.from({ length: size }, (_, index) => openOne(from + index)));
+    opened += size;
+    onProgress(opened);
   }
   await client.close();
   await link.drain();
-  return ids;
 }

@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { PhaseResult, SteadyOrder, SteadyResult } from './steady-load.ts';
+import type { PhaseResult, SteadyOrder, SteadyResult } from './load-order.ts';
+import type { NamedRow } from './tables.ts';
 
 /** Runs the generator in a process of its own. */
 export async function runSteadyLoad(root: string, order: SteadyOrder): Promise<SteadyResult> {
@@ -20,7 +21,24 @@ export function surprisesOf(phase: PhaseResult): string[] {
   ];
 }
 
+/** What is wrong with so many changes in the books after these phases, in words. */
+export function bookedProblems(phases: readonly PhaseResult[], booked: number): string[] {
+  const applied = appliedIn(phases);
+  const unknown = phases.reduce((sum, phase) => sum + unknownIn(phase), 0);
+  return booked >= applied && booked <= applied + unknown
+    ? []
+    : [`${applied} changes were acknowledged, and ${booked} are in the books`];
+}
+
+export function bookedRow(phases: readonly PhaseResult[], booked: number): NamedRow {
+  return ['books', `${appliedIn(phases)} changes acknowledged, ${booked} in the books`];
+}
+
+function appliedIn(phases: readonly PhaseResult[]): number {
+  return phases.reduce((sum, phase) => sum + phase.applied, 0);
+}
+
 /** Changes of which it is not known whether they happened. */
-export function unknownIn(phase: PhaseResult): number {
+function unknownIn(phase: PhaseResult): number {
   return phase.unanswered + Object.values(phase.unexpected).reduce((sum, times) => sum + times, 0);
 }

@@ -3,12 +3,14 @@ import { dirname, join } from 'node:path';
 import { progress, say } from '../deploy/local/progress.ts';
 import { eventsStream, holdsStream } from '../shared/contracts/subjects.ts';
 import { askBooks, auditFindings, countChanges, untilOutboxIsEmpty } from './books.ts';
-import { medianMegabytes, MemoryWatch } from './memory.ts';
+import { conclude } from './conclude.ts';
+import { hasGrown, medianMiB, MemoryWatch } from './memory.ts';
 import { openAccounts } from './open-accounts.ts';
 import { writeResultFile } from './result-file.ts';
-import { runSteadyLoad, surprisesOf, unknownIn } from './run-steady-load.ts';
+import { bookedProblems, bookedRow, runSteadyLoad, surprisesOf } from './run-steady-load.ts';
 import { durabilityProblems, type BenchStack } from './stack.ts';
-import type { Phase, PhaseResult } from './steady-load.ts';
+import { namedRows, type NamedRow } from './tables.ts';
+import type { Phase, PhaseResult } from './load-order.ts';
 
 const holdPeriodMinutes = 0.1;
 /** What the stack is started with. Six seconds: holds fall due all the time. */
@@ -18,8 +20,6 @@ const share = 0.5;
 const connections = 256;
 const bestSeconds = 10;
 const lookEveryMs = 5_000;
-/** Memory at the end against memory once warm; the same steady load is on both. */
-const wanted = { memoryGrowth: 1.25, memoryGrowthMb: 32 };
 
 interface SoakPlan {
   readonly accounts: number;
@@ -86,19 +86,14 @@ async function run(root: string, plan: SoakPlan, stack: BenchStack, memory: Memo
   looks.push(last);
 
   const memoryCourse = courseOf(memoryLooks, Object.keys(stack.pids));
-  const applied = warmUp.applied + soak.applied;
-  const unknown = unknownIn(warmUp) + unknownIn(soak);
+  const phases = [warmUp, soak];
   const booked = (await countChanges(database)) - changesBefore;
   const problems = [
     ...(await durabilityProblems(stack)),
-    ...[warmUp, soak].flatMap(surprisesOf),
-    ...(booked >= applied && booked <= applied + unknown
-      ? []
-      : [`${applied} changes were acknowledged, and ${booked} are in the books`]),
+    ...phases.flatMap(surprisesOf),
+    ...bookedProblems(phases, booked),
     ...Object.entries(memoryCourse).flatMap(([name, { start, end }]) =>
-      end > start * wanted.memoryGrowth + wanted.memoryGrowthMb
-        ? [`the ${name} grew from ${start} MB to ${end} MB`]
-        : [],
+      hasGrown(start, end) ? [`the ${name} grew from ${start} MiB to ${end} MiB`] : [],
     ),
     ...(await auditFindings(stack)),
   ];
@@ -113,11 +108,9 @@ async function run(root: string, plan: SoakPlan, stack: BenchStack, memory: Memo
     eventBytesPerMillion: perMillion(({ streamBytes }) => streamBytes[eventsStream] ?? 0),
     mostHoldsStreamBytes: Math.max(...looks.map(({ streamBytes }) => streamBytes[holdsStream] ?? 0)),
   };
-  process.stdout.write(tableOf(plan, soak, figures));
-  process.stdout.write(`books           ${applied} changes acknowledged, ${booked} in the books\n`);
+  process.stdout.write(tableOf(plan, soak, figures, bookedRow(phases, booked)));
   await writeResultFile(root, '-soak', stack.natsVersion, { plan, problems, figures, soak, looks });
-  for (const problem of problems) process.stdout.write(`VOID: ${problem}\n`);
-  return problems.length === 0 ? 0 : 1;
+  return conclude(problems);
 }
 
 async function lookAt(stack: BenchStack, atSeconds: number): Promise<Look> {
@@ -150,7 +143,7 @@ async function sizesOfStreams(folder: string): Promise<Record<string, number>> {
   return sizes;
 }
 
-/** Medians of the second and the last tenth, in MB: the first tenth is warming up. */
+/** Medians of the second and the last tenth, in MiB: the first tenth is warming up. */
 function courseOf(
   looks: readonly Record<string, number>[],
   names: readonly string[],
@@ -160,14 +153,14 @@ function courseOf(
     names.map((name) => [
       name,
       {
-        start: medianMegabytes(looks.slice(tenth, 2 * tenth), name),
-        end: medianMegabytes(looks.slice(-tenth), name),
+        start: medianMiB(looks.slice(tenth, 2 * tenth), name),
+        end: medianMiB(looks.slice(-tenth), name),
       },
     ]),
   );
 }
 
-function megabytes(bytes: number): string {
+function mebibytes(bytes: number): string {
   return (bytes / 2 ** 20).toFixed(1);
 }
 
@@ -183,8 +176,9 @@ function tableOf(
     eventBytesPerMillion: number;
     mostHoldsStreamBytes: number;
   },
+  books: NamedRow,
 ): string {
-  const rows: [string, string][] = [
+  return namedRows([
     [
       'offered',
       `${figures.rate.toFixed(0)}/s for ${plan.minutes} minutes; holds last ${holdPeriodMinutes * 60} s`,
@@ -194,21 +188,21 @@ function tableOf(
       `${soak.applied} changes, ${soak.looks} looks; ${soak.refused} refused, ${soak.notSent} not sent`,
     ],
     ['', `p50 ${soak.ok.p50Ms} ms, p99 ${soak.ok.p99Ms} ms, at most ${soak.ok.maxMs} ms`],
-    ...Object.entries(figures.memory).map(([name, { start, end }]): [string, string] => [
-      `MB ${name}`,
+    ...Object.entries(figures.memory).map(([name, { start, end }]): NamedRow => [
+      `MiB ${name}`,
       `${start} once warm, ${end} at the end`,
     ]),
     ['outbox', `${figures.mostOutboxRows} rows at most, none at the end`],
     ['holds', `${figures.mostPendingHolds} pending at most`],
     [
       'PostgreSQL',
-      `${megabytes(figures.databaseBytesPerMillion)} MB per million changes, with indexes and settlings`,
+      `${mebibytes(figures.databaseBytesPerMillion)} MiB per million changes, with indexes and settlings`,
     ],
     [
       'broker',
-      `${megabytes(figures.eventBytesPerMillion)} MB of facts per million changes, up to 1 GiB and 7 days`,
+      `${mebibytes(figures.eventBytesPerMillion)} MiB of facts per million changes, up to 1 GiB and 7 days`,
     ],
-    ['', `${megabytes(figures.mostHoldsStreamBytes)} MB of due seconds at most`],
-  ];
-  return `\n${rows.map(([name, text]) => `${name.padEnd(15)} ${text}`).join('\n')}\n`;
+    ['', `${mebibytes(figures.mostHoldsStreamBytes)} MiB of due seconds at most`],
+    books,
+  ]);
 }

@@ -1,5 +1,6 @@
 import { progress, say } from '../deploy/local/progress.ts';
 import { readResult, tellChanges } from './compare.ts';
+import { conclude } from './conclude.ts';
 import { BookFiller } from './fill-books.ts';
 import { findProblems } from './find-problems.ts';
 import { verdictsOf } from './goals.ts';
@@ -57,8 +58,7 @@ export async function measureStandard(bench: Bench, options: Options): Promise<n
   const file = await writeResultFile(root, '', stack.natsVersion, result);
   say(`and drawn in ${await writePage(file, { ...result, machine })}`);
   if (earlier !== undefined) process.stdout.write(`\n${tellChanges(earlier, measured)}\n`);
-  for (const problem of problems) process.stdout.write(`VOID: ${problem}\n`);
-  return problems.length === 0 ? 0 : 1;
+  return conclude(problems);
 }
 
 /** Rounds, not repetitions in a row: the machine's mood shall fall on all alike. */

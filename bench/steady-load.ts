@@ -1,7 +1,8 @@
-import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { accountIdAt } from './account-ids.ts';
+import { createLatencies, recordMs, summaryOf } from './latency.ts';
+import type { PhaseResult, SteadyOrder, SteadyResult } from './load-order.ts';
 
 /*
  * A load generator that does not wait for answers: requests leave at a constant rate, whatever becomes of them, as they
@@ -9,59 +10,10 @@ import { accountIdAt } from './account-ids.ts';
  * less. A process of its own, on bare sockets: with four times what the server can do it must not be the limit itself.
  */
 
-export interface Phase {
-  readonly seconds: number;
-  /** Without it each connection sends as soon as it has an answer. */
-  readonly perSecond?: number;
-  /** How many connections are used: all there are, if not said. */
-  readonly connections?: number;
-}
-
-export interface SteadyOrder {
-  readonly url: string;
-  readonly connections: number;
-  readonly phases: readonly Phase[];
-  /** Each request picks one of this many accounts at random. */
-  readonly accounts: number;
-  /** Subtracts alone, or of ten requests five subtracts, three adds and two looks at a balance. */
-  readonly mixed: boolean;
-}
-
-export interface PhaseResult {
-  /** Changes that were acknowledged with 200. */
-  readonly applied: number;
-  readonly looks: number;
-  /** 503 with the code `overloaded` and a Retry-After. */
-  readonly refused: number;
-  /** Every other answer and broken connection, by what it was. */
-  readonly unexpected: Readonly<Record<string, number>>;
-  /** No answer had come 10 s after the last phase. */
-  readonly unanswered: number;
-  /** Would have been sent, had not every connection waited for an answer already. */
-  readonly notSent: number;
-  /** From sending the request to having the answer. */
-  readonly ok: Latency;
-  readonly refusal: Latency;
-  /** When the last request left that was refused, or took longer than `slowMs`; from the phase's beginning. */
-  readonly lastTroubleMs: number;
-}
-
-export interface Latency {
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly maxMs: number;
-}
-
-export interface SteadyResult {
-  readonly phases: readonly PhaseResult[];
-  readonly cpuSeconds: number;
-}
-
 /** Slower than this is not normal. */
 const slowMs = 250;
 const patienceMs = 10_000;
 const tickMs = 2;
-const microsPerMs = 1_000;
 
 /** What a phase has come to so far. */
 class Count {
@@ -73,8 +25,8 @@ class Count {
   underWay = 0;
   notSent = 0;
   lastTroubleMs = 0;
-  readonly ok = createHistogram();
-  readonly refusal = createHistogram();
+  readonly ok = createLatencies();
+  readonly refusal = createLatencies();
 
   surprise(what: string): void {
     this.unexpected[what] = (this.unexpected[what] ?? 0) + 1;
@@ -82,7 +34,7 @@ class Count {
 
   result(): PhaseResult {
     const { applied, looks, refused, unexpected, underWay, notSent, lastTroubleMs } = this;
-    const [ok, refusal] = [latencyOf(this.ok), latencyOf(this.refusal)];
+    const [ok, refusal] = [summaryOf(this.ok), summaryOf(this.refusal)];
     return {
       applied,
       looks,
@@ -161,7 +113,7 @@ class Line {
         if (isRefusal) count.refused += 1;
         else if (isLook) count.looks += 1;
         else count.applied += 1;
-        record(isRefusal ? count.refusal : count.ok, tookMs);
+        recordMs(isRefusal ? count.refusal : count.ok, tookMs);
       }
       if (isRefusal || tookMs > slowMs)
         count.lastTroubleMs = Math.max(count.lastTroubleMs, sentMs - count.beganMs);
@@ -176,23 +128,6 @@ class Line {
     note(sent.count, sent);
     this.#onFree(this);
   }
-}
-
-function record(histogram: RecordableHistogram, tookMs: number): void {
-  histogram.record(Math.max(1, Math.round(tookMs * microsPerMs)));
-}
-
-function ms(micros: number): number {
-  return Math.round(micros / 10) / 100;
-}
-
-function latencyOf(histogram: RecordableHistogram): Latency {
-  if (histogram.count === 0) return { p50Ms: 0, p99Ms: 0, maxMs: 0 };
-  return {
-    p50Ms: ms(histogram.percentile(50)),
-    p99Ms: ms(histogram.percentile(99)),
-    maxMs: ms(histogram.max),
-  };
 }
 
 async function run(order: SteadyOrder): Promise<SteadyResult> {

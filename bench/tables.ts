@@ -15,6 +15,13 @@ export function table(rows: readonly (readonly string[])[]): string {
   return rows.map((row) => line(row).join('  ').trimEnd()).join('\n');
 }
 
+/** What a figure is called, and the figure in words; without a name it belongs to the one above. */
+export type NamedRow = readonly [name: string, text: string];
+
+export function namedRows(rows: readonly NamedRow[]): string {
+  return `\n${rows.map(([name, text]) => `${name.padEnd(15)} ${text}`).join('\n')}\n`;
+}
+
 /** One line per thing that was measured, with the median of each figure over the rounds. */
 export function samplesTable(samples: readonly Sample[]): string {
   const groups = [...byName(samples)];

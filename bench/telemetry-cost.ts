@@ -1,4 +1,5 @@
 import { progress } from '../deploy/local/progress.ts';
+import { conclude } from './conclude.ts';
 import { findProblems } from './find-problems.ts';
 import { measureHttp } from './measure.ts';
 import { openAccounts } from './open-accounts.ts';
@@ -59,8 +60,7 @@ export async function measureTelemetryCost(
   for (const [stack, taken] of samples)
     problems.push(...(await findProblems(stack, taken, { accounts, holds: 0, settled: 0 })));
   process.stdout.write(tableOf(plan.connections, pairs));
-  for (const problem of problems) process.stdout.write(`VOID: ${problem}\n`);
-  return problems.length === 0 ? 0 : 1;
+  return conclude(problems);
 }
 
 /** The services' own time, for what telemetry adds is theirs. */
