@@ -31,8 +31,13 @@ export function invalidRequest(fields: readonly FieldError[]): ErrorView {
   return { code: 'invalid_request', detail: `Not valid: ${named}.`, fields: [...fields] };
 }
 
+/** What is wrong with an object that has this key twice. */
+export function keyIsThereTwice(key: string): FieldError {
+  return { field: fieldName([key]), message: 'is there twice' };
+}
+
 /** A field's name, short enough to be shown. */
-export function fieldName(path: readonly PropertyKey[]): string {
+function fieldName(path: readonly PropertyKey[]): string {
   return path.map(String).join('.').slice(0, maxNameLength);
 }
 

@@ -1,7 +1,7 @@
 import { MIMEType } from 'node:util';
 import type { FastifyInstance } from 'fastify';
 import { findDuplicateKeys } from '../../../shared/contracts/duplicate-key.ts';
-import { fieldName } from '../../../shared/contracts/field-errors.ts';
+import { keyIsThereTwice } from '../../../shared/contracts/field-errors.ts';
 import { RequestRefused } from './problem-json.ts';
 import { InvalidInput } from './validation.ts';
 
@@ -18,7 +18,7 @@ export function addJsonBodies(app: FastifyInstance): void {
     void parse(request, text, (error, value) => {
       const [twice] = error === null ? findDuplicateKeys(text, value).values() : [];
       if (twice === undefined) done(error, value);
-      else done(new InvalidInput([{ field: fieldName([twice]), message: 'is there twice' }]));
+      else done(new InvalidInput([keyIsThereTwice(twice)]));
     });
   });
   app.addHook('preParsing', (request, reply, payload, done) => {

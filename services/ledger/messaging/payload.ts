@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { z } from 'zod';
 import { findDuplicateKeys } from '../../../shared/contracts/duplicate-key.ts';
-import { checkFields, fieldName, invalidRequest } from '../../../shared/contracts/field-errors.ts';
+import { checkFields, invalidRequest, keyIsThereTwice } from '../../../shared/contracts/field-errors.ts';
 import { maxCommandsPerMessage, maxMessageBytes } from '../../../shared/contracts/limits.ts';
 import type { ErrorView } from '../../../shared/contracts/outcomes.ts';
 import type { AccountId } from '../../../shared/contracts/primitives.ts';
@@ -50,8 +50,7 @@ export function readElement<T>(
   schema: z.ZodType<T>,
   { value, keyTwice }: PayloadElement,
 ): { value: T } | { error: ErrorView } {
-  if (keyTwice !== undefined)
-    return { error: invalidRequest([{ field: fieldName([keyTwice]), message: 'is there twice' }]) };
+  if (keyTwice !== undefined) return { error: invalidRequest([keyIsThereTwice(keyTwice)]) };
   const checked = checkFields(schema, value, 'payload');
   return 'value' in checked ? checked : { error: invalidRequest(checked.fields) };
 }
