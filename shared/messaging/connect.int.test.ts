@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
 import { TcpLine } from '../../test/support/tcp-line.ts';
 import { createLogger } from '../telemetry/logger.ts';
@@ -46,6 +46,24 @@ describe('the connection to NATS', () => {
     await connection.flush();
     expect(lines.join('')).toContain("can't reach NATS at 127.0.0.1:");
     expect(lines.join('')).toContain('connected to NATS again');
+  });
+
+  test('comes back as fast after the clock was put back', async () => {
+    const { isConnected } = await connectThroughLine();
+    const cutAndOpen = async () => {
+      await line.cut();
+      await until(() => !isConnected(), 1000);
+      await line.open();
+      await until(isConnected, 2000);
+    };
+    const trueNow = Date.now;
+    const clock = jest.spyOn(Date, 'now').mockImplementation(() => trueNow() + 600_000);
+    try {
+      await cutAndOpen();
+    } finally {
+      clock.mockRestore();
+    }
+    await cutAndOpen();
   });
 
   test('notices a line that went silent, under load too', async () => {

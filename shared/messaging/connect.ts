@@ -5,6 +5,7 @@ import {
   PermissionViolationError,
   type ConnectionOptions,
   type NatsConnection,
+  type Server,
   type Status,
 } from '@nats-io/transport-node';
 import { readFileSync } from 'node:fs';
@@ -70,18 +71,17 @@ export async function connectNats(
   const warnForbidden = forbiddenWarning(logger, inboxPrefix);
   const countReconnect =
     metrics && countFromZero(metrics.reconnects, { [attributeNames.peer]: messagingSystem });
+  let connection: NatsConnection | undefined;
   for (;;) {
     stopping?.throwIfAborted();
     try {
-      const connection = await connect({
+      connection = await connect({
         ...target,
         name,
         ...(inboxPrefix !== undefined && { inboxPrefix }),
         timeout: connectTimeoutMs,
         maxReconnectAttempts: -1,
-        reconnectTimeWait: reconnectEveryMs,
-        reconnectJitter: reconnectJitterMs,
-        reconnectJitterTLS: reconnectJitterMs,
+        reconnectDelayHandler: () => waitToReconnect(connection?.getServers() ?? []),
         // A wrong password may be mended at the server: keep trying.
         ignoreAuthErrorAbort: true,
         pingInterval: pingEveryMs,
@@ -97,6 +97,15 @@ export async function connectNats(
     }
     await delay(reconnectEveryMs, undefined, stopping === undefined ? {} : { signal: stopping });
   }
+}
+
+/**
+ * How long after its last try a server is tried again, in milliseconds. The client (3.4) takes the time of that try from
+ * the wall clock: were that put back by ten minutes, it would try nothing for so long. Then every server is due.
+ */
+function waitToReconnect(servers: readonly Server[]): number {
+  const isClockPutBack = servers.some(({ lastConnect }) => lastConnect > Date.now());
+  return isClockPutBack ? -Infinity : reconnectEveryMs + Math.random() * reconnectJitterMs;
 }
 
 function keepLink(options: {
