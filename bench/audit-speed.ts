@@ -1,14 +1,16 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { startPostgres } from '../deploy/local/postgres-server.ts';
+import { residentBytes } from '../deploy/local/process-tree.ts';
 import { progress, say } from '../deploy/local/progress.ts';
+import { listenForStop } from '../deploy/local/stop-request.ts';
 import { migrate } from '../services/ledger/store/migrate.ts';
 import type { DatabaseAddress } from '../services/ledger/store/session.ts';
+import { exitCodes } from '../shared/lifecycle/run-service.ts';
 import { BookFiller } from './fill-books.ts';
 import { medianOf } from './sample.ts';
 
@@ -33,38 +35,49 @@ export async function measureAuditSpeed(
   env: NodeJS.ProcessEnv,
   plan: { entries: number; rounds: number },
 ): Promise<number> {
+  const stop = listenForStop();
   const dataDir = await mkdtemp(join(tmpdir(), 'holdfast bench '));
-  const postgres = await startPostgres({ dataDir, report: say });
   try {
-    await postgres.createDatabase(databaseName);
-    const { host, port, user, password } = postgres;
-    const address = { host, port, user, password, name: databaseName };
-    await migrate(address);
-    const entries = await fill(address, plan.entries);
-    const auditEnv = {
-      PATH: env['PATH'],
-      DB_HOST: host,
-      DB_PORT: String(port),
-      DB_USER: user,
-      DB_PASSWORD: password,
-      DB_NAME: databaseName,
-    };
-    const rates: number[] = [];
-    for (let round = 0; round < plan.rounds; round += 1) {
-      const { seconds, findings, quarterMiB, peakMiB } = await runAudit(root, auditEnv);
-      rates.push(entries / seconds);
-      process.stdout.write(
-        `${entries} entries of ${accounts} accounts in ${seconds.toFixed(1)} s: ` +
-          `${(entries / seconds).toFixed(0)} entries/s, ${quarterMiB} MiB after a quarter, ${peakMiB} MiB at most, ` +
-          `${findings} findings\n`,
-      );
-      if (findings > 0) return 1;
+    const postgres = await startPostgres({ dataDir, report: say });
+    try {
+      await postgres.createDatabase(databaseName);
+      const { host, port, user, password } = postgres;
+      const worked = measureOn({ host, port, user, password, name: databaseName }, { root, env, ...plan });
+      return await Promise.race([worked, stop.reason.then(() => exitCodes.secondSignal)]);
+    } finally {
+      await postgres.process.stop(10_000);
     }
-    return medianOf(rates) >= promised ? 0 : 1;
   } finally {
-    await postgres.process.stop(10_000);
     await rm(dataDir, { recursive: true, force: true });
   }
+}
+
+async function measureOn(
+  address: DatabaseAddress,
+  plan: { root: string; env: NodeJS.ProcessEnv; entries: number; rounds: number },
+): Promise<number> {
+  await migrate(address);
+  const entries = await fill(address, plan.entries);
+  const auditEnv = {
+    PATH: plan.env['PATH'],
+    DB_HOST: address.host,
+    DB_PORT: String(address.port),
+    DB_USER: address.user,
+    DB_PASSWORD: address.password,
+    DB_NAME: address.name,
+  };
+  const rates: number[] = [];
+  for (let round = 0; round < plan.rounds; round += 1) {
+    const { seconds, findings, quarterMiB, peakMiB } = await runAudit(plan.root, auditEnv);
+    rates.push(entries / seconds);
+    process.stdout.write(
+      `${entries} entries of ${accounts} accounts in ${seconds.toFixed(1)} s: ` +
+        `${(entries / seconds).toFixed(0)} entries/s, ${quarterMiB} MiB after a quarter, ${peakMiB} MiB at most, ` +
+        `${findings} findings\n`,
+    );
+    if (findings > 0) return 1;
+  }
+  return medianOf(rates) >= promised ? 0 : 1;
 }
 
 /** Accounts with money, and holds on them that are settled, at least so many entries in all; the number of them. */
@@ -108,10 +121,6 @@ async function runAudit(root: string, env: NodeJS.ProcessEnv): Promise<Run> {
 }
 
 function residentMiB(pid: number | undefined): number {
-  try {
-    const [, kib] = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
-    return Math.round(Number(kib ?? 0) / 1024);
-  } catch {
-    return 0;
-  }
+  const bytes = pid === undefined ? undefined : residentBytes(pid);
+  return Math.round((bytes ?? 0) / 1024 ** 2);
 }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Client } from 'pg';
 import { progress, say } from '../deploy/local/progress.ts';
+import { withClient } from '../deploy/local/with-client.ts';
 import { auditBooks } from '../services/ledger/audit/audit-books.ts';
 import type { BenchStack } from './stack.ts';
 
@@ -9,13 +9,7 @@ export async function askBooks<Row extends Record<string, unknown>>(
   database: BenchStack['database'],
   sql: string,
 ): Promise<Row[]> {
-  const client = new Client(database);
-  await client.connect();
-  try {
-    return (await client.query<Row>(sql)).rows;
-  } finally {
-    await client.end();
-  }
+  return withClient(database, async (client) => (await client.query<Row>(sql)).rows);
 }
 
 /** Waits until whatever a batch had to tell the broker has been told; fails when it is not within half a minute. */

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { processTree } from './cpu.ts';
+import { processTree } from '../deploy/local/process-tree.ts';
 import { medianOf } from './sample.ts';
 
 const lookEveryMs = 1_000;

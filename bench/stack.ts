@@ -1,7 +1,6 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Client } from 'pg';
 import { freePort } from '../deploy/local/free-port.ts';
 import { provideNatsServer } from '../deploy/local/nats-binary/find-nats-server.ts';
 import { startNatsServer, type NatsServer } from '../deploy/local/nats-server.ts';
@@ -10,6 +9,7 @@ import { startPostgres, type PostgresServer } from '../deploy/local/postgres-ser
 import { ServiceProcess, type ServiceName } from '../deploy/local/service-process.ts';
 import { startChild } from '../deploy/local/child-process.ts';
 import { envForTraces } from '../deploy/local/traces/trace-receiver.ts';
+import { withClient } from '../deploy/local/with-client.ts';
 import type { DatabaseAddress } from '../services/ledger/store/session.ts';
 import type { NatsAccess } from '../shared/config/nats-access.ts';
 
@@ -155,9 +155,7 @@ export async function startBenchStack(options: {
  * 16 MiB by filling it with zeros, and every commit waits for that: pgbench's as well as ours.
  */
 async function useLogFiles(database: BenchStack['database'], most: number): Promise<void> {
-  const client = new Client(database);
-  await client.connect();
-  try {
+  await withClient(database, async (client) => {
     const { rows } = await client.query<{ files: string }>(`
       SELECT pg_size_bytes(current_setting('max_wal_size')) / pg_size_bytes(current_setting('wal_segment_size')) AS files`);
     // Half of them are written between two checkpoints, and the other half while a checkpoint is under way.
@@ -167,9 +165,7 @@ async function useLogFiles(database: BenchStack['database'], most: number): Prom
     }
     // It keeps the files that were used before it for what comes next.
     await client.query('CHECKPOINT');
-  } finally {
-    await client.end();
-  }
+  });
 }
 
 /** As in production: one request in a hundred is traced, and its spans go to another process. */
@@ -191,19 +187,15 @@ async function productionTelemetry(
 
 /** What makes an answer durable. With any of it off, the figures are void. */
 export async function durabilityProblems({ database, natsConfigFile }: BenchStack): Promise<string[]> {
-  const client = new Client(database);
-  await client.connect();
-  try {
-    const problems: string[] = [];
+  const problems: string[] = [];
+  await withClient(database, async (client) => {
     for (const setting of ['fsync', 'synchronous_commit', 'full_page_writes']) {
       const { rows } = await client.query<Record<string, string>>(`SHOW ${setting}`);
       if (rows[0]?.[setting] !== 'on') problems.push(`Postgres runs with ${setting}=${rows[0]?.[setting]}`);
     }
-    const natsConfig = await readFile(natsConfigFile, 'utf8');
-    if (!/^\s*sync_interval: always$/mu.test(natsConfig))
-      problems.push('nats-server runs without sync_interval: always');
-    return problems;
-  } finally {
-    await client.end();
-  }
+  });
+  const natsConfig = await readFile(natsConfigFile, 'utf8');
+  if (!/^\s*sync_interval: always$/mu.test(natsConfig))
+    problems.push('nats-server runs without sync_interval: always');
+  return problems;
 }

@@ -2,9 +2,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { chown, copyFile, chmod, mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Client } from 'pg';
 import { startChild, type ChildHandle } from '../deploy/local/child-process.ts';
 import { startPostgres, type PostgresServer } from '../deploy/local/postgres-server.ts';
+import { withClient } from '../deploy/local/with-client.ts';
 import { makeAuthority, type Authority } from './support/certificates.ts';
 import { eventually } from './support/eventually.ts';
 
@@ -37,13 +37,8 @@ afterAll(async () => {
 
 async function query<Row extends object>(text: string): Promise<Row[]> {
   const { host, port, user, password } = server;
-  const client = new Client({ host, port, user, password, database: 'books' });
-  await client.connect();
-  try {
-    return (await client.query<Row>(text)).rows;
-  } finally {
-    await client.end();
-  }
+  const books = { host, port, user, password, database: 'books' };
+  return withClient(books, async (client) => (await client.query<Row>(text)).rows);
 }
 
 /** From now on Postgres shows a certificate for that name. */

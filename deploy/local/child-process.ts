@@ -11,6 +11,8 @@ export interface ExitInfo {
 export interface ChildHandle {
   readonly name: string;
   readonly pid: number;
+  /** The newest lines that it wrote, of both streams, 200 at most: enough to show what went wrong. */
+  readonly lastLines: readonly string[];
   /** Resolves (never rejects) when the process has ended and its last lines were handed on. */
   readonly exited: Promise<ExitInfo>;
   /** Asks it to stop with its stop signal, kills its group after `timeoutMs`; resolves when it has ended. */
@@ -41,6 +43,8 @@ export interface ChildOptions {
 
 /** Services get 10 s to finish what they have; a server that needs longer recovers at its next start. */
 const orphanGraceSeconds = 10;
+
+const keptLines = 200;
 
 /** Output that a process of the group may still hold open is not waited for longer than this. */
 const lastOutputMs = 1_000;
@@ -97,8 +101,14 @@ export async function startChild(options: ChildOptions): Promise<ChildHandle> {
       setTimeout(done, lastOutputMs).unref();
     });
   });
-  if (child.stdout) splitLines(child.stdout, (line) => options.onLine?.(line, 'stdout'));
-  if (child.stderr) splitLines(child.stderr, (line) => options.onLine?.(line, 'stderr'));
+  const lastLines: string[] = [];
+  const take = (line: string, stream: OutputStream) => {
+    lastLines.push(line);
+    if (lastLines.length > keptLines) lastLines.shift();
+    options.onLine?.(line, stream);
+  };
+  if (child.stdout) splitLines(child.stdout, (line) => take(line, 'stdout'));
+  if (child.stderr) splitLines(child.stderr, (line) => take(line, 'stderr'));
 
   const pid = await new Promise<number>((resolve, reject) => {
     child.once('error', (error) => reject(new Error(`${options.name} can't be started: ${error.message}`)));
@@ -113,6 +123,7 @@ export async function startChild(options: ChildOptions): Promise<ChildHandle> {
   return {
     name: options.name,
     pid,
+    lastLines,
     exited,
     kill,
     async stop(timeoutMs) {

@@ -33,8 +33,8 @@ export async function stopLeftoverServer(options: LeftoverOptions): Promise<void
     const server = await pidIn(options.pidFile);
     // Only the server itself is asked: to a child of Postgres the same signal means something else.
     for (const pid of pids) if (pid === server || signal === 'SIGKILL') send(pid, signal);
-    const end = Date.now() + options.patienceMs;
-    while (Date.now() < end && (await leftovers(options)).length > 0) await delay(pollMs);
+    const end = performance.now() + options.patienceMs;
+    while (performance.now() < end && (await leftovers(options)).length > 0) await delay(pollMs);
   }
   const [pid] = await leftovers(options);
   if (pid === undefined) return;

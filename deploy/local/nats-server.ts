@@ -43,7 +43,6 @@ const tellEveryMs = 5_000;
 /** It reads its streams before it listens; 4 GB of them take well under a minute. */
 const readyMs = 120_000;
 const leftoverMs = 10_000;
-const keptLines = 15;
 
 const reasons: readonly FailureReason[] = [
   {
@@ -96,7 +95,6 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
     throw serverFailure('nats-server', [messageOf(error)], reasons);
   }
 
-  const lastLines: string[] = [];
   let sayReady: (() => void) | undefined;
   const ready = new Promise<void>((resolve) => {
     sayReady = resolve;
@@ -108,13 +106,14 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
     cwd: folder,
     env: { GOMAXPROCS: processors(), ...process.env },
     onLine: (line) => {
-      lastLines.push(line);
-      if (lastLines.length > keptLines) lastLines.shift();
       if (line.includes(readyLine)) sayReady?.();
       options.onLine?.(line);
     },
   });
-  const tell = setInterval(() => report?.(`waiting for nats-server: ${lastLines.at(-1) ?? ''}`), tellEveryMs);
+  const tell = setInterval(
+    () => report?.(`waiting for nats-server: ${child.lastLines.at(-1) ?? ''}`),
+    tellEveryMs,
+  );
   const outcome = await Promise.race([
     ready.then(() => 'ready' as const),
     child.exited.then(() => 'ended' as const),
@@ -123,7 +122,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   clearInterval(tell);
   if (outcome !== 'ready') {
     child.kill();
-    throw serverFailure('nats-server', lastLines, reasons);
+    throw serverFailure('nats-server', child.lastLines, reasons);
   }
   return { host, port, url, passwords, process: child };
 }

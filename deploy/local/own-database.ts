@@ -1,14 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import { tlsConfig, type DatabaseAddress } from '../../services/ledger/store/session.ts';
 import type { Logger } from '../../shared/telemetry/logger.ts';
 import { hasCode } from './error-code.ts';
 import { messageOf } from '../../shared/telemetry/describe-error.ts';
+import { withClient } from './with-client.ts';
 
 export type DatabaseSettings = Omit<DatabaseAddress, 'role'>;
 
 const retryMs = 500;
-const connectMs = 3_000;
 const tellAfterMs = 5_000;
 
 /** Postgres's code for a database that does not exist. */
@@ -63,21 +63,7 @@ async function query(
   database: string,
   text: (client: Client) => string,
 ): Promise<void> {
-  const client = new Client({
-    host,
-    port,
-    user,
-    password,
-    database,
-    ...tlsConfig(tls),
-    connectionTimeoutMillis: connectMs,
-  });
-  // A connection that is cut while nobody waits for it shows at the next query.
-  client.on('error', () => undefined);
-  try {
-    await client.connect();
-    await client.query(text(client));
-  } finally {
-    await client.end().catch(() => undefined);
-  }
+  await withClient({ host, port, user, password, database, ...tlsConfig(tls) }, (client) =>
+    client.query(text(client)),
+  );
 }

@@ -3,9 +3,9 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { Client } from 'pg';
 import { startPostgres, type PostgresOptions, type PostgresServer } from './postgres-server.ts';
 import { runCommand } from './run-command.ts';
+import { withClient } from './with-client.ts';
 
 const stopMs = 10_000;
 
@@ -163,14 +163,8 @@ type Login = Pick<PostgresServer, 'host' | 'port' | 'user' | 'password'>;
 
 async function query(login: Login, sql: string, database = 'holdfast'): Promise<unknown[]> {
   const { host, port, user, password } = login;
-  const client = new Client({ host, port, user, password, database });
-  // Servers are stopped with their connections open.
-  client.on('error', () => undefined);
-  await client.connect();
-  try {
+  return withClient({ host, port, user, password, database }, async (client) => {
     const { rows } = await client.query<Record<string, unknown>>(sql);
     return rows;
-  } finally {
-    await client.end();
-  }
+  });
 }

@@ -3,7 +3,7 @@ import { chown, mkdir, open, readFile, realpath, rename, rm, statfs } from 'node
 import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Client } from 'pg';
+import type { ClientConfig } from 'pg';
 import { startChild, type ChildHandle } from './child-process.ts';
 import { hasCode } from './error-code.ts';
 import { messageOf } from '../../shared/telemetry/describe-error.ts';
@@ -14,6 +14,7 @@ import { findPostgresPlace, type PostgresPlace, type PostgresPlaceOptions } from
 import { runCommand } from './run-command.ts';
 import { serverFailure, type FailureReason } from './server-failure.ts';
 import { chooseServerPort } from './server-ports.ts';
+import { withClient } from './with-client.ts';
 
 export interface PostgresOptions {
   /** The folder of all local data, absolute; the cluster is in its `postgres`. No other supervisor may be using it. */
@@ -57,7 +58,6 @@ const connectMs = 2_000;
 const readyMs = 1_800_000;
 /** A fast shutdown writes a checkpoint. */
 const leftoverMs = 10_000;
-const keptLines = 15;
 
 const reasons: readonly FailureReason[] = [
   {
@@ -108,7 +108,6 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   await writeOwned(place, join(cluster, 'postgresql.conf'), postgresConfig(host, port, means));
   await writeOwned(place, join(cluster, 'pg_hba.conf'), postgresAccessRules(host));
 
-  const lastLines: string[] = [];
   const [command, args] = commandOf(place, 'postgres', ['-D', cluster]);
   const child = await startChild({
     name: 'postgres',
@@ -118,15 +117,11 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
     cwd: cluster,
     stopSignal: 'SIGINT',
     ...(place.user && { user: place.user }),
-    onLine: (line) => {
-      lastLines.push(line);
-      if (lastLines.length > keptLines) lastLines.shift();
-      options.onLine?.(line);
-    },
+    ...(options.onLine && { onLine: options.onLine }),
   });
   const connection = { host, port, user, password };
   try {
-    await untilReady(child, connection, join(place.folder, 'password'), lastLines, report);
+    await untilReady(child, connection, join(place.folder, 'password'), report);
   } catch (error) {
     child.kill();
     throw error;
@@ -203,7 +198,7 @@ async function makeCluster(
   const made = await runCommand(initdb, initdbArgs, run);
   if (made.code !== 0) {
     await rm(draft, { recursive: true, force: true });
-    throw serverFailure('PostgreSQL', made.lines.slice(-keptLines), reasons);
+    throw serverFailure('PostgreSQL', made.lines, reasons);
   }
   await rename(draft, cluster);
   await syncFolder(place.folder);
@@ -222,11 +217,10 @@ async function untilReady(
   child: ChildHandle,
   connection: Connection,
   passwordFile: string,
-  lastLines: readonly string[],
   report?: (line: string) => void,
 ): Promise<void> {
   const ended = child.exited.then(() => true);
-  const start = Date.now();
+  const start = performance.now();
   let told = start;
   for (;;) {
     // Another program that took the port may accept connections and say nothing.
@@ -235,7 +229,7 @@ async function untilReady(
     const isRefused = hasCode(problem.error, wrongPassword);
     // It may have been another server that answered, and ours is about to find its port taken.
     if (await Promise.race([delay(isRefused ? lastWordsMs : readyPollMs, false), ended])) {
-      throw serverFailure('PostgreSQL', lastLines, reasons);
+      throw serverFailure('PostgreSQL', child.lastLines, reasons);
     }
     if (isRefused) {
       throw new Error(
@@ -243,12 +237,12 @@ async function untilReady(
         { cause: problem.error },
       );
     }
-    const now = Date.now();
+    const now = performance.now();
     if (now - start > readyMs)
-      throw serverFailure('PostgreSQL', [...lastLines, messageOf(problem.error)], reasons);
+      throw serverFailure('PostgreSQL', [...child.lastLines, messageOf(problem.error)], reasons);
     if (now - told > tellAfterMs) {
       told = now;
-      report?.(`waiting for PostgreSQL: ${lastLines.at(-1) ?? messageOf(problem.error)}`);
+      report?.(`waiting for PostgreSQL: ${child.lastLines.at(-1) ?? messageOf(problem.error)}`);
     }
   }
 }
@@ -256,7 +250,7 @@ async function untilReady(
 /** Why it can't be used yet; undefined when it can. */
 async function tryToConnect(connection: Connection): Promise<{ readonly error: unknown } | undefined> {
   try {
-    await withClient(connection, (client) => client.query('SELECT 1'));
+    await withClient(anyDatabaseOf(connection), (client) => client.query('SELECT 1'));
     return undefined;
   } catch (error) {
     return { error };
@@ -265,7 +259,7 @@ async function tryToConnect(connection: Connection): Promise<{ readonly error: u
 
 async function createDatabase(connection: Connection, name: string): Promise<void> {
   try {
-    await withClient(connection, async (client) => {
+    await withClient(anyDatabaseOf(connection), async (client) => {
       const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [name]);
       if (rowCount === 0) await client.query(`CREATE DATABASE ${client.escapeIdentifier(name)}`);
     });
@@ -274,17 +268,9 @@ async function createDatabase(connection: Connection, name: string): Promise<voi
   }
 }
 
-/** On the database that every cluster has. */
-async function withClient<T>(connection: Connection, work: (client: Client) => Promise<T>): Promise<T> {
-  const client = new Client({ ...connection, database: 'postgres', connectionTimeoutMillis: connectMs });
-  // A connection that is cut while nobody waits for it shows at the next query.
-  client.on('error', () => undefined);
-  try {
-    await client.connect();
-    return await work(client);
-  } finally {
-    await client.end().catch(() => undefined);
-  }
+/** The database that every cluster has. */
+function anyDatabaseOf(connection: Connection): ClientConfig {
+  return { ...connection, database: 'postgres', connectionTimeoutMillis: connectMs };
 }
 
 /** Writes a file whole or not at all, readable by Postgres's user alone. */

@@ -8,28 +8,14 @@ export interface CommandResult {
   readonly lines: readonly string[];
 }
 
-/** Enough to show what went wrong. */
-const keptLines = 200;
-
 /** Runs a command to its end, or kills it with all that it started after `timeoutMs`. */
 export async function runCommand(
   command: string,
   args: readonly string[],
   options: Pick<ChildOptions, 'cwd' | 'env' | 'user' | 'onLine'> & { readonly timeoutMs: number },
 ): Promise<CommandResult> {
-  const { timeoutMs, onLine, ...rest } = options;
-  const lines: string[] = [];
-  const child = await startChild({
-    ...rest,
-    name: command,
-    command,
-    args,
-    onLine: (line, stream) => {
-      lines.push(line);
-      if (lines.length > keptLines) lines.shift();
-      onLine?.(line, stream);
-    },
-  });
+  const { timeoutMs, ...rest } = options;
+  const child = await startChild({ ...rest, name: command, command, args });
   let timedOut = false;
   const timer = setTimeout(() => {
     timedOut = true;
@@ -37,5 +23,5 @@ export async function runCommand(
   }, timeoutMs);
   const { code } = await child.exited;
   clearTimeout(timer);
-  return { code: code ?? undefined, timedOut, lines };
+  return { code: code ?? undefined, timedOut, lines: child.lastLines };
 }

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { resolve } from 'node:path';
-import { Client } from 'pg';
 import { createTestDatabase, type TestDatabase } from '../../test/support/test-database.ts';
 import { runCommand } from './run-command.ts';
+import { withClient } from './with-client.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const limitMs = 60_000;
@@ -18,15 +18,11 @@ describe('npm test with a PostgreSQL of one’s own', () => {
   });
   afterEach(() => database.drop());
 
-  async function ask(sql: string) {
-    const client = new Client(database.connection);
-    await client.connect();
-    try {
-      return (await client.query<Record<string, unknown>>(sql)).rows;
-    } finally {
-      await client.end();
-    }
-  }
+  const ask = (sql: string) =>
+    withClient(
+      database.connection,
+      async (client) => (await client.query<Record<string, unknown>>(sql)).rows,
+    );
 
   /** `npm test -- …` on this database's server. */
   async function runTests(args: readonly string[], settings: Readonly<Record<string, string>> = {}) {

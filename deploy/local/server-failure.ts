@@ -29,12 +29,15 @@ const commonReasons: readonly FailureReason[] = [
   },
 ];
 
+const saidLines = 15;
+
 /** The error for a server that ended while it was starting: the reason when known, and its last lines. */
 export function serverFailure(
   name: string,
-  lastLines: readonly string[],
+  lines: readonly string[],
   reasons: readonly FailureReason[],
 ): Error {
+  const lastLines = lines.slice(-saidLines);
   const text = lastLines.join('\n');
   const known = [...reasons, ...commonReasons].find(({ pattern }) => pattern.test(text));
   const said = lastLines.map((line) => `\n  ${line}`).join('');

@@ -11,7 +11,6 @@ const portSettings = { gateway: 'PORT', ledger: 'LEDGER_OPS_PORT', settler: 'SET
 const readyWithinMs = 20_000;
 const askEveryMs = 25;
 const stopWithinMs = 10_000;
-const keptLines = 200;
 
 /** One process of a built service, for tests and benchmarks: started, killed and started again at will. */
 export class ServiceProcess {
@@ -20,7 +19,6 @@ export class ServiceProcess {
   readonly #root: string;
   readonly #env: NodeJS.ProcessEnv;
   readonly #nodeOptions: readonly string[];
-  readonly #lines: string[] = [];
   #child: ChildHandle | undefined;
 
   /** `root` is the clone, built. */
@@ -44,9 +42,9 @@ export class ServiceProcess {
     return this.#child.pid;
   }
 
-  /** The newest lines that it wrote. */
+  /** The newest lines that it wrote since it was last started. */
   get lines(): readonly string[] {
-    return this.#lines;
+    return this.#child?.lastLines ?? [];
   }
 
   /** Starts it, again after a stop or kill, and waits until it is ready. */
@@ -57,10 +55,6 @@ export class ServiceProcess {
       args: [...this.#nodeOptions, join(this.#root, `dist/services/${this.service}/main.js`)],
       cwd: this.#root,
       env: this.#env,
-      onLine: (line) => {
-        this.#lines.push(line);
-        if (this.#lines.length > keptLines) this.#lines.shift();
-      },
     });
     await this.#ready();
   }
@@ -89,6 +83,6 @@ export class ServiceProcess {
       }
       await delay(askEveryMs);
     }
-    throw new Error(`the ${this.service} is not ready: ${last}\n${this.#lines.slice(-20).join('\n')}`);
+    throw new Error(`the ${this.service} is not ready: ${last}\n${this.lines.slice(-20).join('\n')}`);
   }
 }

@@ -1,6 +1,6 @@
-import { Client } from 'pg';
 import { SettingsError } from '../../shared/config/parse-settings.ts';
 import { messageOf } from '../../shared/telemetry/describe-error.ts';
+import { withClient } from './with-client.ts';
 
 export interface DatabaseServer {
   readonly host: string;
@@ -8,8 +8,6 @@ export interface DatabaseServer {
   readonly user: string;
   readonly password: string;
 }
-
-const connectMs = 5_000;
 
 /**
  * Makes the test database when it is missing, or with `anew` in any case, dropping what was there.
@@ -21,35 +19,25 @@ export async function provideTestDatabase(
   { anew }: { readonly anew: boolean },
 ): Promise<void> {
   const { host, port, user, password } = server;
-  const client = new Client({
-    host,
-    port,
-    user,
-    password,
-    database: 'postgres',
-    connectionTimeoutMillis: connectMs,
-  });
-  // A connection that is cut while nobody waits for it shows at the next query.
-  client.on('error', () => undefined);
   try {
-    await client.connect();
-    const { rows } = await client.query<{ allowed: boolean; exists: boolean }>(
-      `SELECT rolcreatedb OR rolsuper AS allowed,
-              EXISTS (SELECT FROM pg_database WHERE datname = $1) AS exists
-       FROM pg_roles WHERE rolname = current_user`,
-      [name],
-    );
-    // Most test files make one for themselves.
-    if (rows[0]?.allowed !== true) throw new Error(`it may not make databases: ALTER ROLE ${user} CREATEDB`);
-    const database = client.escapeIdentifier(name);
-    if (anew) await client.query(`DROP DATABASE IF EXISTS ${database} WITH (FORCE)`);
-    if (anew || !rows[0].exists) await client.query(`CREATE DATABASE ${database}`);
+    await withClient({ host, port, user, password, database: 'postgres' }, async (client) => {
+      const { rows } = await client.query<{ allowed: boolean; exists: boolean }>(
+        `SELECT rolcreatedb OR rolsuper AS allowed,
+                EXISTS (SELECT FROM pg_database WHERE datname = $1) AS exists
+         FROM pg_roles WHERE rolname = current_user`,
+        [name],
+      );
+      // Most test files make one for themselves.
+      if (rows[0]?.allowed !== true)
+        throw new Error(`it may not make databases: ALTER ROLE ${user} CREATEDB`);
+      const database = client.escapeIdentifier(name);
+      if (anew) await client.query(`DROP DATABASE IF EXISTS ${database} WITH (FORCE)`);
+      if (anew || !rows[0].exists) await client.query(`CREATE DATABASE ${database}`);
+    });
   } catch (error) {
     throw new SettingsError([
       `can't make the database ${name} on PostgreSQL at ${host}:${port} as ${user} (${messageOf(error)}); ` +
         'the settings are TEST_DB_HOST, TEST_DB_PORT, TEST_DB_USER, TEST_DB_PASSWORD and TEST_DB_NAME',
     ]);
-  } finally {
-    await client.end().catch(() => undefined);
   }
 }

@@ -64,6 +64,7 @@ describe('the connection to NATS', () => {
       clock.mockRestore();
     }
     await cutAndOpen();
+    expect(isConnected()).toBe(true);
   });
 
   test('notices a line that went silent, under load too', async () => {

@@ -91,18 +91,23 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     const kinds = faultKinds.filter(
       (kind) => kind.includes(options.only) && (kind !== 'full disk' || servers.disks.size > 0),
     );
-    const done = await runPlan({
-      episodes: plan(random.fork(), shape, kinds),
-      scene: { stack, evidence },
-      history,
-      outages,
-      untilMs: performance.now() + minutes * 60_000,
-      stop: options.stop,
-      onProblem: (problem) => problems.push(problem),
-      say,
-    });
-    say('the faults are over; the clients finish');
-    await finish();
+    const done: Done[] = [];
+    try {
+      await runPlan({
+        episodes: plan(random.fork(), shape, kinds),
+        scene: { stack, evidence },
+        history,
+        outages,
+        untilMs: performance.now() + minutes * 60_000,
+        stop: options.stop,
+        onDone: (each) => done.push(each),
+        onProblem: (problem) => problems.push(problem),
+        say,
+      });
+    } finally {
+      say('the clients finish');
+      await finish();
+    }
 
     say('waiting until all is at rest');
     const books = await stack.books();

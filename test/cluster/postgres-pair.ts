@@ -1,10 +1,11 @@
 import { appendFile, mkdir, realpath, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import { runCommand } from '../../deploy/local/run-command.ts';
 import { startPostgres, type PostgresServer } from '../../deploy/local/postgres-server.ts';
+import { processTree, signalAll } from '../../deploy/local/process-tree.ts';
+import { withClient } from '../../deploy/local/with-client.ts';
 import type { Database } from '../chaos/stack/chaos-stack.ts';
-import { signalAll, treeOf } from '../chaos/stack/process-tree.ts';
 import { eventually } from '../support/eventually.ts';
 
 const standbyName = 'standby';
@@ -77,7 +78,7 @@ export class PostgresPair {
     const { process: child } = this.#primary;
     // Frozen first, so that it makes no process while we look.
     signalAll([child.pid], 'SIGSTOP');
-    signalAll(treeOf(child.pid), 'SIGKILL');
+    signalAll(processTree(child.pid), 'SIGKILL');
     child.kill();
     await child.exited;
   }
@@ -133,16 +134,4 @@ async function syncState(client: Client): Promise<string | undefined> {
     [standbyName],
   );
   return rows[0]?.sync_state;
-}
-
-async function withClient<T>(database: Database, work: (client: Client) => Promise<T>): Promise<T> {
-  const client = new Client(database);
-  // A connection that is cut while nobody waits for it shows at the next query.
-  client.on('error', () => undefined);
-  await client.connect();
-  try {
-    return await work(client);
-  } finally {
-    await client.end().catch(() => undefined);
-  }
 }

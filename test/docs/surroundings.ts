@@ -1,10 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { Client } from 'pg';
 import { accountSteps } from '../../deploy/accounts/account-steps.ts';
 import { openAccount } from '../../deploy/accounts/open-account.ts';
 import { readFixture } from '../../deploy/fixtures/read-fixture.ts';
 import { readNatsUser } from '../../deploy/local/nats-users.ts';
+import { withClient } from '../../deploy/local/with-client.ts';
 import { inboxPrefixOf } from '../../shared/contracts/nats-users.ts';
 import type { AccountId } from '../../shared/contracts/primitives.ts';
 import { connectNats } from '../../shared/messaging/connect.ts';
@@ -53,17 +53,16 @@ export async function ownAccounts(holdfast: LocalHoldfast): Promise<Surroundings
 /** The Flask service's database. */
 export async function oldDatabase(holdfast: LocalHoldfast): Promise<Surroundings> {
   const database = await createTestDatabase();
-  const client = new Client(database.connection);
-  await client.connect();
-  await client.query(
-    'CREATE TABLE subscribers (id uuid PRIMARY KEY, name text, balance integer, hold integer, status boolean)',
-  );
-  await client.query(
-    `INSERT INTO subscribers SELECT gen_random_uuid(), * FROM (VALUES
-       ('Everyday wallet', 1700, 300, true), ('Fully held', 200, 200, true),
-       ('Счёт с кириллицей', 310, 300, true), ('Closed account', 990, 20, false)) AS old`,
-  );
-  await client.end();
+  await withClient(database.connection, async (client) => {
+    await client.query(
+      'CREATE TABLE subscribers (id uuid PRIMARY KEY, name text, balance integer, hold integer, status boolean)',
+    );
+    await client.query(
+      `INSERT INTO subscribers SELECT gen_random_uuid(), * FROM (VALUES
+         ('Everyday wallet', 1700, 300, true), ('Fully held', 200, 200, true),
+         ('Счёт с кириллицей', 310, 300, true), ('Closed account', 990, 20, false)) AS old`,
+    );
+  });
   return {
     setting: {
       holdfast,

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { Client, type ClientConfig } from 'pg';
+import type { ClientConfig } from 'pg';
+import { withClient } from '../../deploy/local/with-client.ts';
 import { ledgerRoleOf } from '../../services/ledger/store/ledger-role.ts';
 import type { DatabaseAddress } from '../../services/ledger/store/session.ts';
 
@@ -29,15 +30,10 @@ export async function createTestDatabase(): Promise<TestDatabase> {
     password: process.env['TEST_DB_PASSWORD'] ?? '',
   };
   const database = `holdfast_test_${randomUUID().replaceAll('-', '')}`;
-  const maintain = async (...statements: readonly string[]): Promise<void> => {
-    const client = new Client({ ...server, database: 'postgres' });
-    await client.connect();
-    try {
+  const maintain = (...statements: readonly string[]): Promise<void> =>
+    withClient({ ...server, database: 'postgres' }, async (client) => {
       for (const sql of statements) await client.query(sql);
-    } finally {
-      await client.end();
-    }
-  };
+    });
   await maintain(`CREATE DATABASE ${database}`);
   return {
     connection: { ...server, database },

@@ -131,9 +131,9 @@ describe('the release archive', () => {
       if (request.url?.endsWith('/SHA256SUMS')) response.end(sums);
       else response.writeHead(200, { 'content-length': '1000' }).write('the beginning');
     });
-    const start = Date.now();
+    const start = performance.now();
     await expect(find(archiveOnly, base)).rejects.toThrow('no answer for 5 s');
-    expect(Date.now() - start).toBeLessThan(8_000);
+    expect(performance.now() - start).toBeLessThan(8_000);
   });
 
   test('from a server that can not be reached says so', async () => {

@@ -41,10 +41,10 @@ export async function fetchReleaseArchive(context: SourceContext): Promise<strin
     throw new SourceUnavailable(`${release}/SHA256SUMS does not name ${name}.tar.gz`);
 
   const archive = join(context.workDir, 'archive.tar.gz');
-  let told = Date.now();
+  let told = performance.now();
   const { sha256 } = await downloadFile(`${release}/${name}.tar.gz`, archive, limits, (received, total) => {
-    if (Date.now() - told < progressMs) return;
-    told = Date.now();
+    if (performance.now() - told < progressMs) return;
+    told = performance.now();
     context.report(`  ${megabytes(received)} of ${total === undefined ? '?' : megabytes(total)} MB`);
   });
   if (sha256 !== expected) {

@@ -1,5 +1,5 @@
+import { signalAll } from '../../../deploy/local/process-tree.ts';
 import type { ChaosStack } from '../stack/chaos-stack.ts';
-import { signalAll } from '../stack/process-tree.ts';
 import { lasting } from './lasting.ts';
 
 /** Ends one session of a ledger. By SIGKILL, Postgres takes down all the others as well and recovers. */

@@ -50,21 +50,17 @@ export class Servers {
     this.disks = disks;
     this.nats = new Victim(
       'nats-server',
-      async (onLine) => {
-        this.#natsServer = await this.#startNats(folder, onLine, this.#natsServer?.port);
+      async () => {
+        this.#natsServer = await this.#startNats(folder, this.#natsServer?.port);
         return this.#natsServer.process;
       },
       onOwnEnd,
     );
     this.postgres = new Victim(
       'postgres',
-      async (onLine) => {
+      async () => {
         const port = this.#postgresServer?.port;
-        this.#postgresServer = await startPostgres({
-          dataDir: folder,
-          onLine,
-          ...(port !== undefined && { port }),
-        });
+        this.#postgresServer = await startPostgres({ dataDir: folder, ...(port !== undefined && { port }) });
         return this.#postgresServer.process;
       },
       onOwnEnd,
@@ -103,16 +99,15 @@ export class Servers {
 
   /** Starts another nats-server on `dataDir`, to look at what is there; the caller stops it. */
   startOtherNats(dataDir: string): Promise<NatsServer> {
-    return this.#startNats(dataDir, () => undefined);
+    return this.#startNats(dataDir);
   }
 
-  #startNats(dataDir: string, onLine: (line: string) => void, port?: number): Promise<NatsServer> {
+  #startNats(dataDir: string, port?: number): Promise<NatsServer> {
     return startNatsServer({
       dataDir,
       binary: this.#natsBinary,
       // Services are their own users; the clients of the campaign do what no user may, such as emptying streams.
       open: true,
-      onLine,
       ...(port !== undefined && { port }),
     });
   }

@@ -5,11 +5,11 @@ import { freePort } from '../../../deploy/local/free-port.ts';
 import { startChild } from '../../../deploy/local/child-process.ts';
 import type { NatsServer } from '../../../deploy/local/nats-server.ts';
 import { envForNats } from '../../../deploy/local/nats-users.ts';
+import { signalAll } from '../../../deploy/local/process-tree.ts';
 import type { ServiceName } from '../../../deploy/local/service-process.ts';
 import { eventually } from '../../support/eventually.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.ts';
 import type { Database } from './chaos-stack.ts';
-import { signalAll } from './process-tree.ts';
 import { Victim } from './victim.ts';
 
 /** What a line leads to: the broker, the database, or from clients to this service. */
@@ -136,14 +136,13 @@ export async function startService(options: ServiceStart): Promise<ServiceVictim
     opsUrl: `http://127.0.0.1:${opsPort}`,
     lines,
     clockFile,
-    start: (onLine) =>
+    start: () =>
       startChild({
         name: service,
         command: process.execPath,
         args: ['--import', clockHook, join(root, `dist/services/${service}/main.js`)],
         cwd: folder,
         env: { ...env, CHAOS_CLOCK_FILE: clockFile },
-        onLine,
       }),
   });
   await victim.start();
@@ -152,7 +151,8 @@ export async function startService(options: ServiceStart): Promise<ServiceVictim
     return victim;
   } catch {
     const missing = (await victim.missing())?.join(', ') ?? 'it does not answer';
+    const lastWords = victim.lastWords();
     await victim.stop();
-    throw new Error(`${victim.name} is not ready: ${missing}\n${victim.lastLines()}`);
+    throw new Error(`${victim.name} is not ready: ${missing}\n${lastWords}`);
   }
 }

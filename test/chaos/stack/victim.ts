@@ -1,14 +1,15 @@
 import type { ChildHandle } from '../../../deploy/local/child-process.ts';
 import { KeptProgram } from '../../../deploy/local/kept-program.ts';
+import { processTree, residentBytes, signalAll } from '../../../deploy/local/process-tree.ts';
 import { restartPolicy } from '../../../deploy/local/restart-policy.ts';
 import { createLogger } from '../../../shared/telemetry/logger.ts';
-import { residentBytes, signalAll, treeOf } from './process-tree.ts';
 
 /** As an orchestrator does it: however often it ends, it is started again. */
 const policy = { ...restartPolicy, longestDelayMs: 1_000, tries: Infinity };
 
 const stopMs = 10_000;
-const keptLines = 40;
+/** Of what it wrote, what is told when it ends. */
+const toldLines = 8;
 
 /**
  * A process under the product's own supervisor, which starts it again when it ends. Faults kill it, freeze it, and keep
@@ -17,7 +18,6 @@ const keptLines = 40;
 export class Victim {
   readonly name: string;
   readonly #program: KeptProgram;
-  readonly #lines: string[] = [];
   #child: ChildHandle | undefined;
   #killed = false;
   /** Faults that keep it down; it comes back when the last one has ended. */
@@ -27,11 +27,7 @@ export class Victim {
   /**
    * @param onOwnEnd told when it ended though nobody killed it, with its last lines.
    */
-  constructor(
-    name: string,
-    start: (onLine: (line: string) => void) => Promise<ChildHandle>,
-    onOwnEnd: (text: string) => void,
-  ) {
+  constructor(name: string, start: () => Promise<ChildHandle>, onOwnEnd: (text: string) => void) {
     this.name = name;
     this.#program = new KeptProgram({
       name,
@@ -41,7 +37,7 @@ export class Victim {
       start: async () => {
         if (this.#keptDown > 0) await new Promise<void>((resolve) => this.#mayStart.push(resolve));
         this.#killed = false;
-        const child = await start((line) => this.#keep(line));
+        const child = await start();
         this.#child = child;
         void this.#follow(child, onOwnEnd);
         return child;
@@ -59,7 +55,7 @@ export class Victim {
 
   /** The process and its children, itself first; empty while it is down. */
   pids(): number[] {
-    return this.#child === undefined ? [] : treeOf(this.#child.pid);
+    return this.#child === undefined ? [] : processTree(this.#child.pid);
   }
 
   memoryBytes(): number | undefined {
@@ -73,7 +69,7 @@ export class Victim {
     this.#killed = true;
     // Frozen first, so that none makes a child while we look.
     signalAll([child.pid], 'SIGSTOP');
-    signalAll(treeOf(child.pid), 'SIGKILL');
+    signalAll(processTree(child.pid), 'SIGKILL');
     child.kill();
     await child.exited;
   }
@@ -107,16 +103,15 @@ export class Victim {
   async #follow(child: ChildHandle, onOwnEnd: (text: string) => void): Promise<void> {
     const { code, signal } = await child.exited;
     if (this.#child === child) this.#child = undefined;
-    if (!this.#killed) onOwnEnd(`${this.name} ended by itself (${signal ?? code}):\n${this.lastLines()}`);
+    if (!this.#killed) onOwnEnd(`${this.name} ended by itself (${signal ?? code}):\n${wordsOf(child)}`);
   }
 
-  #keep(line: string): void {
-    this.#lines.push(line);
-    if (this.#lines.length > keptLines) this.#lines.shift();
+  /** What it last wrote; nothing while it is down. */
+  lastWords(): string {
+    return this.#child === undefined ? '' : wordsOf(this.#child);
   }
+}
 
-  /** What it last wrote. */
-  lastLines(): string {
-    return this.#lines.slice(-8).join('\n');
-  }
+function wordsOf(child: ChildHandle): string {
+  return child.lastLines.slice(-toldLines).join('\n');
 }

@@ -1,0 +1,20 @@
+import { Client, type ClientConfig } from 'pg';
+
+/** Connecting takes milliseconds; a server that takes longer than this has a reason that a question should not wait for. */
+const connectMs = 5_000;
+
+/**
+ * A connection to PostgreSQL for a few questions, closed whatever comes of them.
+ * Throws what connecting throws, after 5 s at most, and what `work` throws.
+ */
+export async function withClient<T>(config: ClientConfig, work: (client: Client) => Promise<T>): Promise<T> {
+  const client = new Client({ connectionTimeoutMillis: connectMs, ...config });
+  // A connection that is cut while nobody waits for it shows at the next query.
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    return await work(client);
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
