@@ -1,5 +1,5 @@
 # One image for gateway, ledger and settler; the command says which. `docker compose build` makes it.
-ARG NODE_IMAGE=node:20.20.2-alpine
+ARG NODE_IMAGE=node:24.21.0-alpine
 
 FROM ${NODE_IMAGE} AS build
 WORKDIR /build

@@ -1,11 +1,11 @@
 import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { natsUserNames } from '../../shared/contracts/nats-users.ts';
+import { whilePortTaken } from '../../test/support/taken-port.ts';
 import { startChild } from './child-process.ts';
 import { freePort } from './free-port.ts';
 import { provideNatsServer } from './nats-binary/find-nats-server.ts';
@@ -53,18 +53,9 @@ test('it stops when asked, and starts again', async () => {
 });
 
 test('it says so when its port is taken', async () => {
-  const other = createServer();
-  const port = await new Promise<number>((resolve) => {
-    other.listen(0, '127.0.0.1', () => {
-      const address = other.address();
-      resolve(typeof address === 'object' && address !== null ? address.port : 0);
-    });
-  });
-  try {
-    await expect(start({ port })).rejects.toThrow('its port is taken by another program');
-  } finally {
-    other.close();
-  }
+  await whilePortTaken((port) =>
+    expect(start({ port })).rejects.toThrow('its port is taken by another program'),
+  );
 });
 
 test('nobody comes in without the password of a user', async () => {

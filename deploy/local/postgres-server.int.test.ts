@@ -1,8 +1,8 @@
 import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { whilePortTaken } from '../../test/support/taken-port.ts';
 import { startPostgres, type PostgresOptions, type PostgresServer } from './postgres-server.ts';
 import { runCommand } from './run-command.ts';
 import { withClient } from './with-client.ts';
@@ -92,18 +92,9 @@ test('a start that was killed in the middle of making the cluster is no hindranc
 describe('it says what is wrong', () => {
   test('when its port is taken', async () => {
     await usePrepared();
-    const other = createServer();
-    const port = await new Promise<number>((resolve) => {
-      other.listen(0, '127.0.0.1', () => {
-        const address = other.address();
-        resolve(typeof address === 'object' && address !== null ? address.port : 0);
-      });
-    });
-    try {
-      await expect(start({ port })).rejects.toThrow('its port is taken by another program');
-    } finally {
-      other.close();
-    }
+    await whilePortTaken((port) =>
+      expect(start({ port })).rejects.toThrow('its port is taken by another program'),
+    );
   });
 
   test('when the data is of another major version, or its password is gone', async () => {

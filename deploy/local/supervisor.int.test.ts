@@ -2,11 +2,11 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { whilePortTaken } from '../../test/support/taken-port.ts';
 import { readRunning } from './data-folder.ts';
 import { freePort } from './free-port.ts';
 import { identifyProcess, isRunning, type ProcessIdentity } from './process-identity.ts';
@@ -282,16 +282,13 @@ describe('npm start', () => {
   test(
     'comes to a clear end when a service can not run',
     async () => {
-      const taken = createServer().listen(0, '127.0.0.1');
-      await new Promise((listening) => taken.once('listening', listening));
-      const address = taken.address();
-      const opsPort = typeof address === 'object' && address !== null ? String(address.port) : '';
-      run = start({ ...settings, SETTLER_OPS_PORT: opsPort });
-      expect(await run.exited).toBe(1);
-      expect(run.log.join('\n')).toContain(`SETTLER_OPS_PORT is ${opsPort}`);
+      await whilePortTaken(async (opsPort) => {
+        run = start({ ...settings, SETTLER_OPS_PORT: String(opsPort) });
+        expect(await run.exited).toBe(1);
+        expect(run.log.join('\n')).toContain(`SETTLER_OPS_PORT is ${opsPort}`);
+      });
       expect(run.words.join('\n')).toContain('settler ended with exit code 78');
       expect([...programs().values()]).toEqual([]);
-      taken.close();
     },
     limitMs,
   );
