@@ -6,7 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startChild, type ChildHandle } from '../deploy/local/child-process.ts';
 import { envForNats } from '../deploy/local/nats-users.ts';
-import { commandsStream, eventsStream, holdsStream } from '../shared/contracts/subjects.ts';
+import { commandsStream, eventsStream, eventSubject, holdsStream } from '../shared/contracts/subjects.ts';
+import { connectNats } from '../shared/messaging/connect.ts';
+import { consumeStream } from '../shared/messaging/consume-stream.ts';
+import { createLogger } from '../shared/telemetry/logger.ts';
+import { createMetrics } from '../shared/telemetry/metrics.ts';
 import { eventually } from './support/eventually.ts';
 import { NatsCluster } from './support/nats-cluster.ts';
 import { createTestDatabase, type TestDatabase } from './support/test-database.ts';
@@ -45,6 +49,47 @@ test('a service makes the streams that are missing on NATS_STREAM_REPLICAS serve
     await run('ledger', '3');
     expect(await eventuallyOf(holdsStream, eventsStream, commandsStream)).toEqual([2, 3, 3]);
   } finally {
+    await connection.close();
+  }
+}, 120_000);
+
+test('a consumer goes on within seconds when another server takes it over', async () => {
+  const connection = await connect({ servers: cluster.url.split(',') });
+  const logger = createLogger('test', 'silent');
+  const link = await connectNats({ urls: cluster.url.split(','), name: 'test', logger });
+  const stopping = new AbortController();
+  const taken: string[] = [];
+  try {
+    void consumeStream({
+      link,
+      stream: eventsStream,
+      streamReplicas: 3,
+      consumer: 'test',
+      ackWaitMs: 30_000,
+      maxAckPending: 16,
+      maxMessages: 16,
+      usualDeliveries: 1,
+      logger,
+      metrics: createMetrics(),
+      stopping: stopping.signal,
+      onMessage: (message) => {
+        taken.push(message.string());
+        message.ack();
+      },
+    });
+    const arrives = async (text: string, withinMs: number) => {
+      connection.publish(eventSubject, text);
+      await eventually(async () => (taken.includes(text) ? true : undefined), withinMs);
+    };
+    const consumers = (await jetstreamManager(connection)).consumers;
+    await eventually(() => consumers.info(eventsStream, 'test').catch(() => undefined), limitMs);
+    await arrives('before', limitMs);
+    await connection.request(`$JS.API.CONSUMER.LEADER.STEPDOWN.${eventsStream}.test`);
+    await arrives('after', 15_000);
+    expect(taken).toEqual(['before', 'after']);
+  } finally {
+    stopping.abort();
+    await link.drain();
     await connection.close();
   }
 }, 120_000);

@@ -60,14 +60,14 @@ export function createSettler(options: {
     },
   });
 
-  const sweep = async (): Promise<void> => {
+  const sweep = oneAtATime(async () => {
     try {
       const settled = await settleDue({ client, sweep: true, stopping });
       if (settled > 0) logger.info({ settled }, 'holds were settled that no message had announced');
     } catch (error) {
       if (!stopping.aborted) throw error;
     }
-  };
+  });
 
   const ended = Promise.all([
     consumeDue({
@@ -85,6 +85,21 @@ export function createSettler(options: {
     countParked({ link, metrics, stopping }),
   ]);
   return { ended, missing: () => client.missing() };
+}
+
+/**
+ * Who asks while the task is under way gets one that begins after it, and shares that with all who ask meanwhile: a line that
+ * is lost and found many times must not begin as many tasks.
+ */
+function oneAtATime(task: () => Promise<void>): () => Promise<void> {
+  let current = Promise.resolve();
+  let next: Promise<void> | undefined;
+  return () =>
+    (next ??= current.then(() => {
+      next = undefined;
+      current = task();
+      return current;
+    }));
 }
 
 async function every(ms: number, task: () => Promise<void> | void, stopping: AbortSignal): Promise<void> {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import dns from 'node:dns';
 import { setTimeout as delay } from 'node:timers/promises';
 import { TcpLine } from '../../test/support/tcp-line.ts';
 import { createLogger } from '../telemetry/logger.ts';
@@ -20,8 +21,8 @@ describe('the connection to NATS', () => {
   let link: NatsLink | undefined;
   let lines: string[];
   const logger = createLogger('test', 'info', { write: (text) => lines.push(text) });
-  const connectThroughLine = async () => {
-    link = await connectNats({ urls: [`nats://127.0.0.1:${line.port}`], name: 'test', logger });
+  const connectThroughLine = async (host = '127.0.0.1') => {
+    link = await connectNats({ urls: [`nats://${host}:${line.port}`], name: 'test', logger });
     return link;
   };
 
@@ -65,6 +66,35 @@ describe('the connection to NATS', () => {
     }
     await cutAndOpen();
     expect(isConnected()).toBe(true);
+  });
+
+  test('keeps the line that a slow name server held up until the last one counted as dead', async () => {
+    const found: (() => void)[] = [];
+    const trueLookup = dns.lookup;
+    const lookup = jest.spyOn(dns, 'lookup').mockImplementation((...asked: unknown[]) => {
+      if (asked[0] !== 'nats.example') return void Reflect.apply(trueLookup, dns, asked);
+      const callback = asked.at(-1) as (error: null, addresses: dns.LookupAddress[]) => void;
+      const answer = () => callback(null, [{ address: '127.0.0.1', family: 4 }]);
+      if (link === undefined) answer();
+      else found.push(answer);
+    });
+    try {
+      const { isConnected, connection } = await connectThroughLine('nats.example');
+      const stale = (async () => {
+        for await (const { type } of connection.status()) if (type === 'staleConnection') return;
+      })();
+      await line.cut();
+      await line.open();
+      await stale;
+      const staleAtMs = performance.now();
+      found.forEach((answer) => answer());
+      await until(isConnected, 2000);
+      await until(() => performance.now() > staleAtMs + 500, 1000);
+      await expect(connection.flush()).resolves.toBeUndefined();
+      expect(isConnected()).toBe(true);
+    } finally {
+      lookup.mockRestore();
+    }
   });
 
   test('notices a line that went silent, under load too', async () => {

@@ -7,6 +7,7 @@ import {
   type NatsConnection,
   type Server,
   type Status,
+  type TlsOptions,
 } from '@nats-io/transport-node';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
@@ -126,6 +127,8 @@ function keepLink(options: {
   const take = (status: Status) => {
     switch (status.type) {
       case 'staleConnection':
+        // The client's pings go on while it looks the name up: its next line must not be let go for the last one.
+        if (!connected) break;
         connected = false;
         letGoTimer = setTimeout(() => letGo(connection), letGoMs);
         break;
@@ -135,6 +138,7 @@ function keepLink(options: {
         if (!draining) warn(refusal);
         break;
       case 'reconnecting':
+        clearTimeout(letGoTimer);
         warn(refusal);
         refusal = undefined;
         break;
@@ -278,6 +282,8 @@ function forbiddenWarning(
   };
 }
 
+type NameCheck = Pick<TlsConnectionOptions, 'checkServerIdentity'>;
+
 type Target = Pick<ConnectionOptions, 'user' | 'pass' | 'token' | 'tls' | 'authenticator'> & {
   servers: string[];
 };
@@ -288,7 +294,7 @@ function readTarget({ urls, user, credsFile, tls }: NatsAccess): Target {
   const servers = parsed.map((url) => `${url.hostname}:${url.port === '' ? '4222' : url.port}`);
   const isTls = tls !== undefined || parsed.some((url) => url.protocol === 'tls:');
   const hosts = parsed.map((url) => url.hostname.replaceAll(/[[\]]/g, ''));
-  const line = { servers, ...(isTls && { tls: { ...tls, ...checkingAddresses(hosts) } }) };
+  const line = { servers, ...(isTls && { tls: tlsOptions(tls, checkingAddresses(hosts)) }) };
   if (user !== undefined) return { ...line, user: user.name, pass: user.password };
   if (credsFile !== undefined) {
     return { ...line, authenticator: credsAuthenticator(() => readFileSync(credsFile)) };
@@ -301,10 +307,24 @@ function readTarget({ urls, user, credsFile, tls }: NatsAccess): Target {
 }
 
 /**
+ * Files are read at each connect, and by us: while the client (3.4) reads them, nobody listens to its socket, and one that
+ * is reset then ends the process.
+ */
+function tlsOptions(files: NatsAccess['tls'], checks: NameCheck): TlsOptions & NameCheck {
+  const options: TlsOptions & NameCheck = { ...checks };
+  const wanted = { ca: files?.caFile, cert: files?.certFile, key: files?.keyFile };
+  for (const [name, file] of Object.entries(wanted)) {
+    if (file === undefined) continue;
+    Object.defineProperty(options, name, { enumerable: true, get: () => readFileSync(file, 'utf8') });
+  }
+  return options;
+}
+
+/**
  * A server that is named by an address must have that in its certificate. The client (3.4) does not tell Node.js about
  * addresses, which then wants a certificate for localhost: `nats-access.e2e.test.ts` tries it.
  */
-function checkingAddresses(hosts: readonly string[]): Pick<TlsConnectionOptions, 'checkServerIdentity'> {
+function checkingAddresses(hosts: readonly string[]): NameCheck {
   const addresses = hosts.filter((host) => isIP(host) !== 0);
   return {
     checkServerIdentity: (name, certificate) => {

@@ -11,6 +11,14 @@ import { ensureStreams, manageStreams } from './streams.ts';
 /** After the broker was lost, or has lost its streams. */
 const tryAgainMs = 250;
 
+/**
+ * The consumer's leader says this often that it is there. The client (3.4) asks anew when it was not heard twice: with the
+ * 15 s that are its default, messages wait for 40 s whenever another server of the cluster takes over the consumer.
+ */
+const leaderSpeaksMs = 1_000;
+/** How long one request for messages is valid; the broker wants at least two words of the leader in that time. */
+const requestMs = 5_000;
+
 interface ConsumeOptions {
   readonly link: NatsLink;
   readonly stream: string;
@@ -64,6 +72,10 @@ export async function consumeStream(options: ConsumeOptions): Promise<void> {
         'can’t take messages of a stream; trying again. Is JetStream on, and has it room?',
       );
       await delay(tryAgainMs, undefined, { signal: stopping }).catch(() => undefined);
+    } finally {
+      // Else one whose `onOpen` failed would go on asking for messages that nobody takes.
+      stop();
+      messages = undefined;
     }
   }
 }
@@ -81,7 +93,12 @@ async function open(options: ConsumeOptions): Promise<ConsumerMessages> {
     max_deliver: -1,
   });
   const pull = await jetstream(link.connection).consumers.get(stream, consumer);
-  return pull.consume({ max_messages: options.maxMessages, abort_on_missing_resource: true });
+  return pull.consume({
+    max_messages: options.maxMessages,
+    abort_on_missing_resource: true,
+    expires: requestMs,
+    idle_heartbeat: leaderSpeaksMs,
+  });
 }
 
 async function followReconnects(link: NatsLink, onReconnect: () => void): Promise<void> {
