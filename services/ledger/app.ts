@@ -1,5 +1,4 @@
 import { jetstream } from '@nats-io/jetstream';
-import knexFactory, { type Knex } from 'knex';
 import { Pool } from 'pg';
 import { messageOf } from '../../shared/telemetry/describe-error.ts';
 import type { Logger } from '../../shared/telemetry/logger.ts';
@@ -18,7 +17,7 @@ import { Outbox } from './outbox/outbox.ts';
 import { processBatch, type Books } from './process-batch.ts';
 import { runBatch } from './run-batch.ts';
 import { SettleDue } from './settle-due.ts';
-import { BookQueries } from './store/book-queries.ts';
+import { BookQueries, knexForLists } from './store/book-queries.ts';
 import { echoKnex, echoObserved, echoPool, echoTo } from './store/echo-statements.ts';
 import type { StatementObserver } from './store/pipeline.ts';
 import { prepareDatabase, type LedgerUser } from './store/prepare-database.ts';
@@ -94,11 +93,7 @@ export async function createLedger(options: {
   pool.on('error', (error) =>
     logger.debug({ reason: messageOf(error) }, 'an idle connection to Postgres was lost'),
   );
-  const knex = knexFactory({
-    client: 'pg',
-    connection: sessionConfig(database) as Knex.PgConnectionConfig,
-    pool: { min: 0, max: 2 },
-  });
+  const knex = knexForLists(database, logger);
   if (echo !== undefined) {
     echoPool(pool, echo);
     echoKnex(knex, echo);

@@ -1,6 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import knexFactory, { type Knex } from 'knex';
+import type { Knex } from 'knex';
 import { Pool } from 'pg';
+import type { AccountId, HoldId } from '../../shared/contracts/primitives.ts';
+import { querySchemas } from '../../shared/contracts/queries.ts';
 import { querySubject } from '../../shared/contracts/subjects.ts';
 import { connectNats, type NatsLink } from '../../shared/messaging/connect.ts';
 import { createLogger } from '../../shared/telemetry/logger.ts';
@@ -8,9 +11,10 @@ import { eventually } from '../../test/support/eventually.ts';
 import { Stack } from '../../test/support/stack.ts';
 import { TcpLine } from '../../test/support/tcp-line.ts';
 import { serveQueries } from './messaging/queries.ts';
-import { BookQueries } from './store/book-queries.ts';
+import { BookQueries, knexForLists } from './store/book-queries.ts';
 import { DatabaseWatch } from './store/database-watch.ts';
-import { sessionConfig } from './store/session.ts';
+import { migrate } from './store/migrate.ts';
+import { queryTimeoutMs, sessionConfig } from './store/session.ts';
 
 let servers: Stack;
 let line: TcpLine;
@@ -18,6 +22,7 @@ let log: { level: string; msg: string }[];
 let link: NatsLink;
 let pool: Pool;
 let knex: Knex;
+let queries: BookQueries;
 let watch: DatabaseWatch;
 
 beforeEach(async () => {
@@ -28,11 +33,11 @@ beforeEach(async () => {
   const address = { ...direct, host: '127.0.0.1', port: line.port };
   pool = new Pool(sessionConfig(address));
   pool.on('error', () => undefined);
-  knex = knexFactory({ client: 'pg' });
 
   log = [];
   const logger = createLogger('ledger', 'info', { write: (text) => log.push(JSON.parse(text)) });
-  const queries = new BookQueries(pool, knex);
+  knex = knexForLists(address, logger);
+  queries = new BookQueries(pool, knex);
   watch = new DatabaseWatch(queries, address, logger);
   link = await connectNats({ urls: [servers.nats.url], name: 'test', logger });
   serveQueries(link.connection, { queries, logger });
@@ -46,6 +51,10 @@ afterEach(async () => {
 });
 
 const ping = async (): Promise<unknown> => (await link.connection.request(querySubject('ping'), '{}')).json();
+
+/** Asks longer than any way of giving up takes. */
+const listOverNats = async (): Promise<unknown> =>
+  (await link.connection.request(querySubject('accounts'), '{}', { timeout: 4 * queryTimeoutMs })).json();
 
 test('a database that is away is told of once, not at every ping, and that it is back', async () => {
   expect(await ping()).toMatchObject({ ok: true });
@@ -64,4 +73,32 @@ test('a database that is away is told of once, not at every ping, and that it is
     `warn can't reach Postgres at 127.0.0.1:${line.port}`,
     'info Postgres answers again',
   ]);
+});
+
+test('a line that falls silent costs the lists that were on it, and no later one', async () => {
+  await migrate(servers.database.address);
+  const accountId = randomUUID() as AccountId;
+  const page = { accountId, limit: 10 };
+  const lists = [
+    () => queries.listAccounts(querySchemas.accounts.parse({})),
+    () => queries.hold(accountId, randomUUID() as HoldId),
+    () => queries.listHolds(querySchemas.holds.parse(page)),
+    () => queries.listEntries(querySchemas.entries.parse(page)),
+  ];
+  const askAll = () => Promise.allSettled(lists.map((list) => list()));
+  expect((await askAll()).map(({ status }) => status)).toEqual(lists.map(() => 'fulfilled'));
+
+  line.silent = true;
+  const silentSinceMs = performance.now();
+  const [answer, ...settled] = await Promise.all([listOverNats(), askAll(), askAll()]);
+  expect(answer).toMatchObject({ ok: false, error: { code: 'unavailable' } });
+  expect(new Set(settled.flat().map(({ status }) => status))).toEqual(new Set(['rejected']));
+  const failedWithinMs = performance.now() - silentSinceMs;
+
+  // New lines are well. Those that were there stay silent: nobody has told us that their other end is gone.
+  line.silent = false;
+  expect(await listOverNats()).toEqual({ ok: true, accounts: [] });
+  expect((await askAll()).map(({ status }) => status)).toEqual(lists.map(() => 'fulfilled'));
+  // Also those that had no connection: the gateway gave up after 5 s.
+  expect(failedWithinMs).toBeLessThan(queryTimeoutMs);
 });

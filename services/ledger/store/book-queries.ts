@@ -1,7 +1,9 @@
-import type { Knex } from 'knex';
+import knexFactory, { type Knex } from 'knex';
 import type { Pool } from 'pg';
 import type { AccountId, HoldId } from '../../../shared/contracts/primitives.ts';
 import type { QueryPayload } from '../../../shared/contracts/queries.ts';
+import { messageOf } from '../../../shared/telemetry/describe-error.ts';
+import type { Logger } from '../../../shared/telemetry/logger.ts';
 import type { Account } from '../domain/account.ts';
 import type { Hold } from '../domain/hold.ts';
 import type { Micros } from '../domain/time.ts';
@@ -9,6 +11,32 @@ import { accountColumns, accountOf, type AccountRow } from './statements/lock-ac
 import { holdColumns, holdOf, type HoldRow } from './statements/read-holds.ts';
 import { entryColumnNames, entryOf, type EntryRow } from './statements/entry-row.ts';
 import type { Entry } from '../domain/entry.ts';
+import { sessionConfig, type DatabaseAddress } from './session.ts';
+
+/**
+ * A list waits no longer than this for a connection, nor then for its answer, in milliseconds. Shorter than the gateway's
+ * 4.9 s, which asks again in what is left of them; and than `query_timeout`, with which `pg` gives the query up and leaves it
+ * on its connection: knex would give that to the next list, to wait behind it. One that knex gives up itself it throws away.
+ */
+const listTimeoutMs = 4_000;
+
+/** Connections for lists beside the pool's: a page takes longer than what is asked all the time, and must not delay it. */
+const listConnections = 2;
+
+/** What lists are asked with. Where a line was lost, the next list takes a new one. */
+export function knexForLists(address: DatabaseAddress, logger: Logger): Knex {
+  return knexFactory({
+    client: 'pg',
+    connection: sessionConfig(address) as Knex.PgConnectionConfig,
+    pool: { min: 0, max: listConnections },
+    acquireConnectionTimeout: listTimeoutMs,
+    // By itself it writes to stdout, in no format of ours, and only when the connection is wanted again.
+    log: {
+      warn: (message) =>
+        logger.debug({ reason: messageOf(message) }, 'a connection to Postgres for lists was lost'),
+    },
+  });
+}
 
 /** Reads of what is committed, beside the batches: they lock nothing and wait for nobody. */
 export class BookQueries {
@@ -48,7 +76,7 @@ export class BookQueries {
     limit,
     allowedAccounts,
   }: QueryPayload<'accounts'>): Promise<Account[]> {
-    const rows = await this.#knex('accounts')
+    const rows = await this.#from('accounts')
       .select<AccountRow[]>(this.#knex.raw(accountColumns))
       .modify((query) => {
         if (after !== undefined) void query.where('id', '>', after);
@@ -61,7 +89,7 @@ export class BookQueries {
   }
 
   async hold(accountId: AccountId, id: HoldId): Promise<Hold | undefined> {
-    const rows = await this.#knex('holds')
+    const rows = await this.#from('holds')
       .select<HoldRow[]>(this.#knex.raw(holdColumns))
       .where({ account_id: accountId, id });
     return rows.map(holdOf)[0];
@@ -69,7 +97,7 @@ export class BookQueries {
 
   /** A page of an account's holds in id order. */
   async listHolds({ accountId, after, status, limit }: QueryPayload<'holds'>): Promise<Hold[]> {
-    const rows = await this.#knex('holds')
+    const rows = await this.#from('holds')
       .select<HoldRow[]>(this.#knex.raw(holdColumns))
       .where('account_id', accountId)
       .modify((query) => {
@@ -83,12 +111,17 @@ export class BookQueries {
 
   /** A page of an account's journal in seq order. */
   async listEntries({ accountId, afterSeq, limit }: QueryPayload<'entries'>): Promise<Entry[]> {
-    const rows = await this.#knex('entries')
+    const rows = await this.#from('entries')
       .select<EntryRow[]>(this.#knex.raw(entryColumnNames))
       .where('account_id', accountId)
       .where('seq', '>', afterSeq)
       .orderBy('seq')
       .limit(limit);
     return rows.map(entryOf);
+  }
+
+  /** What every list begins with. */
+  #from(table: 'accounts' | 'holds' | 'entries'): Knex.QueryBuilder {
+    return this.#knex(table).timeout(listTimeoutMs);
   }
 }
