@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Client, Pool } from 'pg';
+import { startTcpProxy } from '../../../test/support/tcp-proxy.ts';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database.ts';
-import { migrate, migrateWhenReachable } from './migrate.ts';
+import { eventually } from '../../../test/support/eventually.ts';
+import { migrate, migrateWhenReachable, waitUntilMigrated } from './migrate.ts';
 import { OutboxTable } from './outbox-table.ts';
-import { sessionConfig, type DatabaseAddress } from './session.ts';
+import { queryTimeoutMs, sessionConfig, type DatabaseAddress } from './session.ts';
 import { createLogger } from '../../../shared/telemetry/logger.ts';
 
 const allNames = ['001-books', '002-named-entries'];
@@ -89,6 +91,32 @@ describe('migrating', () => {
     stopping.abort(new Error('stop'));
     await expect(trying).rejects.toThrow(/aborted/);
     expect(lines.join('')).toContain('has no database holdfast_test_absent');
+  });
+
+  test('says that it waits for another one that migrates', async () => {
+    const lines: string[] = [];
+    const logger = createLogger('test', 'warn', { write: (line) => lines.push(line) });
+    await client.query('SELECT pg_advisory_lock(4014020250)');
+    const waiting = migrateWhenReachable(address, logger, new AbortController().signal);
+    const line = await eventually(async () => lines[0]);
+    await client.query('SELECT pg_advisory_unlock(4014020250)');
+    expect((await waiting).names).toEqual(allNames);
+    expect(line).toContain(`waiting for whoever else migrates the database ${address.name}`);
+  });
+
+  test('is waited for also through a database that lets us in and then says nothing', async () => {
+    await migrate(address);
+    const lines: string[] = [];
+    const logger = createLogger('test', 'warn', { write: (line) => lines.push(line) });
+    const proxy = await startTcpProxy(database.connection);
+    proxy.holdFrom('toServer', 'FROM knex_migrations');
+    const silent = { ...address, host: '127.0.0.1', port: proxy.port };
+    const waiting = waitUntilMigrated(silent, logger, new AbortController().signal);
+    const line = await eventually(async () => lines[0], 2 * queryTimeoutMs);
+    expect(line).toContain(`can't reach Postgres at 127.0.0.1:${proxy.port}`);
+    proxy.deliver('toServer');
+    await waiting;
+    await proxy.close();
   });
 
   test('lets nobody rewrite the journal', async () => {

@@ -7,7 +7,7 @@ import { adviceFor } from './database-advice.ts';
 import { grantLedgerRole } from './ledger-role.ts';
 import * as books from './migrations/001-books.ts';
 import * as namedEntries from './migrations/002-named-entries.ts';
-import { migrationConfig, type DatabaseAddress } from './session.ts';
+import { migrationConfig, queryTimeoutMs, type DatabaseAddress } from './session.ts';
 
 /** In order. Names are kept in the database: a migration is never renamed, and never changed once released. */
 const migrations: Readonly<Record<string, Pick<Knex.Migration, 'up' | 'down'>>> = {
@@ -29,6 +29,8 @@ export interface MigrateOptions {
   readonly echo?: Echo | undefined;
   /** Who the ledger logs in as, when that is not who migrates. */
   readonly ledgerUser?: string | undefined;
+  /** Told of what is waited for from now on, in words that follow "waiting for": these waits have no bound. */
+  readonly onWait?: (what: string) => void;
 }
 
 export interface Migrated {
@@ -48,7 +50,7 @@ const migrationLock = 4_014_020_250;
  */
 export async function migrate(
   address: DatabaseAddress,
-  { echo, ledgerUser }: MigrateOptions = {},
+  { echo, ledgerUser, onWait = () => undefined }: MigrateOptions = {},
 ): Promise<Migrated> {
   const guard = new Client(migrationConfig(address));
   // A lost guard fails the query that is under way; without a listener it would end the process.
@@ -62,7 +64,9 @@ export async function migrate(
   if (echo !== undefined) echoKnex(knex, echo);
   try {
     await guard.connect();
+    onWait(`whoever else migrates the database ${address.name}`);
     await guard.query('SELECT pg_advisory_lock($1)', [migrationLock]);
+    onWait(`the database ${address.name} to be migrated, which may take long`);
     await knex.migrate.forceFreeMigrationsLock();
     const [, names] = (await knex.migrate.latest()) as [number, string[]];
     return { names, ledgerRole: await grantLedgerRole(guard, address.name, ledgerUser) };
@@ -72,12 +76,13 @@ export async function migrate(
   }
 }
 
-/** While the database can't be reached, the log says so this often. */
+/** While the database can't be reached, or something of it is waited for, the log says so this often. */
 const repeatWarningMs = 5_000;
 const tryAgainMs = 250;
 
 /**
- * As {@link migrate}, and waits for a database that can't be reached yet, saying so.
+ * As {@link migrate}, and waits for a database that can't be reached yet, saying so; also what a migration waits for, as
+ * nothing ends it when a server that let us in says nothing more.
  *
  * @throws what is no matter of waiting, such as a migration that fails.
  */
@@ -87,7 +92,25 @@ export async function migrateWhenReachable(
   stopping: AbortSignal,
   options: MigrateOptions = {},
 ): Promise<Migrated> {
-  return whenReachable(address, logger, stopping, () => migrate(address, options));
+  const { host, port } = address;
+  return whenReachable(address, logger, stopping, async () => {
+    let waitingFor: string | undefined;
+    const onWait = (what: string): void => {
+      waitingFor = what;
+      options.onWait?.(what);
+    };
+    const telling = setInterval(() => {
+      if (waitingFor === undefined) return;
+      logger.warn(
+        `waiting for ${waitingFor}, unless Postgres at ${host}:${port} no longer answers: see holdfast-migrate in its pg_stat_activity`,
+      );
+    }, repeatWarningMs);
+    try {
+      return await migrate(address, { ...options, onWait });
+    } finally {
+      clearInterval(telling);
+    }
+  });
 }
 
 /** Waits until somebody else has migrated the database, saying so. For a ledger whose user may not. */
@@ -97,7 +120,8 @@ export async function waitUntilMigrated(
   stopping: AbortSignal,
 ): Promise<void> {
   await whenReachable(address, logger, stopping, async () => {
-    const client = new Client(migrationConfig(address));
+    // One small question: a server that lets us in and then says nothing is as good as away.
+    const client = new Client({ ...migrationConfig(address), query_timeout: queryTimeoutMs });
     client.on('error', () => undefined);
     try {
       await client.connect();
@@ -109,7 +133,8 @@ export async function waitUntilMigrated(
       if (error instanceof DatabaseError && notYetThere.has(error.code ?? '')) throw new NotMigrated(address);
       throw error;
     } finally {
-      await client.end();
+      // Not waited for: a server that has fallen silent would never end its side.
+      void client.end();
     }
   });
 }

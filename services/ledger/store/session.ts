@@ -54,7 +54,16 @@ export function tlsConfig(tls: DatabaseTls | undefined): Pick<ClientConfig, 'ssl
   return { ssl: { rejectUnauthorized: true, ...(tls.ca !== undefined && { ca: tls.ca }) } };
 }
 
-/** A session that migrates: no bounds, since building an index may take its time. */
+/**
+ * A line that has been quiet for so long is asked about once a second, and lost after ten questions without an answer (Node.js
+ * sets both): a server whose machine or network is gone is noticed within 12 s. Left out or 0, it would be the kernel's two
+ * hours. It does not notice a server that is frozen, since its kernel answers; nor what was sent and not acknowledged, which
+ * Linux sends again for about a quarter of an hour (its TCP_USER_TIMEOUT can't be set from Node.js). Against these helps only
+ * a bound on the question.
+ */
+const keepAliveAfterMs = 2_000;
+
+/** A session that migrates: no bounds on its statements, since building an index may take its time. */
 export function migrationConfig(address: DatabaseAddress): ClientConfig {
   return {
     host: address.host,
@@ -66,6 +75,7 @@ export function migrationConfig(address: DatabaseAddress): ClientConfig {
     application_name: 'holdfast-migrate',
     connectionTimeoutMillis: connectTimeoutMs,
     keepAlive: true,
+    keepAliveInitialDelayMillis: keepAliveAfterMs,
   };
 }
 
@@ -88,7 +98,6 @@ export function sessionConfig(address: DatabaseAddress): ClientConfig {
       .map(([name, value]) => `-c ${name}=${value.replaceAll(/[\\ ]/g, String.raw`\$&`)}`)
       .join(' '),
     query_timeout: queryTimeoutMs,
-    keepAliveInitialDelayMillis: 2_000,
     types: typeParsers,
   };
 }
