@@ -10,6 +10,7 @@ import type { ErrorView } from '../../../shared/contracts/outcomes.ts';
 import type { AccountId } from '../../../shared/contracts/primitives.ts';
 import { RequestRefused, sendProblem } from '../plugins/problem-json.ts';
 import type { Caller, Scope } from './caller.ts';
+import { CountedCallers } from './counted-callers.ts';
 import type { RateLimit } from './settings.ts';
 import { KeysUnavailable } from './trusted-keys.ts';
 import { TokenRefused, type TokenVerifier } from './verify-token.ts';
@@ -32,9 +33,6 @@ export interface Door {
   /** The `onRequest` hooks of a route that needs this scope; none where everyone may come in at any time. */
   readonly hooksFor: (scope: Scope) => Hook[];
 }
-
-/** Callers remembered by the rate limit; past them the longest silent ones begin anew. */
-const countedCallers = 20_000;
 
 const realm = 'Bearer realm="holdfast"';
 
@@ -147,7 +145,7 @@ async function limitOf(
     global: false,
     max,
     timeWindow: windowMs,
-    cache: countedCallers,
+    store: CountedCallers,
     enableDraftSpec: true,
     keyGenerator: ({ caller, ip }) => (caller === undefined ? normalizeIP(ip) : `token ${caller.subject}`),
     errorResponseBuilder: () =>

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
 import { createHmac, createPublicKey } from 'node:crypto';
 import { eventually } from '../../../test/support/eventually.ts';
@@ -44,9 +44,23 @@ const ledger: Ledger = {
 const apps: FastifyInstance[] = [];
 const servers: KeyServer[] = [];
 afterEach(async () => {
+  jest.restoreAllMocks();
   for (const app of apps.splice(0)) await app.close();
   for (const server of servers.splice(0)) server.stop();
 });
+
+/** From now on the wall clock is ten minutes behind. */
+function putClockBack(): void {
+  const trueNow = Date.now;
+  jest.spyOn(Date, 'now').mockImplementation(() => trueNow() - 600_000);
+}
+
+const trueMs = performance.now.bind(performance);
+
+/** From now on it is so much later by the clock that nobody puts back: no test can wait for minutes. */
+function putMonotonicClockAhead(ms: number): void {
+  jest.spyOn(performance, 'now').mockImplementation(() => trueMs() + ms);
+}
 
 /** A gateway with these settings, read as a process reads them. */
 async function gatewayWith(settings: Readonly<Record<string, string>>): Promise<FastifyInstance> {
@@ -409,6 +423,17 @@ describe('the rate limit', () => {
     expect(refused.headers).toMatchObject({ 'ratelimit-limit': '3', 'ratelimit-remaining': '0' });
     expect(sent).toHaveLength(3);
     expect(outcomeOf(await ask(app, undefined, from('10.0.0.2')))).toBe(admitted);
+  });
+
+  test('keeps nobody out for longer than its window when the clock is put back', async () => {
+    const app = await limited();
+    for (let i = 1; i <= 3; i += 1) expect(outcomeOf(await ask(app))).toBe(admitted);
+    putClockBack();
+    const refused = await ask(app);
+    expect(outcomeOf(refused)).toBe('429 rate_limited');
+    expect(Number(refused.headers['retry-after'])).toBeLessThanOrEqual(3_600);
+    putMonotonicClockAhead(3_600_000);
+    expect(outcomeOf(await ask(app))).toBe(admitted);
   });
 
   test('takes a whole /64 for one address', async () => {
