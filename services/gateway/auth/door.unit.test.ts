@@ -355,6 +355,36 @@ describe('a token of a key set', () => {
     expect(outcomeOf(await ask(app, await issuerToken(old)))).toContain(notKnown);
   }, 40_000);
 
+  test('with a key that came later is taken after the clock was put back, and one with a key that went is not', async () => {
+    const [old, next] = [await issuerKey('old'), await issuerKey('next')];
+    const keys = await keyServer(old);
+    const app = await withKeys(keys);
+    const exp = Math.floor(Date.now() / 1_000) + 3_600;
+    const [oldToken, nextToken] = [await issuerToken(old, { exp }), await issuerToken(next, { exp })];
+    expect(outcomeOf(await ask(app, oldToken))).toBe(admitted);
+    keys.serve(next);
+    putClockBack();
+    putMonotonicClockAhead(5_000);
+    expect(outcomeOf(await ask(app, nextToken))).toBe(admitted);
+    expect(outcomeOf(await ask(app, oldToken))).toBe(admitted);
+    putMonotonicClockAhead(65_000);
+    expect(outcomeOf(await ask(app, oldToken))).toContain(notKnown);
+  });
+
+  test('is not taken for longer than five minutes after its key went and the clock was put back', async () => {
+    const key = await issuerKey('a');
+    const keys = await keyServer(key);
+    const app = await withKeys(keys);
+    const token = await issuerToken(key, { exp: Math.floor(Date.now() / 1_000) + 3_600 });
+    expect(outcomeOf(await ask(app, token))).toBe(admitted);
+    keys.serve();
+    putClockBack();
+    putMonotonicClockAhead(299_000);
+    expect(outcomeOf(await ask(app, token))).toBe(admitted);
+    putMonotonicClockAhead(360_000);
+    expect(outcomeOf(await ask(app, token))).toContain(notKnown);
+  });
+
   test('with an unknown key does not have the keys fetched at every request', async () => {
     const key = await issuerKey('a');
     const keys = await keyServer(key);

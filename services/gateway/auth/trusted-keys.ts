@@ -41,11 +41,7 @@ export function secretKeyOf(secret: string) {
 }
 
 function remoteKeys(url: URL, logger: Logger): TrustedKeys {
-  const find = createRemoteJWKSet(url, {
-    timeoutDuration: fetchLimitMs,
-    cacheMaxAge: keysKeptMs,
-    cooldownDuration: fetchEveryMs,
-  });
+  const find = fetchedKeys(url);
   const from = url.href;
   let failing = false;
   const reportingFailures = async <T>(keys: Promise<T>): Promise<T> => {
@@ -74,6 +70,35 @@ function remoteKeys(url: URL, logger: Logger): TrustedKeys {
     algorithms: publicKeyAlgorithms,
     keyOf: (header, token) => reportingFailures(find(header, token)),
   };
+}
+
+/**
+ * The set by its last fetch. When it is fetched again is for us to say: jose asks the wall clock, and were that put back by
+ * ten minutes, it would fetch nothing for so long.
+ */
+function fetchedKeys(url: URL) {
+  const keys = createRemoteJWKSet(url, {
+    timeoutDuration: fetchLimitMs,
+    cacheMaxAge: Infinity,
+    cooldownDuration: Infinity,
+  });
+  let fetchedMs = -Infinity;
+  const isOlderThan = (ms: number) => performance.now() - fetchedMs >= ms;
+  const reload = async () => {
+    await keys.reload();
+    fetchedMs = performance.now();
+  };
+  const find = async (...[header, token]: Parameters<JWTVerifyGetKey>) => {
+    if (isOlderThan(keysKeptMs)) await reload();
+    try {
+      return await keys(header, token);
+    } catch (error) {
+      if (!(error instanceof errors.JWKSNoMatchingKey) || !isOlderThan(fetchEveryMs)) throw error;
+      await reload();
+      return keys(header, token);
+    }
+  };
+  return Object.assign(find, { reload });
 }
 
 /** The set has been read, and has no one key for this token. */

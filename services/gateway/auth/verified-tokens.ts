@@ -8,7 +8,10 @@ const maxKeptMs = 60_000;
 
 interface Kept {
   readonly caller: Caller;
-  readonly untilMs: number;
+  /** When the token ends, by the wall clock. */
+  readonly expiresMs: number;
+  /** By `performance.now()`: by the wall clock a minute would be eleven when that is put back by ten. */
+  readonly keptUntilMs: number;
 }
 
 /** Callers by the text of their token, so that a signature is checked once a minute and not once a request. */
@@ -16,16 +19,16 @@ export class VerifiedTokens {
   readonly #kept = new Map<string, Kept>();
 
   /** Undefined when the token is not known, or has to be looked at again. */
-  find(token: string, nowMs: number): Caller | undefined {
+  find(token: string): Caller | undefined {
     const kept = this.#kept.get(token);
     if (kept === undefined) return undefined;
-    if (nowMs < kept.untilMs) return kept.caller;
+    if (performance.now() < kept.keptUntilMs && Date.now() < kept.expiresMs) return kept.caller;
     this.#kept.delete(token);
     return undefined;
   }
 
   /** `expiresMs` is when the token ends, in milliseconds since 1970. */
-  keep(token: string, caller: Caller, expiresMs: number, nowMs: number): void {
+  keep(token: string, caller: Caller, expiresMs: number): void {
     if (this.#kept.size >= maxKept) {
       // The oldest goes: a map has its keys in the order in which they came.
       for (const oldest of this.#kept.keys()) {
@@ -33,6 +36,6 @@ export class VerifiedTokens {
         break;
       }
     }
-    this.#kept.set(token, { caller, untilMs: Math.min(expiresMs, nowMs + maxKeptMs) });
+    this.#kept.set(token, { caller, expiresMs, keptUntilMs: performance.now() + maxKeptMs });
   }
 }

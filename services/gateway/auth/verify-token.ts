@@ -33,7 +33,7 @@ export function createTokenVerifier(settings: TokenSettings, logger: Logger): To
   };
   const verified = new VerifiedTokens();
   return {
-    known: (token) => verified.find(token, Date.now()),
+    known: (token) => verified.find(token),
     verify: async (token) => {
       const { payload } = await jwtVerify(token, keyOf, must).catch((error: unknown) => {
         throw error instanceof KeysUnavailable ? error : new TokenRefused(reasonOf(error));
@@ -43,7 +43,7 @@ export function createTokenVerifier(settings: TokenSettings, logger: Logger): To
         throw new TokenRefused(`the claim ${caller.wrongClaim} of the token is not as it must be`);
       }
       const expiresMs = ((payload.exp ?? 0) + clockToleranceS) * 1_000;
-      verified.keep(token, caller, expiresMs, Date.now());
+      verified.keep(token, caller, expiresMs);
       return caller;
     },
   };
