@@ -1,5 +1,6 @@
 import { metrics, type Attributes, type Counter, type Gauge, type Histogram } from '@opentelemetry/api';
 import { attributeNames } from './conventions.ts';
+import { gaugeOf, meterName } from './gauges.ts';
 
 interface MetricFacts {
   kind: 'counter' | 'histogram' | 'gauge';
@@ -233,7 +234,7 @@ export function isMeasuring(): boolean {
   return measuring;
 }
 
-/** The instruments of all metrics. Made after `startTelemetry`: those made before it record nothing, for good. */
+/** The instruments of all metrics. Made after `startTelemetry`: counters made before it count nothing, for good. */
 export function createMetrics(): Metrics {
   return Object.fromEntries(
     Object.entries(metricCatalogue).map(([key, facts]) => [key, instrument(facts)]),
@@ -250,7 +251,7 @@ export function countFromZero(counter: Counter, attributes: Attributes): () => v
 }
 
 function instrument(facts: MetricFacts): Counter | Histogram | Gauge {
-  const meter = metrics.getMeter('holdfast');
+  const meter = metrics.getMeter(meterName);
   const { name, unit, description, buckets } = facts;
   switch (facts.kind) {
     case 'counter':
@@ -262,7 +263,7 @@ function instrument(facts: MetricFacts): Counter | Histogram | Gauge {
         ...(buckets === undefined ? {} : { advice: { explicitBucketBoundaries: [...buckets] } }),
       });
     case 'gauge':
-      return meter.createGauge(name, { unit, description });
+      return gaugeOf({ name, unit, description });
     default:
       return facts.kind satisfies never;
   }

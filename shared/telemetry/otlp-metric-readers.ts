@@ -1,5 +1,6 @@
 import type { metrics } from '@opentelemetry/sdk-node';
 import type { Environment } from '../config/parse-settings.ts';
+import { gaugeProducer } from './gauges.ts';
 
 /** The standard's defaults. */
 const intervalMs = 60_000;
@@ -21,7 +22,12 @@ export async function otlpMetricReaders(env: Environment): Promise<metrics.IMetr
     env['OTEL_EXPORTER_OTLP_METRICS_PROTOCOL']?.trim() || env['OTEL_EXPORTER_OTLP_PROTOCOL']?.trim(),
   );
   return [
-    new sdk.metrics.PeriodicExportingMetricReader({ exporter, exportIntervalMillis, exportTimeoutMillis }),
+    new sdk.metrics.PeriodicExportingMetricReader({
+      exporter,
+      exportIntervalMillis,
+      exportTimeoutMillis,
+      metricProducers: [await gaugeProducer()],
+    }),
   ];
 }
 

@@ -3,6 +3,7 @@ import type { NodeSDK } from '@opentelemetry/sdk-node';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isSet, type Environment } from '../config/parse-settings.ts';
 import { readVersion } from '../config/read-version.ts';
+import { gaugeProducer } from './gauges.ts';
 import type { Logger } from './logger.ts';
 import { setMeasuring } from './metrics.ts';
 import { otlpMetricReaders } from './otlp-metric-readers.ts';
@@ -115,7 +116,10 @@ const noActiveSpan: ContextManager = {
 /** Without a server of its own: the ops server asks it. */
 async function prometheusReader() {
   const { PrometheusExporter, PrometheusSerializer } = await import('@opentelemetry/exporter-prometheus');
-  const reader = new PrometheusExporter({ preventServerStart: true });
+  const reader = new PrometheusExporter({
+    preventServerStart: true,
+    metricProducers: [await gaugeProducer()],
+  });
   const serializer = new PrometheusSerializer(undefined, false, undefined, true, true);
   return { reader, text: () => prometheusText(reader, serializer) };
 }
