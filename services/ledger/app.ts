@@ -190,8 +190,13 @@ export async function createLedger(options: {
     logger,
   });
 
+  const missingOfNats = (): string[] => {
+    if (!link.isConnected()) return ['nats: not connected'];
+    return commands.isRefused() || queries.isRefused() ? ['nats: may not subscribe to requests'] : [];
+  };
+
   return {
-    missing: () => [...(link.isConnected() ? [] : ['nats: not connected']), ...watch.missing()],
+    missing: () => [...missingOfNats(), ...watch.missing()],
     stopServing: async () => {
       await Promise.all([commands.drain(), queries.drain(), asyncCommands]);
     },

@@ -1,5 +1,6 @@
-import type { NatsConnection, Subscription } from '@nats-io/nats-core';
+import type { NatsConnection } from '@nats-io/nats-core';
 import type { Logger } from '../../../shared/telemetry/logger.ts';
+import type { KeptSubscription } from '../../../shared/messaging/keep-subscription.ts';
 import { maxPayloadOf } from '../../../shared/messaging/max-payload.ts';
 import { commandSchemas, type AccountCommandKind } from '../../../shared/contracts/commands.ts';
 import type {
@@ -44,7 +45,7 @@ const overloaded: ErrorView = {
 };
 
 /** Answers `balance.command.*`, until the subscription is drained. */
-export function serveCommands(nats: NatsConnection, options: CommandsOptions): Subscription {
+export function serveCommands(nats: NatsConnection, options: CommandsOptions): KeptSubscription {
   return serveRequests(nats, {
     prefix: commandSubjectPrefix,
     kinds: commandKinds,

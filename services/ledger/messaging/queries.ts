@@ -1,5 +1,6 @@
-import type { NatsConnection, Subscription } from '@nats-io/nats-core';
+import type { NatsConnection } from '@nats-io/nats-core';
 import type { Logger } from '../../../shared/telemetry/logger.ts';
+import type { KeptSubscription } from '../../../shared/messaging/keep-subscription.ts';
 import { maxPayloadOf } from '../../../shared/messaging/max-payload.ts';
 import type { ErrorView } from '../../../shared/contracts/outcomes.ts';
 import type { AccountId } from '../../../shared/contracts/primitives.ts';
@@ -22,7 +23,7 @@ interface QueriesOptions {
 }
 
 /** Answers `balance.query.*`, until the subscription is drained. */
-export function serveQueries(nats: NatsConnection, options: QueriesOptions): Subscription {
+export function serveQueries(nats: NatsConnection, options: QueriesOptions): KeptSubscription {
   let underWay = 0;
   return serveRequests(nats, {
     prefix: querySubjectPrefix,

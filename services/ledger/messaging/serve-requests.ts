@@ -1,7 +1,8 @@
-import type { Msg, NatsConnection, Subscription } from '@nats-io/nats-core';
+import type { Msg, NatsConnection } from '@nats-io/nats-core';
 import type { Logger } from '../../../shared/telemetry/logger.ts';
 import type { ErrorView } from '../../../shared/contracts/outcomes.ts';
 import { isReplySubject, ledgerQueueGroup } from '../../../shared/contracts/subjects.ts';
+import { keepSubscription, type KeptSubscription } from '../../../shared/messaging/keep-subscription.ts';
 import { readPayload, type Payload } from './payload.ts';
 
 /** Sends the JSON of a reply; does not throw. */
@@ -23,19 +24,16 @@ interface Requests<Kind extends string> {
 export function serveRequests<Kind extends string>(
   nats: NatsConnection,
   requests: Requests<Kind>,
-): Subscription {
+): KeptSubscription {
   const { prefix, noun, logger } = requests;
-  return nats.subscribe(`${prefix}*`, {
+  return keepSubscription(nats, `${prefix}*`, {
     queue: ledgerQueueGroup,
-    callback: (error, message) => {
-      if (error === null) void serve(message, requests);
-      else {
-        logger.warn(
-          { err: error, subject: `${prefix}*`, noun },
-          'a subscription reports an error: may this NATS user subscribe to it?',
-        );
-      }
-    },
+    onMessage: (message) => void serve(message, requests),
+    onRefused: (error) =>
+      logger.warn(
+        { err: error, subject: `${prefix}*`, noun },
+        'a subscription reports an error: may this NATS user subscribe to it? Trying again until it may',
+      ),
   });
 }
 

@@ -1,9 +1,10 @@
-import { createInbox, type Msg, type Subscription } from '@nats-io/nats-core';
+import { createInbox, type Msg } from '@nats-io/nats-core';
 import { maxCommandsPerMessage, maxMessageBytes } from '../../contracts/limits.ts';
 import type { ErrorView } from '../../contracts/outcomes.ts';
 import { messagingAttributes } from '../../telemetry/conventions.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
+import { keepSubscription, type KeptSubscription } from '../keep-subscription.ts';
 import type { NatsLink } from '../connect.ts';
 import { Attempts } from './attempts.ts';
 import { Slots } from './slots.ts';
@@ -101,7 +102,7 @@ export class RequestLine {
   readonly #logger: Logger;
   readonly #duration: Metrics['natsRequestDuration'];
   readonly #inbox: string;
-  readonly #subscription: Subscription;
+  readonly #subscription: KeptSubscription;
   readonly #pending = new Slots<PendingRequest>();
   /** Their keys are in their replies' subjects. */
   readonly #messages = new Slots<Message>();
@@ -117,15 +118,13 @@ export class RequestLine {
     this.#logger = options.logger;
     this.#duration = options.metrics.natsRequestDuration;
     this.#inbox = createInbox(link.inboxPrefix);
-    this.#subscription = link.connection.subscribe(`${this.#inbox}.*`, {
-      callback: (error, message) => {
-        if (error === null) this.#receive(message);
-        else
-          this.#logger.error(
-            { err: error },
-            'NATS refuses the inbox, so no reply can come: let this user subscribe to it',
-          );
-      },
+    this.#subscription = keepSubscription(link.connection, `${this.#inbox}.*`, {
+      onMessage: (message) => this.#receive(message),
+      onRefused: (error) =>
+        this.#logger.error(
+          { err: error },
+          'NATS refuses the inbox, so no reply can come: let this user subscribe to it; trying again until it may',
+        ),
     });
   }
 
@@ -180,7 +179,7 @@ export class RequestLine {
   async close(): Promise<void> {
     if (this.#pending.size > 0) await new Promise<void>((resolve) => (this.#whenIdle = resolve));
     clearInterval(this.#timer);
-    if (!this.#link.connection.isClosed()) this.#subscription.unsubscribe();
+    this.#subscription.unsubscribe();
   }
 
   #enqueue(pending: PendingRequest, nowMs: number): void {
