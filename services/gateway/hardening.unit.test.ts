@@ -3,6 +3,7 @@ import type { FastifyInstance, InjectOptions } from 'fastify';
 import { once } from 'node:events';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
+import { eventually } from '../../test/support/eventually.ts';
 import { createLogger } from '../../shared/telemetry/logger.ts';
 import { createMetrics } from '../../shared/telemetry/metrics.ts';
 import { buildApp } from './app.ts';
@@ -182,6 +183,29 @@ describe('a connection', () => {
     expect(received).toBe('');
     expect(sent).toEqual([]);
   });
+
+  test.each([
+    ['has sent nothing', '', 0, 2_000],
+    // As long as a request that came whole may still take.
+    ['has sent half of its headers', 'GET /api/ping HTTP/1.1\r\nHost', 5_000, 7_000],
+    ['has sent half of its body', head + good.slice(0, 5), 5_000, 7_000],
+  ])(
+    'that %s does not keep the gateway from stopping in time',
+    async (_, bytes, leastMs, mostMs) => {
+      const [client, peer] = await connected();
+      client.resume().write(bytes);
+      await eventually(async () => (peer.bytesRead >= bytes.length ? true : undefined));
+      const fromMs = performance.now();
+      const closed = once(client, 'close');
+      await app.close();
+      const tookMs = performance.now() - fromMs;
+      expect(tookMs).toBeGreaterThanOrEqual(leastMs);
+      expect(tookMs).toBeLessThan(mostMs);
+      await closed;
+      expect(sent).toEqual([]);
+    },
+    patienceMs,
+  );
 
   test.each([
     ['a bare line feed in a header', `X-Request-Id: a\nSet-Cookie: x=1\r\n`],

@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { SettingsError } from '../config/parse-settings.ts';
 import { startOpsServer, type OpsServer } from './ops-server.ts';
 
@@ -42,6 +44,21 @@ describe('ops server', () => {
     expect((await fetch(`${origin}/`)).status).toBe(404);
     const answer = await fetch(`${origin}/readyz`, { method: 'POST' });
     expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
+  });
+
+  test.each([
+    ['has sent nothing', ''],
+    ['has sent half a request', 'GET /healthz HTTP/1.1\r\nHost'],
+  ])('stops at once though a connection that %s is open', async (_, bytes) => {
+    const client = connect(server.port, '127.0.0.1').on('error', () => undefined);
+    const closed = once(client.resume(), 'close');
+    await once(client, 'connect');
+    client.write(bytes);
+    // The server has taken that connection when it answers on a later one.
+    await fetch(`${origin}/healthz`);
+    await server.close();
+    await closed;
+    expect(client.destroyed).toBe(true);
   });
 
   test('names the setting when the port is taken', async () => {

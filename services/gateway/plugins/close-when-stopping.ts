@@ -1,10 +1,31 @@
 import type { FastifyInstance } from 'fastify';
+import type { Socket } from 'node:net';
 
-/** Once it stops, every answer ends its connection: a caller that keeps one alive would hold up the stop. */
+/**
+ * When a stop no longer waits for callers, in ms: above the 5 s within which a request has its answer, below the 8 s that a
+ * service has to stop in, so that NATS and telemetry have theirs.
+ */
+const lastCallMs = 5_500;
+
+/**
+ * Once it stops, every answer ends its connection: a caller that keeps one alive would hold up the stop. So would one that
+ * has sent nothing, as browsers and proxies open them ahead, or half a request: Node counts neither as idle, and looks for
+ * late requests no longer when a server closes. The first are closed at once, the others after `lastCallMs`.
+ */
 export function closeWhenStopping(app: FastifyInstance): void {
   let stopping = false;
+  const open = new Set<Socket>();
+  app.server.on('connection', (socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+  });
   app.addHook('preClose', (done) => {
     stopping = true;
+    for (const socket of open) {
+      if (socket.bytesRead === 0) socket.destroy();
+    }
+    const lastCall = setTimeout(() => app.server.closeAllConnections(), lastCallMs).unref();
+    app.server.once('close', () => clearTimeout(lastCall));
     done();
   });
   app.addHook('onSend', (_request, reply, _payload, done) => {
