@@ -1,5 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
+import { closeSync, openSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { eventually } from '../../test/support/eventually.ts';
 import { runTypeScript } from '../../test/support/run-typescript.ts';
 import { freePort } from '../../deploy/local/free-port.ts';
 import { settingsChecked } from '../config/odd-settings.ts';
@@ -88,6 +90,24 @@ describe('a service', () => {
       503,
       { status: 'not ready', missing: ['stopping: it takes nothing new'] },
     ]);
+  });
+
+  test('serves and stops in order though its log is on a full disk', async () => {
+    const port = await freePort();
+    const full = openSync('/dev/full', 'w');
+    // It warns of a setting that it does not know before it serves.
+    const env = { COUNTS: '2', EXAMPLE_OPS_PORT: String(port) };
+    const service = runTypeScript('test/fixtures/service.ts', env, [], full);
+    closeSync(full);
+    const missing = 'example: nothing to serve with';
+    const served = eventually(async () => {
+      const [, body] = await readinessAt(port).catch(() => []);
+      return JSON.stringify(body ?? '').includes(missing) ? 'served' : undefined;
+    });
+    expect(await Promise.race([served, service.ended])).toBe('served');
+    service.child.kill('SIGTERM');
+    expect(await service.ended).toBe(0);
+    expect(service.stderr()).toBe('');
   });
 
   test.each([

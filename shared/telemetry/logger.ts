@@ -1,7 +1,11 @@
-import { destination, pino, stdTimeFunctions, type DestinationStream, type Logger } from 'pino';
+import { writeSync } from 'node:fs';
+import { pino, stdTimeFunctions, type DestinationStream, type Logger } from 'pino';
 import { describeError } from './describe-error.ts';
+import { LogOutput } from './log-output.ts';
 
 export type { Logger } from 'pino';
+
+const stdoutFd = 1;
 
 /**
  * A logger that writes JSON lines to standard output: `service` and an ISO time. Errors go under `err`, the trace's ids
@@ -15,6 +19,17 @@ export function createLogger(service: string, level: string, output?: Destinatio
     formatters: { level: (label: string) => ({ level: label }) },
     serializers: { err: describeError },
   };
-  // Synchronous, so that a process never ends before its last line, which says why, is out.
-  return pino(options, output ?? destination({ sync: true }));
+  const logger = pino(options, output ?? new LogOutput(writeToStandardOutput, tellDropped));
+  function tellDropped(dropped: number, why: unknown): void {
+    logger.warn(
+      { dropped, err: why },
+      'log lines were dropped, since they could not be written; now they can',
+    );
+  }
+  return logger;
+}
+
+/** Synchronous, so that a process never ends before its last line, which says why, is out. */
+function writeToStandardOutput(bytes: string | Buffer): number {
+  return typeof bytes === 'string' ? writeSync(stdoutFd, bytes) : writeSync(stdoutFd, bytes);
 }
