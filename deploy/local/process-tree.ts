@@ -28,12 +28,19 @@ export function residentBytes(pid: number): number | undefined {
 
 /** Linux keeps them with the thread that started each. */
 function childrenOf(pid: number): number[] {
+  const folder = `/proc/${pid}/task`;
+  return unlessEnded(() => readdirSync(folder)).flatMap((thread) =>
+    unlessEnded(() => readFileSync(`${folder}/${thread}/children`, 'utf8').split(' ').filter(Boolean)).map(
+      Number,
+    ),
+  );
+}
+
+/** Processes and threads may end while we look. */
+function unlessEnded(look: () => string[]): string[] {
   try {
-    return readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
-      readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
-    );
+    return look();
   } catch {
-    // It has ended meanwhile.
     return [];
   }
 }

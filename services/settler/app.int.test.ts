@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
-import { TcpLine } from '../../test/support/tcp-line.ts';
 import { eventually } from '../../test/support/eventually.ts';
+import { startOwnNats } from '../../test/support/own-nats.ts';
+import { TcpLine } from '../../test/support/tcp-line.ts';
 import { commandSubject, holdsStream, querySubject } from '../../shared/contracts/subjects.ts';
 import { connectNats } from '../../shared/messaging/connect.ts';
 import { createLedgerClient } from '../../shared/messaging/ledger-client/index.ts';
@@ -8,17 +9,17 @@ import { createLogger } from '../../shared/telemetry/logger.ts';
 import { createMetrics } from '../../shared/telemetry/metrics.ts';
 import { createSettler } from './app.ts';
 
-const natsUrl = process.env['TEST_NATS_URL'] ?? 'nats://127.0.0.1:4222';
-const losses = 8;
+const losses = 5;
 /** A request that gets no answer is given up and made anew, under another id, after so long. */
 const requestMs = 4_000;
 
 test('asks for everything due once at a time, however often its line to the broker was lost meanwhile', async () => {
   const logger = createLogger('test', 'silent');
   const metrics = createMetrics();
-  const line = new TcpLine(natsUrl);
+  const nats = await startOwnNats();
+  const line = new TcpLine(nats.url);
   await line.open();
-  const silentLedger = await connectNats({ urls: [natsUrl], name: 'ledger', logger });
+  const silentLedger = await connectNats({ urls: [nats.url], name: 'ledger', logger });
   const asked = new Set<string>();
   const { connection: ledger } = silentLedger;
   ledger.subscribe(querySubject('ping'), {
@@ -67,5 +68,6 @@ test('asks for everything due once at a time, however often its line to the brok
     await link.drain();
     await silentLedger.drain();
     await line.cut();
+    await nats.stop();
   }
-});
+}, 60_000);

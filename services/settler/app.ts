@@ -95,11 +95,13 @@ function oneAtATime(task: () => Promise<void>): () => Promise<void> {
   let current = Promise.resolve();
   let next: Promise<void> | undefined;
   return () =>
-    (next ??= current.then(() => {
-      next = undefined;
-      current = task();
-      return current;
-    }));
+    (next ??= current
+      .catch(() => undefined)
+      .then(() => {
+        next = undefined;
+        current = task();
+        return current;
+      }));
 }
 
 async function every(ms: number, task: () => Promise<void> | void, stopping: AbortSignal): Promise<void> {

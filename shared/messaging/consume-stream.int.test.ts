@@ -1,30 +1,29 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { jetstreamManager } from '@nats-io/jetstream';
-import { randomUUID } from 'node:crypto';
 import { eventually } from '../../test/support/eventually.ts';
+import { startOwnNats } from '../../test/support/own-nats.ts';
 import { eventsStream, eventSubject } from '../contracts/subjects.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { connectNats, type NatsLink } from './connect.ts';
 import { consumeStream } from './consume-stream.ts';
 
-const natsUrl = process.env['TEST_NATS_URL'] ?? 'nats://127.0.0.1:4222';
 const logger = createLogger('test', 'silent');
 
 describe('consuming a stream', () => {
-  const consumer = `test-${randomUUID()}`;
+  const consumer = 'test';
+  let nats: Awaited<ReturnType<typeof startOwnNats>>;
   let stopping: AbortController;
   let link: NatsLink;
 
   beforeEach(async () => {
     stopping = new AbortController();
-    link = await connectNats({ urls: [natsUrl], name: 'test', logger });
+    nats = await startOwnNats();
+    link = await connectNats({ urls: [nats.url], name: 'test', logger });
   });
   afterEach(async () => {
     stopping.abort();
-    const manager = await jetstreamManager(link.connection);
-    await manager.consumers.delete(eventsStream, consumer);
     await link.drain();
+    await nats.stop();
   });
 
   test('begins anew when what is done at its opening fails, and leaves nothing of the tries', async () => {
@@ -52,20 +51,27 @@ describe('consuming a stream', () => {
       },
     });
     const { connection } = link;
+    const arrives = async (text: string) => {
+      connection.publish(eventSubject, text);
+      await eventually(async () => (taken.includes(text) ? true : undefined));
+    };
     await eventually(async () => (tries > 3 ? true : undefined));
+    await arrives('at first');
 
-    // What was left of a try would ask for messages again, before the one that lives does.
-    const askers = new Set<string | undefined>();
-    const requests = connection.subscribe(`$JS.API.CONSUMER.MSG.NEXT.${eventsStream}.${consumer}`, {
-      callback: (_, { reply }) => void askers.add(reply),
+    // What was left of a try would ask once a second whether its consumer is there, which the one that lives need not. Its
+    // next request for messages, after 5 s, is late enough to tell.
+    const leftovers: string[] = [];
+    connection.subscribe(`$JS.API.CONSUMER.INFO.${eventsStream}.${consumer}`, {
+      callback: (_, { subject }) => void leftovers.push(subject),
     });
-    await eventually(async () => (askers.size > 0 ? true : undefined), 10_000);
-    expect(askers.size).toBe(1);
-    requests.unsubscribe();
+    const requests: string[] = [];
+    connection.subscribe(`$JS.API.CONSUMER.MSG.NEXT.${eventsStream}.${consumer}`, {
+      callback: (_, { subject }) => void requests.push(subject),
+    });
+    await eventually(async () => (requests.length > 0 ? true : undefined), 10_000);
+    expect(leftovers).toEqual([]);
 
-    const text = randomUUID();
-    connection.publish(eventSubject, text);
-    await eventually(async () => (taken.includes(text) ? true : undefined));
+    await arrives('at last');
     stopping.abort();
     await ended;
   });

@@ -73,7 +73,7 @@ export async function consumeStream(options: ConsumeOptions): Promise<void> {
       );
       await delay(tryAgainMs, undefined, { signal: stopping }).catch(() => undefined);
     } finally {
-      // Else one whose `onOpen` failed would go on asking for messages that nobody takes.
+      // Else one whose `onOpen` failed would stay, and ask for good whether its consumer is there.
       stop();
       messages = undefined;
     }

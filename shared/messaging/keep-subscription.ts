@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 const tryAgainMs = 1_000;
 
 export interface KeptSubscription {
-  /** From when the broker refuses it until it has taken it. */
+  /** True from when the broker refuses it until it has taken it again. */
   readonly isRefused: () => boolean;
   /** Takes no new messages, and resolves when those that are here are handled. */
   readonly drain: () => Promise<void>;
@@ -28,6 +28,7 @@ export function keepSubscription(
 ): KeptSubscription {
   const { onMessage, onRefused, ...rest } = options;
   let isRefused = false;
+  let isOver = false;
   let retry: NodeJS.Timeout | undefined;
   let latest = subscribe();
 
@@ -47,6 +48,8 @@ export function keepSubscription(
   }
 
   function tryLater(): void {
+    // What was sent before it was over may still be refused.
+    if (isOver) return;
     retry = setTimeout(() => {
       if (connection.isClosed() || connection.isDraining()) return;
       latest = subscribe();
@@ -71,10 +74,12 @@ export function keepSubscription(
   return {
     isRefused: () => isRefused,
     drain: async () => {
+      isOver = true;
       clearTimeout(retry);
       if (!latest.isClosed()) await latest.drain();
     },
     unsubscribe: () => {
+      isOver = true;
       clearTimeout(retry);
       if (!connection.isClosed()) latest.unsubscribe();
     },

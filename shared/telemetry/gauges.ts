@@ -16,7 +16,7 @@ const gauges = new Map<string, LastValues>();
 
 class LastValues implements Gauge {
   readonly facts: GaugeFacts;
-  /** One for each combination of attributes, of which the catalogue has few. */
+  /** One for each combination of attributes, of which the catalogue has few; each is always given in the same order. */
   readonly #points = new Map<string, { value: number; attributes: Attributes }>();
 
   constructor(facts: GaugeFacts) {

@@ -21,7 +21,7 @@ export function createLogger(service: string, level: string, output?: Destinatio
   };
   const logger = pino(options, output ?? new LogOutput(writeToStandardOutput, tellDropped));
   function tellDropped(dropped: number, why: unknown): void {
-    logger.warn(
+    logger.error(
       { dropped, err: why },
       'log lines were dropped, since they could not be written; now they can',
     );

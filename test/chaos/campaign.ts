@@ -91,21 +91,20 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     const kinds = faultKinds.filter(
       (kind) => kind.includes(options.only) && (kind !== 'full disk' || servers.disks.size > 0),
     );
-    const done: Done[] = [];
+    let done: readonly Done[];
     try {
-      await runPlan({
+      done = await runPlan({
         episodes: plan(random.fork(), shape, kinds),
         scene: { stack, evidence },
         history,
         outages,
         untilMs: performance.now() + minutes * 60_000,
         stop: options.stop,
-        onDone: (each) => done.push(each),
         onProblem: (problem) => problems.push(problem),
         say,
       });
     } finally {
-      say('the clients finish');
+      say('the faults are over; the clients finish');
       await finish();
     }
 

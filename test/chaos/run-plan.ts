@@ -20,7 +20,6 @@ interface PlanRun {
   readonly outages: Outages;
   readonly untilMs: number;
   readonly stop: AbortSignal;
-  readonly onDone: (done: Done) => void;
   readonly onProblem: (problem: string) => void;
   readonly say: (line: string) => void;
 }
@@ -31,15 +30,16 @@ const backWithinMs = 5_000;
 const givenUpAfterMs = 60_000;
 
 /** Does one episode after another until time is up. */
-export async function runPlan(run: PlanRun): Promise<void> {
-  const { episodes, history, outages, untilMs, stop, onDone, onProblem, say } = run;
+export async function runPlan(run: PlanRun): Promise<Done[]> {
+  const { episodes, history, outages, untilMs, stop, onProblem, say } = run;
+  const done: Done[] = [];
   for (const episode of episodes) {
     if (stop.aborted || performance.now() >= untilMs) break;
     const [faults, lies] = await Promise.all([doEpisode(episode, run), watched(episode, run.scene)]);
     lies.forEach(onProblem);
     const back = await outages.untilAllServe(givenUpAfterMs);
     const backAfterMs = 'ms' in back ? back.ms : undefined;
-    onDone({ faults, backAfterMs });
+    done.push({ faults, backAfterMs });
     history.note('back', { faults, ...back });
     const what = faults.map(describe).join(' + ') || `could not be done: ${plannedOf(episode)}`;
     say(`${what}: ${'ms' in back ? `back after ${back.ms.toFixed(0)} ms, ${back.last} last` : 'not back'}`);
@@ -51,6 +51,7 @@ export async function runPlan(run: PlanRun): Promise<void> {
       onProblem(`after ${what} it took ${back.ms.toFixed(0)} ms until every door served again`);
     await delay(episode.peaceMs, undefined, { signal: stop }).catch(() => undefined);
   }
+  return done;
 }
 
 /** Only when it is one fault is it known what must be missing. */

@@ -14,6 +14,8 @@ interface Window {
  */
 export class CountedCallers implements FastifyRateLimitStore {
   readonly #windows = new Map<string, Window>();
+  /** Never passes one that is there: each that it gives is deleted. Begun anew, it would walk over all the deleted ones. */
+  readonly #inOrder = this.#windows.keys();
 
   /** Counts one request; `ttl` is how many milliseconds the window still lasts. */
   incr(
@@ -35,13 +37,11 @@ export class CountedCallers implements FastifyRateLimitStore {
   }
 
   #begin(caller: string, nowMs: number): Window {
-    // A map has its keys in the order in which they came. Moved at each request instead, it would soon be full of holes.
+    // A map has its keys in the order in which they came.
     this.#windows.delete(caller);
     if (this.#windows.size >= maxCallers) {
-      for (const first of this.#windows.keys()) {
-        this.#windows.delete(first);
-        break;
-      }
+      const { value: first } = this.#inOrder.next();
+      if (first !== undefined) this.#windows.delete(first);
     }
     const window = { requests: 0, beganMs: nowMs };
     this.#windows.set(caller, window);

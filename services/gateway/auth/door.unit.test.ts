@@ -379,7 +379,7 @@ describe('a token of a key set', () => {
     expect(outcomeOf(await ask(app, token))).toBe(admitted);
     keys.serve();
     putClockBack();
-    putMonotonicClockAhead(299_000);
+    putMonotonicClockAhead(290_000);
     expect(outcomeOf(await ask(app, token))).toBe(admitted);
     putMonotonicClockAhead(360_000);
     expect(outcomeOf(await ask(app, token))).toContain(notKnown);

@@ -7,10 +7,13 @@ import type { Socket } from 'node:net';
  */
 const lastCallMs = 5_500;
 
+/** When silent connections are closed, in ms: what was sent before the stop has been read by then. */
+const firstCallMs = 100;
+
 /**
  * Once it stops, every answer ends its connection: a caller that keeps one alive would hold up the stop. So would one that
  * has sent nothing, as browsers and proxies open them ahead, or half a request: Node counts neither as idle, and looks for
- * late requests no longer when a server closes. The first are closed at once, the others after `lastCallMs`.
+ * late requests no longer when a server closes. The first are closed after `firstCallMs`, the others after `lastCallMs`.
  */
 export function closeWhenStopping(app: FastifyInstance): void {
   let stopping = false;
@@ -21,11 +24,14 @@ export function closeWhenStopping(app: FastifyInstance): void {
   });
   app.addHook('preClose', (done) => {
     stopping = true;
-    for (const socket of open) {
-      if (socket.bytesRead === 0) socket.destroy();
-    }
-    const lastCall = setTimeout(() => app.server.closeAllConnections(), lastCallMs).unref();
-    app.server.once('close', () => clearTimeout(lastCall));
+    const firstCall = setTimeout(() => {
+      for (const socket of open) if (socket.bytesRead === 0) socket.destroy();
+    }, firstCallMs);
+    const lastCall = setTimeout(() => app.server.closeAllConnections(), lastCallMs);
+    app.server.once('close', () => {
+      clearTimeout(firstCall);
+      clearTimeout(lastCall);
+    });
     done();
   });
   app.addHook('onSend', (_request, reply, _payload, done) => {

@@ -27,7 +27,8 @@ const listConnections = 2;
 export function knexForLists(address: DatabaseAddress, logger: Logger): Knex {
   return knexFactory({
     client: 'pg',
-    connection: sessionConfig(address) as Knex.PgConnectionConfig,
+    // So that PostgreSQL, too, gives up what nobody waits for any more.
+    connection: { ...sessionConfig(address), statement_timeout: listTimeoutMs } as Knex.PgConnectionConfig,
     pool: { min: 0, max: listConnections },
     acquireConnectionTimeout: listTimeoutMs,
     // By itself it writes to stdout, in no format of ours, and only when the connection is wanted again.

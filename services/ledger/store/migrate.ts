@@ -29,7 +29,7 @@ export interface MigrateOptions {
   readonly echo?: Echo | undefined;
   /** Who the ledger logs in as, when that is not who migrates. */
   readonly ledgerUser?: string | undefined;
-  /** Told of what is waited for from now on, in words that follow "waiting for": these waits have no bound. */
+  /** Told of what is waited for from now on, in words that follow "waiting for": while its machine is there, these waits have no bound. */
   readonly onWait?: (what: string) => void;
 }
 
@@ -102,7 +102,7 @@ export async function migrateWhenReachable(
     const telling = setInterval(() => {
       if (waitingFor === undefined) return;
       logger.warn(
-        `waiting for ${waitingFor}, unless Postgres at ${host}:${port} no longer answers: see holdfast-migrate in its pg_stat_activity`,
+        `waiting for ${waitingFor}; see holdfast-migrate in pg_stat_activity of Postgres at ${host}:${port}, or whether that still answers`,
       );
     }, repeatWarningMs);
     try {
