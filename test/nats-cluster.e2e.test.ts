@@ -8,9 +8,8 @@ import { startChild, type ChildHandle } from '../deploy/local/child-process.ts';
 import { envForNats } from '../deploy/local/nats-users.ts';
 import { commandsStream, eventsStream, eventSubject, holdsStream } from '../shared/contracts/subjects.ts';
 import { connectNats } from '../shared/messaging/connect.ts';
-import { consumeStream } from '../shared/messaging/consume-stream.ts';
 import { createLogger } from '../shared/telemetry/logger.ts';
-import { createMetrics } from '../shared/telemetry/metrics.ts';
+import { consumeEvents } from './support/consume-events.ts';
 import { eventually } from './support/eventually.ts';
 import { NatsCluster } from './support/nats-cluster.ts';
 import { createTestDatabase, type TestDatabase } from './support/test-database.ts';
@@ -58,24 +57,12 @@ test('a consumer goes on within seconds when another server takes it over', asyn
   const logger = createLogger('test', 'silent');
   const link = await connectNats({ urls: cluster.url.split(','), name: 'test', logger });
   const stopping = new AbortController();
-  const taken: string[] = [];
   try {
-    void consumeStream({
+    const { taken } = consumeEvents({
       link,
-      stream: eventsStream,
       streamReplicas: 3,
       consumer: 'test',
-      ackWaitMs: 30_000,
-      maxAckPending: 16,
-      maxMessages: 16,
-      usualDeliveries: 1,
-      logger,
-      metrics: createMetrics(),
       stopping: stopping.signal,
-      onMessage: (message) => {
-        taken.push(message.string());
-        message.ack();
-      },
     });
     const arrives = async (text: string, withinMs: number) => {
       connection.publish(eventSubject, text);

@@ -1,11 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { consumeEvents } from '../../test/support/consume-events.ts';
 import { eventually } from '../../test/support/eventually.ts';
 import { startOwnNats } from '../../test/support/own-nats.ts';
 import { eventsStream, eventSubject } from '../contracts/subjects.ts';
 import { createLogger } from '../telemetry/logger.ts';
-import { createMetrics } from '../telemetry/metrics.ts';
 import { connectNats, type NatsLink } from './connect.ts';
-import { consumeStream } from './consume-stream.ts';
 
 const logger = createLogger('test', 'silent');
 
@@ -27,27 +26,15 @@ describe('consuming a stream', () => {
   });
 
   test('begins anew when what is done at its opening fails, and leaves nothing of the tries', async () => {
-    const taken: string[] = [];
     let tries = 0;
-    const ended = consumeStream({
+    const { taken, ended } = consumeEvents({
       link,
-      stream: eventsStream,
       streamReplicas: 1,
       consumer,
-      ackWaitMs: 30_000,
-      maxAckPending: 16,
-      maxMessages: 16,
-      usualDeliveries: 1,
-      logger,
-      metrics: createMetrics(),
       stopping: stopping.signal,
       onOpen: () => {
         tries += 1;
         if (tries <= 3) throw new Error('PostgreSQL is away');
-      },
-      onMessage: (message) => {
-        taken.push(message.string());
-        message.ack();
       },
     });
     const { connection } = link;
