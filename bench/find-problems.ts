@@ -1,5 +1,6 @@
 import { messageOf } from '../shared/telemetry/describe-error.ts';
-import { askBooks, auditFindings, untilOutboxIsEmpty } from './books.ts';
+import { askDatabase } from '../deploy/local/with-client.ts';
+import { auditFindings, untilOutboxIsEmpty } from './books.ts';
 import type { Filled } from './fill-books.ts';
 import type { Sample } from './sample.ts';
 import { durabilityProblems, type BenchStack } from './stack.ts';
@@ -15,7 +16,7 @@ export async function findProblems(
 ): Promise<string[]> {
   await untilOutboxIsEmpty(stack.database);
   // What a run writes in minutes, the server's statistics may not know yet: the audit's joins would be planned for less.
-  await askBooks(stack.database, 'ANALYZE accounts, entries, holds');
+  await askDatabase(stack.database, 'ANALYZE accounts, entries, holds');
   const failures = samples.flatMap(({ name, failed }) =>
     failed === undefined ? [] : [`${failed.count} of "${name}" failed, the first with: ${failed.first}`],
   );
@@ -45,7 +46,7 @@ async function countProblems(
     add: filled.accounts + sum('adds'),
     subtract: filled.holds + sum('subtracts'),
   };
-  const rows = await askBooks<{ kind: string; count: string }>(
+  const rows = await askDatabase<{ kind: string; count: string }>(
     stack.database,
     'SELECT kind, count(*) FROM entries GROUP BY kind',
   );

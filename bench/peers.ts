@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { messageOf } from '../shared/telemetry/describe-error.ts';
 import { say } from '../deploy/local/progress.ts';
 import { splitLines } from '../deploy/local/split-lines.ts';
-import { askBooks } from './books.ts';
+import { askDatabase } from '../deploy/local/with-client.ts';
 import type { Cell } from './loads.ts';
 import { cpuOf, microsBetween, type Bench } from './measure.ts';
 import type { Options } from './options.ts';
@@ -68,7 +68,7 @@ export async function preparePeers(
 }
 
 async function makeDatabase({ stack }: Bench): Promise<void> {
-  await askBooks(stack.database, `CREATE DATABASE ${databaseName}`);
+  await askDatabase(stack.database, `CREATE DATABASE ${databaseName}`);
   const statements = [
     'CREATE TABLE naive_accounts (id integer PRIMARY KEY, balance bigint NOT NULL, held bigint NOT NULL)',
     'INSERT INTO naive_accounts SELECT id, 100000000, 0 FROM generate_series(1, 100000) AS id',
@@ -78,7 +78,7 @@ async function makeDatabase({ stack }: Bench): Promise<void> {
     'ANALYZE naive_accounts',
   ];
   for (const statement of statements)
-    await askBooks({ ...stack.database, database: databaseName }, statement);
+    await askDatabase({ ...stack.database, database: databaseName }, statement);
 }
 
 async function measurePeer(

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { askBooks } from './books.ts';
+import { askDatabase } from '../deploy/local/with-client.ts';
 import type { BookFiller } from './fill-books.ts';
 import { drawnPercentiles, type Latency } from './latency.ts';
 import { cpuOf, measureHttp, memoryOf, microsBetween, type Bench } from './measure.ts';
@@ -118,7 +118,7 @@ async function placeDueHolds(
 /** The order keeps the look at the index: one over the whole table would take a processor from what is measured. */
 async function untilNothingIsDue({ stack }: Bench): Promise<void> {
   for (const until = performance.now() + settleWithinMs; ;) {
-    const due = await askBooks(
+    const due = await askDatabase(
       stack.database,
       `SELECT FROM holds WHERE status = 'pending' AND due_at <= (SELECT clock_timestamp()) ORDER BY due_at LIMIT 1`,
     );
@@ -130,7 +130,7 @@ async function untilNothingIsDue({ stack }: Bench): Promise<void> {
 
 /** From the first settling's time to the last one's. */
 async function settledPerSecond({ stack }: Bench, since: string, holds: number): Promise<number> {
-  const [row] = await askBooks<{ settled: string; seconds: string }>(
+  const [row] = await askDatabase<{ settled: string; seconds: string }>(
     stack.database,
     `SELECT count(*) AS settled, extract(epoch FROM max(at) - min(at)) AS seconds
      FROM entries WHERE kind = 'settle' AND at >= '${since}'`,
@@ -148,7 +148,7 @@ async function lagBetween(
   until: string,
 ): Promise<{ settled: number; latency: Latency }> {
   const shares = drawnPercentiles.map((percentile) => percentile / 100).join(', ');
-  const [row] = await askBooks<{ settled: string; lags: number[] | null }>(
+  const [row] = await askDatabase<{ settled: string; lags: number[] | null }>(
     stack.database,
     `SELECT count(*) AS settled, percentile_cont(ARRAY[${shares}]) WITHIN GROUP (
        ORDER BY extract(epoch FROM entries.at - holds.due_at)::float8 * 1000) AS lags
@@ -163,13 +163,13 @@ async function lagBetween(
 }
 
 async function databaseNow({ stack }: Bench): Promise<string> {
-  const [row] = await askBooks<{ now: string }>(stack.database, 'SELECT clock_timestamp()::text AS now');
+  const [row] = await askDatabase<{ now: string }>(stack.database, 'SELECT clock_timestamp()::text AS now');
   return row?.now ?? '';
 }
 
 /** What holds and their entries lie in, indexes and all. */
 async function bytesOfBooks({ stack }: Bench): Promise<number> {
-  const [row] = await askBooks<{ bytes: string }>(
+  const [row] = await askDatabase<{ bytes: string }>(
     stack.database,
     `SELECT sum(pg_total_relation_size(name)) AS bytes FROM unnest(ARRAY['accounts', 'entries', 'holds']) AS name`,
   );

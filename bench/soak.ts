@@ -1,8 +1,9 @@
 import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { progress, say } from '../deploy/local/progress.ts';
+import { askDatabase } from '../deploy/local/with-client.ts';
 import { eventsStream, holdsStream } from '../shared/contracts/subjects.ts';
-import { askBooks, auditFindings, countChanges, untilOutboxIsEmpty } from './books.ts';
+import { auditFindings, countChanges, untilOutboxIsEmpty } from './books.ts';
 import { conclude } from './conclude.ts';
 import { hasGrown, medianMiB, MemoryWatch } from './memory.ts';
 import { openAccounts } from './open-accounts.ts';
@@ -114,7 +115,7 @@ async function run(root: string, plan: SoakPlan, stack: BenchStack, memory: Memo
 }
 
 async function lookAt(stack: BenchStack, atSeconds: number): Promise<Look> {
-  const [row] = await askBooks<{ outbox: string; pending: string; bytes: string }>(
+  const [row] = await askDatabase<{ outbox: string; pending: string; bytes: string }>(
     stack.database,
     `SELECT (SELECT count(*) FROM outbox) AS outbox,
             (SELECT count(*) FROM holds WHERE status = 'pending') AS pending,

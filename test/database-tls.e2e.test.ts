@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startChild, type ChildHandle } from '../deploy/local/child-process.ts';
 import { startPostgres, type PostgresServer } from '../deploy/local/postgres-server.ts';
-import { withClient } from '../deploy/local/with-client.ts';
+import { askDatabase } from '../deploy/local/with-client.ts';
 import { makeAuthority, type Authority } from './support/certificates.ts';
 import { eventually } from './support/eventually.ts';
 
@@ -37,8 +37,7 @@ afterAll(async () => {
 
 async function query<Row extends object>(text: string): Promise<Row[]> {
   const { host, port, user, password } = server;
-  const books = { host, port, user, password, database: 'books' };
-  return withClient(books, async (client) => (await client.query<Row>(text)).rows);
+  return askDatabase<Row>({ host, port, user, password, database: 'books' }, text);
 }
 
 /** From now on Postgres shows a certificate for that name. */

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { whilePortTaken } from '../../test/support/taken-port.ts';
 import { startPostgres, type PostgresOptions, type PostgresServer } from './postgres-server.ts';
 import { runCommand } from './run-command.ts';
-import { withClient } from './with-client.ts';
+import { askDatabase } from './with-client.ts';
 
 const stopMs = 10_000;
 
@@ -154,8 +154,5 @@ type Login = Pick<PostgresServer, 'host' | 'port' | 'user' | 'password'>;
 
 async function query(login: Login, sql: string, database = 'holdfast'): Promise<unknown[]> {
   const { host, port, user, password } = login;
-  return withClient({ host, port, user, password, database }, async (client) => {
-    const { rows } = await client.query<Record<string, unknown>>(sql);
-    return rows;
-  });
+  return askDatabase({ host, port, user, password, database }, sql);
 }

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { resolve } from 'node:path';
 import { createTestDatabase, type TestDatabase } from '../../test/support/test-database.ts';
 import { runCommand } from './run-command.ts';
-import { withClient } from './with-client.ts';
+import { askDatabase } from './with-client.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const limitMs = 60_000;
@@ -18,11 +18,7 @@ describe('npm test with a PostgreSQL of one’s own', () => {
   });
   afterEach(() => database.drop());
 
-  const ask = (sql: string) =>
-    withClient(
-      database.connection,
-      async (client) => (await client.query<Record<string, unknown>>(sql)).rows,
-    );
+  const ask = (sql: string) => askDatabase<Record<string, unknown>>(database.connection, sql);
 
   /** `npm test -- …` on this database's server. */
   async function runTests(args: readonly string[], settings: Readonly<Record<string, string>> = {}) {

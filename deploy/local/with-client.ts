@@ -18,3 +18,8 @@ export async function withClient<T>(config: ClientConfig, work: (client: Client)
     await client.end().catch(() => undefined);
   }
 }
+
+/** The rows that one question has, on a connection of its own. Throws as `withClient` does. */
+export function askDatabase<Row extends object>(config: ClientConfig, sql: string): Promise<Row[]> {
+  return withClient(config, async (client) => (await client.query<Row>(sql)).rows);
+}
