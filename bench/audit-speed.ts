@@ -10,9 +10,9 @@ import { progress, say } from '../deploy/local/progress.ts';
 import { listenForStop } from '../deploy/local/stop-request.ts';
 import { migrate } from '../services/ledger/store/migrate.ts';
 import type { DatabaseAddress } from '../services/ledger/store/session.ts';
-import { exitCodes } from '../shared/lifecycle/run-service.ts';
 import { BookFiller } from './fill-books.ts';
 import { medianOf } from './sample.ts';
+import { unlessStopped } from './unless-stopped.ts';
 
 const databaseName = 'holdfast_bench';
 /** What `npm run audit` promises, in entries per second. */
@@ -43,7 +43,7 @@ export async function measureAuditSpeed(
       await postgres.createDatabase(databaseName);
       const { host, port, user, password } = postgres;
       const worked = measureOn({ host, port, user, password, name: databaseName }, { root, env, ...plan });
-      return await Promise.race([worked, stop.reason.then(() => exitCodes.secondSignal)]);
+      return await unlessStopped(stop, worked);
     } finally {
       await postgres.process.stop(10_000);
     }

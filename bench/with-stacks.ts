@@ -1,6 +1,7 @@
 import { listenForStop } from '../deploy/local/stop-request.ts';
 import { exitCodes } from '../shared/lifecycle/run-service.ts';
 import { startBenchStack, type BenchStack } from './stack.ts';
+import { unlessStopped } from './unless-stopped.ts';
 
 type StackSettings = Parameters<typeof startBenchStack>[0];
 
@@ -14,10 +15,10 @@ export async function withStacks<const All extends readonly StackSettings[]>(
   try {
     for (const each of settings) {
       stacks.push(await startBenchStack(each));
-      if (stop.asked.aborted) return exitCodes.secondSignal;
+      if (stop.asked.aborted) return exitCodes.interrupted;
     }
     const worked = work(stacks as unknown as { readonly [K in keyof All]: BenchStack });
-    return await Promise.race([worked, stop.reason.then(() => exitCodes.secondSignal)]);
+    return await unlessStopped(stop, worked);
   } finally {
     for (const stack of stacks.toReversed()) await stack.stop();
   }

@@ -54,7 +54,7 @@ export async function runLocal(startedAtMs: number, args: readonly string[]): Pr
   void stop.askedTwice.then(async () => {
     process.stderr.write('\nStopping at once.\n');
     await supervisor.killAll();
-    process.exit(exitCodes.secondSignal);
+    process.exit(exitCodes.interrupted);
   });
   supervisor.start().catch((error: unknown) => stop.ask(error));
   const reason = await stop.reason;

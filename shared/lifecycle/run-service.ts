@@ -15,8 +15,11 @@ const stopLimitMs = 8_000;
 /** A Ctrl-C under `npm run` reaches a service twice, from the terminal and from npm. Only a later one is a second wish. */
 const sameSignalMs = 500;
 
-/** How a service ends. Of sysexits.h are 75, EX_TEMPFAIL: try again later, and 78, EX_CONFIG: starting again would not help. */
-export const exitCodes = { stopped: 0, fault: 1, notDone: 75, settings: 78, secondSignal: 130 } as const;
+/**
+ * How a service ends. Of sysexits.h are 75, EX_TEMPFAIL: try again later, and 78, EX_CONFIG: starting again would not help.
+ * 130 is what a shell says of a process that Ctrl-C ended: here of one that did not stop in order.
+ */
+export const exitCodes = { stopped: 0, fault: 1, notDone: 75, settings: 78, interrupted: 130 } as const;
 
 /** What a service is given to start with. */
 export interface Service<Settings> {
@@ -129,7 +132,7 @@ function stopOnSignals(logger: Logger, closers: Closers, stoppedExitCode: number
         void stop(signal);
       } else if (performance.now() - askedAtMs > sameSignalMs) {
         logger.warn({ signal }, 'asked a second time, stopping at once');
-        process.exit(exitCodes.secondSignal);
+        process.exit(exitCodes.interrupted);
       }
     });
   }
