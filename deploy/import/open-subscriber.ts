@@ -17,6 +17,9 @@ const queryMs = 10_000;
 /** An account that was just opened has no more; one that has been in use since has its first ones here. */
 const entriesPerPage = 10;
 
+const importedOtherwise =
+  'another run has imported it with other values: the row, --currency, --decimals or --amounts has changed since';
+
 /** Not about this account: the next one would fare no better. */
 const unreachable: ReadonlySet<ErrorCode> = new Set(['unavailable', 'overloaded', 'outcome_unknown']);
 
@@ -32,7 +35,9 @@ export async function openSubscriber(ledger: LedgerClient, account: SubscriberAc
   }
   const { code, detail } = failed.error;
   if (unreachable.has(code)) throw notReached(detail);
-  return { ok: false, reason: `${failed.kind} was refused: ${detail} (${code})` };
+  // The ids are made of the account's: what the ledger says of them is no help to whoever imports.
+  const why = code === 'idempotency_conflict' ? importedOtherwise : detail;
+  return { ok: false, reason: `${failed.kind} was refused: ${why} (${code})` };
 }
 
 /** Opens nothing, and answers what would be booked. */

@@ -59,8 +59,15 @@ export function describeTally(tally: Tally, openedWord: string, decimals: number
       )
       .join('  '),
   );
-  const verdict = isComplete(tally)
-    ? 'The totals are equal.'
-    : `The totals are NOT equal: ${openedWord} and left out do not add up to what was read.`;
-  return `${lines.join('\n')}\n${verdict}`;
+  return `${lines.join('\n')}\n${verdictOn(tally, openedWord)}`;
+}
+
+function verdictOn(tally: Tally, openedWord: string): string {
+  if (!isComplete(tally)) {
+    return `The totals are NOT equal: ${openedWord} and left out do not add up to what was read.`;
+  }
+  const { rows } = tally.leftOut;
+  return rows === 0
+    ? 'The totals are equal, and no row was left out.'
+    : `The totals are equal, but rows were left out (${rows}), and their money is not here.`;
 }

@@ -37,8 +37,10 @@ describe('a tally', () => {
         'read         6  1002205.00  1101.00',
         'left out     2       -5.00   300.00',
         'opened       4  1002210.00   801.00',
-        'The totals are equal.',
+        'The totals are equal, but rows were left out (2), and their money is not here.',
       ].join('\n'),
     );
+    const whole = { ...tally, source: tally.opened, leftOut: noTotals };
+    expect(describeTally(whole, 'opened', 2)).toContain('\nThe totals are equal, and no row was left out.');
   });
 });

@@ -114,7 +114,7 @@ export function readAccess(given: Given): AccessSettings {
     rateLimit: given.RATE_LIMIT === 'auto' ? (isLocal ? undefined : exposedLimit) : given.RATE_LIMIT.limit,
     trustProxy: given.TRUST_PROXY,
     inWords: describeAccess(given, tokens, isLocal),
-    cautions: tokens === undefined ? [] : cautionsAbout(tokens),
+    cautions: tokens === undefined ? cautionsWithoutTokens(given) : cautionsAbout(tokens),
   };
 }
 
@@ -157,6 +157,18 @@ function describeAccess(given: Given, tokens: TokenSettings | undefined, isLocal
   const { keys } = tokens;
   const kind = keys.kind === 'secret' ? 'signed with APP_SECRET_KEY' : `of the issuer at ${keys.url.origin}`;
   return `whoever uses the API must show a token ${kind} ${settings}`;
+}
+
+/** `AUTH=none` is meant; with auto, a setting that makes no sense without tokens tells that something else may be. */
+function cautionsWithoutTokens(given: Given): string[] {
+  if (given.AUTH === 'none') return [];
+  const noToken = `no token is asked for, since HOST=${given.HOST} is a loopback address; AUTH=jwt asks for one`;
+  return [
+    ...(given.APP_SECRET_KEY === undefined ? [] : [`APP_SECRET_KEY is set, but ${noToken}`]),
+    ...(given.TRUST_PROXY === undefined
+      ? []
+      : [`TRUST_PROXY is set, so others than this machine may come through a proxy, and ${noToken}`]),
+  ];
 }
 
 function cautionsAbout({ keys, audience }: TokenSettings): string[] {

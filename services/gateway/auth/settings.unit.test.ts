@@ -105,6 +105,10 @@ describe('AUTH_JWKS_URL', () => {
     [{ AUTH_JWKS_URL: keysUrl, AUTH_AUDIENCE: 'a' }, []],
     [{ AUTH_JWKS_URL: 'http://[::1]:8080/keys', AUTH_AUDIENCE: 'a' }, []],
     [{ AUTH: 'jwt', APP_SECRET_KEY: testSecret }, []],
+    [{}, []],
+    [{ APP_SECRET_KEY: testSecret }, ['APP_SECRET_KEY is set, but no token is asked for']],
+    [{ TRUST_PROXY: 'loopback' }, ['TRUST_PROXY is set, so others than this machine may come']],
+    [{ AUTH: 'none', APP_SECRET_KEY: testSecret, TRUST_PROXY: 'loopback' }, []],
   ])('is cautioned about: %j', (env, words) => {
     expect(read(env).cautions).toEqual(words.map((each) => expect.stringContaining(each)));
   });
