@@ -6,7 +6,7 @@ import type { z } from 'zod';
 import { commandSchemas } from '../shared/contracts/commands.ts';
 import { errorCatalogue, type ErrorCode } from '../shared/contracts/error-codes.ts';
 import { eventSchema, type Fact } from '../shared/contracts/events.ts';
-import { maxCommandsPerMessage, maxMessageBytes } from '../shared/contracts/limits.ts';
+import { earliestDeadlineMs, maxCommandsPerMessage, maxMessageBytes } from '../shared/contracts/limits.ts';
 import { accountIdSchema, commandIdSchema } from '../shared/contracts/primitives.ts';
 import { querySchemas } from '../shared/contracts/queries.ts';
 import {
@@ -84,8 +84,8 @@ interface Reply {
 function faultOf({ what, text, field }: Attempt, { ok, error }: Reply): string | undefined {
   const told = `${what}: ${JSON.stringify({ ok, error }).slice(0, 300)}`;
   if (field === undefined) {
-    // A deadline of 1 ms after the beginning of 1970 is right, and over.
-    const isOver = error?.code === 'unavailable' && text.includes('"deadline":1}');
+    // The earliest deadline is right, and over.
+    const isOver = error?.code === 'unavailable' && text.includes(`"deadline":${earliestDeadlineMs}}`);
     return ok || isOver || notAboutForm.has(error?.code) ? undefined : told;
   }
   if (ok || error?.code !== 'invalid_request') return told;

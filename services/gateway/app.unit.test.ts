@@ -230,17 +230,28 @@ describe('the HTTP API', () => {
     });
 
     test.each([
-      ['junk', '{"id":'],
-      ['an empty body', ''],
-      ['an array', '[]'],
-      ['a text', '"x"'],
-      ['null', 'null'],
-      ['a __proto__ member', `{"id":"${accountId}","amount":"1","__proto__":{"x":1}}`],
-      ['a poisoned constructor', `{"id":"${accountId}","amount":"1","constructor":{"prototype":{}}}`],
-    ])('%s', async (_, payload) => {
+      ['junk', '{"id":', /^must be valid JSON: Unexpected end/u],
+      ['a comma too many', `{"id":"${accountId}",}`, /^must be valid JSON: .+ position \d+/u],
+      ['an empty body', '', /^must be a JSON object$/u],
+      ['an array', '[]', /^must be a JSON object$/u],
+      ['a text', '"x"', /^must be a JSON object$/u],
+      ['null', 'null', /^must be a JSON object$/u],
+      [
+        'a __proto__ member',
+        `{"id":"${accountId}","amount":"1","__proto__":{"x":1}}`,
+        /^must have no member/u,
+      ],
+      [
+        'a poisoned constructor',
+        `{"id":"${accountId}","amount":"1","constructor":{"prototype":{}}}`,
+        /constructor with a prototype$/u,
+      ],
+    ])('%s', async (_, payload, message) => {
       const answer = await post(payload, { headers: json });
       expect(answer.statusCode).toBe(400);
-      expect(problemSchema.parse(answer.json()).fields).toMatchObject([{ field: 'body' }]);
+      expect(problemSchema.parse(answer.json()).fields).toEqual([
+        { field: 'body', message: expect.stringMatching(message) },
+      ]);
     });
 
     test('a path that is no account id, however long', async () => {

@@ -26,7 +26,7 @@ const exampleIdentity = {
 const exampleEntry = {
   seq: 4,
   amount: '33.48',
-  at: '2026-01-31T12:00:00.000Z',
+  at: '2026-01-31T12:00:00.043877Z',
   id: `${exampleAccount.id}:4`,
 };
 
@@ -39,7 +39,7 @@ export const amountBodySchema = z
   .strictObject({ id: accountIdSchema.describe('The account’s id.'), amount: amountSchema })
   .meta({ examples: [{ id: exampleAccount.id, amount: '33.48' }] });
 
-/** Documentation only: `idempotency.ts` reads the header. */
+/** Documentation only: `command-identity.ts` reads the header. */
 export const commandHeadersSchema = z.object({
   'Idempotency-Key': z
     .string()
@@ -87,7 +87,7 @@ const exampleHold = {
   id: '019a9c3e-5b1a-7c3e-8f00-2d9a6f1b7c44',
   amount: '33.48',
   status: 'pending',
-  dueAt: '2026-01-31T12:10:00.000Z',
+  dueAt: '2026-01-31T12:10:01Z',
 };
 export const subtractAnswerSchema = addAnswer
   .extend({ hold: holdViewSchema.describe('The hold, which is settled at `dueAt`.') })
@@ -148,6 +148,44 @@ export type Problem = z.output<typeof problemSchema>;
 
 export function problemType(code: ErrorCode): string {
   return `urn:holdfast:error:${code}`;
+}
+
+interface HeaderDescription {
+  readonly type: 'string' | 'integer';
+  readonly description: string;
+}
+
+const everyAnswersHeaders: Readonly<Record<string, HeaderDescription>> = {
+  'X-Request-Id': { type: 'string', description: 'The id that came with the request, or a new one.' },
+  'Trace-Id': { type: 'string', description: 'The trace of the request, when it is sampled.' },
+};
+
+const commandAnswersHeaders: Readonly<Record<string, HeaderDescription>> = {
+  'Idempotency-Key': { type: 'string', description: 'The key that was sent, or one made up.' },
+  'Idempotency-Replayed': {
+    type: 'string',
+    description: '`true` when this answers a request that had its outcome before.',
+  },
+};
+
+const authenticate: Readonly<Record<string, HeaderDescription>> = {
+  'WWW-Authenticate': { type: 'string', description: 'What is wrong with the token (RFC 6750).' },
+};
+const retryAfter: Readonly<Record<string, HeaderDescription>> = {
+  'Retry-After': { type: 'integer', description: 'In so many seconds.' },
+};
+
+/** To these statuses the key was looked at; another may come before it was. */
+const statusesWithKey: ReadonlySet<string> = new Set(['200', '400', '404', '409', '422', '500', '504']);
+
+/** The OpenAPI headers of a route's answer with this status. */
+export function answerHeaders(status: string, isCommand: boolean): Record<string, HeaderDescription> {
+  return {
+    ...everyAnswersHeaders,
+    ...(isCommand && statusesWithKey.has(status) && commandAnswersHeaders),
+    ...((status === '401' || status === '403') && authenticate),
+    ...((status === '429' || status === '503') && retryAfter),
+  };
 }
 
 /** The OpenAPI response of an answer. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { maxDecimals } from '../money/money.ts';
-import { maxAllowedAccounts } from './limits.ts';
+import { earliestDeadlineMs, maxAllowedAccounts } from './limits.ts';
 import {
   accountIdSchema,
   amountSchema,
@@ -20,7 +20,7 @@ const envelope = {
   ),
   deadline: z
     .int()
-    .positive()
+    .min(earliestDeadlineMs, 'must be milliseconds since 1970 UTC, not seconds')
     .optional()
     .describe(
       'Milliseconds since 1970 UTC, in the ledger’s time; past it the command is not decided any more.',
@@ -49,7 +49,7 @@ export const openCommandSchema = z.strictObject({
     .max(maxDecimals)
     .default(2)
     .describe('Digits behind the point of the account’s amounts.'),
-  overdraftLimit: limitSchema.default('0').describe('How far the available balance may go below zero.'),
+  overdraftLimit: limitSchema.default('0').describe('How far the balance may go below zero.'),
   metadata: metadataSchema.optional(),
 });
 

@@ -9,6 +9,9 @@ export const maxMessageBytes = 512 * 1024;
 /** Accounts that a narrowed caller may name, so that the list stays small beside the command. */
 export const maxAllowedAccounts = 100;
 
+/** In 2001. A deadline before it is one in seconds, whose sender would be told for ever that it is over. */
+export const earliestDeadlineMs = 1_000_000_000_000;
+
 /** Characters in an account's name. */
 export const maxNameLength = 200;
 

@@ -13,6 +13,8 @@ export async function prometheusText(
   const { resourceMetrics, errors } = await reader.collect();
   const [error] = errors;
   if (error !== undefined) throw error;
+  // Some are looked up when the process starts; before that is done, reading them makes OpenTelemetry complain.
+  await resourceMetrics.resource.waitForAsyncAttributes?.();
   return serializer.serialize(withUnitsInNames(resourceMetrics));
 }
 

@@ -1,4 +1,5 @@
 import {
+  earliestDeadlineMs,
   maxAllowedAccounts,
   maxMetadataBytes,
   maxNameLength,
@@ -67,7 +68,7 @@ function withoutZero(texts: Texts): Texts {
 
 function wholeNumber(min: number, max: number): Sort {
   return sort({
-    takes: ['a number'],
+    takes: min <= 1 ? ['a number'] : [],
     right: { least: json(min), most: json(max) },
     wrong: { 'one too small': json(min - 1), 'one too large': `${BigInt(max) + 1n}`, 'as text': json('1') },
   });
@@ -76,7 +77,7 @@ function wholeNumber(min: number, max: number): Sort {
 export const decimals = wholeNumber(0, maxDecimals);
 export const pageSize = wholeNumber(1, maxPageSize);
 export const afterSeq = wholeNumber(0, Number.MAX_SAFE_INTEGER);
-export const deadline = wholeNumber(1, Number.MAX_SAFE_INTEGER);
+export const deadline = wholeNumber(earliestDeadlineMs, Number.MAX_SAFE_INTEGER);
 
 export const name = sort({
   takes: [

@@ -43,7 +43,7 @@ export function formatTrace(traceId: string, roots: readonly TraceNode[], color:
   });
   const count = rows.filter(({ node }) => !node.shared).length;
   const began = new Date(rows[0]?.node.span.startMs ?? 0).toISOString();
-  return [`${paint('bold', `trace ${traceId}`)}  ${began}  ${count} spans`, '', ...lines, ''].join('\n');
+  return [`${paint('bold', `trace ${traceId}`)}  ${began}  ${spanCount(count)}`, '', ...lines, ''].join('\n');
 }
 
 /** The newest traces for a person, a line each. */
@@ -54,9 +54,13 @@ export function formatList(traces: readonly TraceSummary[], color: boolean): str
     .map(
       ({ traceId, startMs, name, spans, outcome, isError }) =>
         `${paint('gray', new Date(startMs).toISOString())}  ${traceId}  ${name.padEnd(nameWidth)}  ` +
-        `${String(spans).padStart(4)} spans  ${paint(isError ? 'red' : 'yellow', isError ? `${outcome} ERROR` : outcome)}`,
+        `${spanCount(spans).padStart(10)}  ${paint(isError ? 'red' : 'yellow', isError ? `${outcome} ERROR` : outcome)}`,
     )
     .join('\n');
+}
+
+function spanCount(count: number): string {
+  return count === 1 ? '1 span' : `${count} spans`;
 }
 
 /** Depth first, as they are printed; each knows how long nothing had happened when it began. */

@@ -2,6 +2,7 @@ import { MIMEType } from 'node:util';
 import type { FastifyInstance } from 'fastify';
 import { findDuplicateKeys } from '../../../shared/contracts/duplicate-key.ts';
 import { keyIsThereTwice } from '../../../shared/contracts/field-errors.ts';
+import { messageOf } from '../../../shared/telemetry/describe-error.ts';
 import { RequestRefused } from './problem-json.ts';
 import { InvalidInput } from './validation.ts';
 
@@ -16,8 +17,12 @@ export function addJsonBodies(app: FastifyInstance): void {
     }
     const text = body.toString();
     void parse(request, text, (error, value) => {
-      const [twice] = error === null ? findDuplicateKeys(text, value).values() : [];
-      if (twice === undefined) done(error, value);
+      if (error !== null) {
+        done(text === '' ? error : new InvalidInput([{ field: 'body', message: whyNotTaken(text) }]));
+        return;
+      }
+      const [twice] = findDuplicateKeys(text, value).values();
+      if (twice === undefined) done(null, value);
       else done(new InvalidInput([keyIsThereTwice(twice)]));
     });
   });
@@ -32,6 +37,16 @@ export function addJsonBodies(app: FastifyInstance): void {
     const detail = 'The body must be sent as it is, not compressed.';
     done(new RequestRefused({ code: 'unsupported_media_type', detail }));
   });
+}
+
+/** The parser says only that it did not take a text, not why. */
+function whyNotTaken(text: string): string {
+  try {
+    JSON.parse(text);
+    return 'must have no member named __proto__, nor a constructor with a prototype';
+  } catch (error) {
+    return `must be valid JSON: ${messageOf(error)}`;
+  }
 }
 
 /** Names of UTF-8, and of a part of it. */

@@ -5,6 +5,7 @@ import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fast
 import type { OpenAPIV3_1 } from 'openapi-types';
 import { z } from 'zod';
 import { readVersion } from '../../../shared/config/read-version.ts';
+import { answerHeaders } from '../http-schemas.ts';
 import { pages } from './security-headers.ts';
 import type { Scope } from '../auth/caller.ts';
 import type { Door } from '../auth/door.ts';
@@ -98,7 +99,7 @@ type TransformObject = ReturnType<typeof createJsonSchemaTransformObject>;
 
 const toJsonSchema = createJsonSchemaTransform({ zodToJsonConfig });
 
-/** A route's zod schemas as JSON schemas; the examples beside a response's schema come along as they are. */
+/** A route's zod schemas as JSON schemas, with the headers of its answers; the examples beside a schema come along as they are. */
 const describeRoute: Transform = (route) => {
   const described = toJsonSchema(route);
   const responses = (route.schema?.response ?? {}) as Record<string, DescribedResponse>;
@@ -109,10 +110,15 @@ const describeRoute: Transform = (route) => {
       if (media !== undefined && examples !== undefined) media.examples = examples;
     }
   }
+  const isCommand = route.schema?.headers !== undefined;
+  for (const [status, response] of Object.entries(transformed)) {
+    response.headers = answerHeaders(status, isCommand);
+  }
   return described;
 };
 
 interface DescribedResponse {
+  headers?: ReturnType<typeof answerHeaders>;
   content: Record<string, { schema: unknown; examples?: unknown }>;
 }
 

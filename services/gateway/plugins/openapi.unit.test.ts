@@ -41,6 +41,11 @@ describe('the OpenAPI document', () => {
       })),
     );
 
+  const headersOf = (path: string, method: 'get' | 'post', status: string) => {
+    const answer = document.paths?.[path]?.[method]?.responses?.[status] as OpenAPIV3_1.ResponseObject;
+    return Object.keys(answer.headers ?? {});
+  };
+
   test('is valid OpenAPI 3.1', async () => {
     expect(document.openapi).toBe('3.1.0');
     // The validator resolves references in place.
@@ -57,6 +62,18 @@ describe('the OpenAPI document', () => {
       'get /healthz',
       'get /readyz',
     ]);
+  });
+
+  test('names the headers of answers', () => {
+    const everywhere = ['X-Request-Id', 'Trace-Id'];
+    expect(headersOf('/api/ping', 'get', '200')).toEqual(everywhere);
+    expect(headersOf('/api/status/{id}', 'get', '401')).toEqual([...everywhere, 'WWW-Authenticate']);
+    expect(headersOf('/api/add', 'post', '200')).toEqual([
+      ...everywhere,
+      'Idempotency-Key',
+      'Idempotency-Replayed',
+    ]);
+    expect(headersOf('/api/add', 'post', '503')).toEqual([...everywhere, 'Retry-After']);
   });
 
   test('has every error code', () => {

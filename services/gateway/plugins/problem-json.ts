@@ -128,10 +128,6 @@ function refusalOf(error: FastifyError): ErrorView | undefined {
   if (error instanceof InvalidInput) return invalidRequest(error.fields);
   if (error instanceof RequestRefused) return error.view;
   switch (error.code) {
-    case 'FST_ERR_CTP_INVALID_JSON_BODY':
-      return invalidRequest([
-        { field: 'body', message: 'must be valid JSON, with no member named __proto__' },
-      ]);
     case 'FST_ERR_CTP_EMPTY_JSON_BODY':
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
       return invalidRequest([bodyMustBeJson]);
@@ -156,6 +152,7 @@ function refusal(code: ErrorCode, detail: string): ErrorView {
 function refusalOfBrokenHttp(code: string | undefined): ErrorView {
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
     return refusal('request_timeout', 'Only a part of the request came. Send it again.');
-  if (code === 'HPE_HEADER_OVERFLOW') return refusal('invalid_request', 'The headers are too large.');
+  if (code === 'HPE_HEADER_OVERFLOW')
+    return refusal('invalid_request', 'The address and the headers are larger than 16 KiB.');
   return refusal('invalid_request', 'This is not a valid HTTP request.');
 }

@@ -43,6 +43,7 @@ const addErrors = [
   ...queryErrors,
   'account_closed',
   'amount_too_large',
+  'request_timeout',
   'payload_too_large',
   'unsupported_media_type',
   'idempotency_conflict',
@@ -64,7 +65,7 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, door: Doo
       schema: {
         operationId: 'ping',
         summary: 'Does the gateway answer?',
-        tags: ['accounts'],
+        tags: ['health'],
         response: { 200: jsonResponse('It does.', aliveSchema) },
       },
     },
