@@ -41,3 +41,28 @@ test.each([migrationConfig, reportConfig, sessionConfig])(
     }
   },
 );
+
+// The server's own default is two hours, in which a machine that vanished while it migrated would keep others from it.
+test.each([migrationConfig, reportConfig, sessionConfig])(
+  '%p: the server asks within seconds, too, whether its client is still there',
+  async (config) => {
+    const database = await createTestDatabase();
+    const client = new Client(config(database.address));
+    await client.connect();
+    try {
+      const { rows } = await client.query(
+        `SELECT name, setting::integer AS seconds FROM pg_settings WHERE name LIKE 'tcp_keepalives%'
+         UNION SELECT 'is a line over TCP', (inet_client_addr() IS NOT NULL)::integer ORDER BY name`,
+      );
+      expect(rows).toEqual([
+        { name: 'is a line over TCP', seconds: 1 },
+        { name: 'tcp_keepalives_count', seconds: 3 },
+        { name: 'tcp_keepalives_idle', seconds: 10 },
+        { name: 'tcp_keepalives_interval', seconds: 3 },
+      ]);
+    } finally {
+      await client.end();
+      await database.drop();
+    }
+  },
+);

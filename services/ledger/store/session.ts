@@ -63,6 +63,23 @@ export function tlsConfig(tls: DatabaseTls | undefined): Pick<ClientConfig, 'ssl
  */
 const keepAliveAfterMs = 2_000;
 
+/**
+ * The same for PostgreSQL's end of the line: a session whose machine or network is gone ends within half a minute, and with it
+ * its locks and its place among `max_connections`. They would be kept for the server's own two hours.
+ */
+const lineSettings = {
+  tcp_keepalives_idle: '10s',
+  tcp_keepalives_interval: '3s',
+  tcp_keepalives_count: '3',
+} as const;
+
+/** As `pg` hands them on when it connects. */
+function asOptions(settings: Readonly<Record<string, string>>): string {
+  return Object.entries(settings)
+    .map(([name, value]) => `-c ${name}=${value.replaceAll(/[\\ ]/g, String.raw`\$&`)}`)
+    .join(' ');
+}
+
 /** A session that migrates: no bounds on its statements, since building an index may take its time. */
 export function migrationConfig(address: DatabaseAddress): ClientConfig {
   return {
@@ -73,6 +90,7 @@ export function migrationConfig(address: DatabaseAddress): ClientConfig {
     database: address.name,
     ...tlsConfig(address.tls),
     application_name: 'holdfast-migrate',
+    options: asOptions(lineSettings),
     connectionTimeoutMillis: connectTimeoutMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: keepAliveAfterMs,
@@ -84,7 +102,11 @@ export function reportConfig(address: DatabaseAddress): ClientConfig {
   return {
     ...migrationConfig(address),
     application_name: 'holdfast-report',
-    options: `-c timezone=${sessionSettings.timezone} -c datestyle=${sessionSettings.datestyle}`,
+    options: asOptions({
+      ...lineSettings,
+      timezone: sessionSettings.timezone,
+      datestyle: sessionSettings.datestyle,
+    }),
     types: typeParsers,
   };
 }
@@ -94,9 +116,11 @@ export function sessionConfig(address: DatabaseAddress): ClientConfig {
   return {
     ...migrationConfig(address),
     application_name: 'holdfast-ledger',
-    options: Object.entries({ ...sessionSettings, ...(address.role !== undefined && { role: address.role }) })
-      .map(([name, value]) => `-c ${name}=${value.replaceAll(/[\\ ]/g, String.raw`\$&`)}`)
-      .join(' '),
+    options: asOptions({
+      ...lineSettings,
+      ...sessionSettings,
+      ...(address.role !== undefined && { role: address.role }),
+    }),
     query_timeout: queryTimeoutMs,
     types: typeParsers,
   };
