@@ -1,7 +1,7 @@
 import { DatabaseError } from 'pg';
 import { isUntrustedCertificate } from '../../../shared/config/untrusted-certificate.ts';
 import { messageOf } from '../../../shared/telemetry/describe-error.ts';
-import { faultKindOf } from './faults.ts';
+import { faultKindOf, isReadOnly } from './faults.ts';
 import type { DatabaseAddress } from './session.ts';
 
 const noTls = /does not support SSL/;
@@ -18,6 +18,9 @@ export function adviceFor(error: unknown, { host, port, user, name }: DatabaseAd
       return `${at} has no certificate that is trusted (${reason}). Set DB_SSL_CA to a file with the certificate of whoever issued it, and have DB_HOST name it as its certificate does`;
     }
     return `can't reach ${at} (${reason}). Start it there, or change DB_HOST and DB_PORT`;
+  }
+  if (isReadOnly(error)) {
+    return `${at} takes no writes (${error.message}). Have DB_HOST lead to the primary, or see its default_transaction_read_only`;
   }
   switch (error.code ?? '') {
     case '28000':

@@ -7,7 +7,9 @@ import { createTestDatabase, type TestDatabase } from '../../../test/support/tes
 import { startTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.ts';
 import { BookQueries } from './book-queries.ts';
 import { DatabaseWatch } from './database-watch.ts';
+import { faultKindOf } from './faults.ts';
 import { sessionConfig } from './session.ts';
+import { WriteConnection } from './write-connection.ts';
 
 let database: TestDatabase;
 let proxy: TcpProxy;
@@ -65,4 +67,28 @@ test('a database that has no room for a batch is missing until one was written',
   ]);
   await watch.watchWrite(() => pool.query('SELECT 1'));
   expect(watch.missing()).toEqual([]);
+});
+
+test('a database that can be read and takes no writes is missing until one was written, and what wrote there is over', async () => {
+  const connection = new WriteConnection(database.address, createLogger('test', 'silent'));
+  const write = async () => {
+    const session = await connection.session();
+    try {
+      await session.pipeline([{ name: 'write', text: 'CREATE TABLE written ()' }]);
+    } catch (error) {
+      if (faultKindOf(error) === 'connection') connection.discard();
+      throw error;
+    }
+  };
+  const allow = (how: string) => pool.query(`ALTER DATABASE ${database.address.name} ${how}`);
+  try {
+    await allow('SET default_transaction_read_only = on');
+    await expect(watch.watchWrite(write)).rejects.toThrow('in a read-only transaction');
+    expect(watch.missing()).toEqual([expect.stringContaining('it takes no batch (cannot execute')]);
+    await allow('RESET default_transaction_read_only');
+    await watch.watchWrite(write);
+    expect(watch.missing()).toEqual([]);
+  } finally {
+    await connection.close();
+  }
 });

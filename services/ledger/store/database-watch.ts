@@ -2,7 +2,7 @@ import type { Logger } from '../../../shared/telemetry/logger.ts';
 import type { BookQueries } from './book-queries.ts';
 import { messageOf } from '../../../shared/telemetry/describe-error.ts';
 import { adviceFor } from './database-advice.ts';
-import { isOutOfRoom } from './faults.ts';
+import { isOutOfRoom, isReadOnly } from './faults.ts';
 import type { DatabaseAddress } from './session.ts';
 
 const askEveryMs = 1_000;
@@ -10,14 +10,14 @@ const askEveryMs = 1_000;
 /** An answer counts this long: one question may be lost, two may not. A frozen server fails none, it just says nothing. */
 const answerCountsMs = 2_500;
 
-/** A batch that found no room counts this long; then the next command may find out. */
-const noRoomCountsMs = 5_000;
+/** A batch that could not be written counts this long; then the next command may find out. */
+const noWriteCountsMs = 5_000;
 
 /** While the database does not answer, the log says so this often. */
 const repeatWarningMs = 5_000;
 
 /**
- * Whether the database answers, asked once a second, and has room for what batches write: what `/readyz` of the ledger
+ * Whether the database answers, asked once a second, and takes what batches write: what `/readyz` of the ledger
  * knows, and the log says.
  */
 export class DatabaseWatch {
@@ -28,8 +28,8 @@ export class DatabaseWatch {
   #answeredAtMs = performance.now();
   /** The latest question whose fate is known, by when it was asked, and what went wrong with it. */
   #latest: { readonly askedAtMs: number; readonly problem?: string } = { askedAtMs: this.#answeredAtMs };
-  /** The last batch found none. */
-  #noRoom: { readonly atMs: number; readonly problem: string } | undefined;
+  /** Why the last batch could not be written, when the database can be read all the same. */
+  #noWrite: { readonly atMs: number; readonly problem: string } | undefined;
   /** Undefined while all is well. */
   #warnedAtMs: number | undefined;
 
@@ -48,19 +48,15 @@ export class DatabaseWatch {
     return problem === undefined ? [] : [`postgres: ${problem}`];
   }
 
-  /** Runs what writes a batch, and takes note when the database has no room for it: reading may go on all the same. */
+  /** Runs what writes a batch, and takes note when the database has no room for it, or takes none: reading may go on all the same. */
   async watchWrite<T>(write: () => Promise<T>): Promise<T> {
     try {
       const result = await write();
-      this.#noRoom = undefined;
+      this.#noWrite = undefined;
       return result;
     } catch (error) {
-      if (isOutOfRoom(error)) {
-        this.#noRoom = {
-          atMs: performance.now(),
-          problem: `it has no room for a batch (${messageOf(error)})`,
-        };
-      }
+      const problem = whyNotWritten(error);
+      if (problem !== undefined) this.#noWrite = { atMs: performance.now(), problem };
       throw error;
     }
   }
@@ -72,7 +68,8 @@ export class DatabaseWatch {
   #problem(): string | undefined {
     if (this.#latest.problem !== undefined) return this.#latest.problem;
     const now = performance.now();
-    if (this.#noRoom !== undefined && now - this.#noRoom.atMs < noRoomCountsMs) return this.#noRoom.problem;
+    if (this.#noWrite !== undefined && now - this.#noWrite.atMs < noWriteCountsMs)
+      return this.#noWrite.problem;
     const silentMs = now - this.#answeredAtMs;
     const { host, port } = this.#address;
     return silentMs > answerCountsMs ? `Postgres at ${host}:${port} does not answer` : undefined;
@@ -107,4 +104,9 @@ export class DatabaseWatch {
     this.#warnedAtMs = now;
     this.#logger.warn(`${problem}; trying again until it works`);
   }
+}
+
+function whyNotWritten(error: unknown): string | undefined {
+  if (isOutOfRoom(error)) return `it has no room for a batch (${messageOf(error)})`;
+  return isReadOnly(error) ? `it takes no batch (${messageOf(error)})` : undefined;
 }

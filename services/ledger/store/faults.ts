@@ -20,11 +20,18 @@ const transientClasses = new Set([
 ]);
 const queryCanceled = '57014';
 
+/** To a statement that writes. */
+const readOnlyTransaction = '25006';
+/** To a new session that asks for one that can write (see `primaryOnly`): of PostgreSQL 18, and of older ones. */
+const noReadWriteSession = new Set(['0A000', '25001']);
+
 export function faultKindOf(error: unknown): FaultKind {
   if (error instanceof ConnectionLostError) return 'connection';
   if (!(error instanceof DatabaseError)) return 'statement';
   const code = error.code ?? '';
   if (code === queryCanceled) return 'transient';
+  // Nothing will be written on this session; the next may lead to a server that writes.
+  if (code === readOnlyTransaction) return 'connection';
   if (error.severity === 'FATAL' || error.severity === 'PANIC') return 'connection';
   const sqlClass = code.slice(0, 2);
   if (connectionClasses.has(sqlClass)) return 'connection';
@@ -34,6 +41,14 @@ export function faultKindOf(error: unknown): FaultKind {
 /** The server has no room: its disk is full, or its memory or a limit of its own is used up. */
 export function isOutOfRoom(error: unknown): boolean {
   return error instanceof DatabaseError && (error.code ?? '').startsWith('53');
+}
+
+/** The server takes no writes: it is a standby, or was told to take none. */
+export function isReadOnly(error: unknown): boolean {
+  if (error instanceof ConnectionLostError) return isReadOnly(error.cause);
+  if (!(error instanceof DatabaseError)) return false;
+  const { code = '', severity } = error;
+  return code === readOnlyTransaction || (severity === 'FATAL' && noReadWriteSession.has(code));
 }
 
 /** The session with the database could not be made, or was lost. */

@@ -73,6 +73,13 @@ const lineSettings = {
   tcp_keepalives_count: '3',
 } as const;
 
+/**
+ * What a standby, or a server that takes no writes, refuses at once and a primary takes for granted. Otherwise a session that
+ * a name or a proxy led astray while the standby was promoted would stay there, where nothing can be written and what is
+ * read may be old, long after both lead to the primary.
+ */
+const primaryOnly = { transaction_read_only: 'off' } as const;
+
 /** As `pg` hands them on when it connects. */
 function asOptions(settings: Readonly<Record<string, string>>): string {
   return Object.entries(settings)
@@ -90,14 +97,14 @@ export function migrationConfig(address: DatabaseAddress): ClientConfig {
     database: address.name,
     ...tlsConfig(address.tls),
     application_name: 'holdfast-migrate',
-    options: asOptions(lineSettings),
+    options: asOptions({ ...lineSettings, ...primaryOnly }),
     connectionTimeoutMillis: connectTimeoutMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: keepAliveAfterMs,
   };
 }
 
-/** A session that reads the books at length, in one snapshot and without bounds. */
+/** A session that reads the books at length, in one snapshot and without bounds; of a standby as well. */
 export function reportConfig(address: DatabaseAddress): ClientConfig {
   return {
     ...migrationConfig(address),
@@ -118,6 +125,7 @@ export function sessionConfig(address: DatabaseAddress): ClientConfig {
     application_name: 'holdfast-ledger',
     options: asOptions({
       ...lineSettings,
+      ...primaryOnly,
       ...sessionSettings,
       ...(address.role !== undefined && { role: address.role }),
     }),
