@@ -25,10 +25,12 @@ const labels = new Set([
   'le',
 ]);
 
-/** Words of an expression with an underscore are names of series or labels: PromQL has only the functions below. */
+/** Words of an expression with an underscore are names of series or labels, but for these functions of PromQL. */
+const functions = new Set(['histogram_quantile', 'label_replace']);
+
 function unknownIn(expression: string): string[] {
   const words = expression.replaceAll(/"[^"]*"|\$\w+/g, '').match(/[a-z]\w*_\w+/g) ?? [];
-  return words.filter((word) => word !== 'histogram_quantile' && !series.has(word) && !labels.has(word));
+  return words.filter((word) => !functions.has(word) && !series.has(word) && !labels.has(word));
 }
 
 test('the dashboard asks for metrics of the catalogue only, and for all of them', () => {

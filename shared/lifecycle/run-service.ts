@@ -5,6 +5,7 @@ import type { z } from 'zod';
 import { findOddSettings, settingsChecked } from '../config/odd-settings.ts';
 import { SettingsError, type Environment } from '../config/parse-settings.ts';
 import { createLogger, type Logger } from '../telemetry/logger.ts';
+import { measureReadiness } from '../telemetry/readiness.ts';
 import { startTelemetry } from '../telemetry/start-telemetry.ts';
 import { Closers } from './closers.ts';
 import { startOpsServer } from './ops-server.ts';
@@ -88,6 +89,7 @@ export async function runService<
       if (stopping?.aborted === true) return ['stopping: it takes nothing new'];
       return missingToServe?.() ?? ['starting: the log says what it waits for'];
     };
+    measureReadiness(() => missing().length === 0);
     if (settings.opsPort !== undefined) {
       const ops = await startOpsServer({
         host: settings.opsHost,

@@ -180,6 +180,13 @@ export const metricCatalogue = {
     description: 'Queries that wait for a connection, by pool.',
     attributes: [attributeNames.dbPoolName],
   },
+  ready: {
+    kind: 'gauge',
+    name: 'holdfast.ready',
+    unit: '{service}',
+    description: '1 while the service can serve, 0 while something is missing to: /readyz says what.',
+    attributes: [],
+  },
   eventLoopDelayP99: {
     kind: 'gauge',
     name: 'nodejs.eventloop.delay.p99',
