@@ -111,6 +111,28 @@ describe('docker-compose.yml', () => {
     expect(written.filter((path) => !places.some((place) => path.startsWith(place)))).toEqual([]);
   });
 
+  test('gives nginx memory for all that its connections can hold, whoever makes them', () => {
+    const conf = ['nginx', 'site']
+      .map((name) => readFileSync(join(root, `deploy/nginx/${name}.conf`), 'utf8'))
+      .join('');
+    const valueOf = (name: string): number[] => {
+      const [, values = ''] = new RegExp(`^\\s*${name} ([\\d k]+);`, 'm').exec(conf) ?? [];
+      return values.split(' ').map((each) => Number(each.replace('k', '')) * (each.endsWith('k') ? 1024 : 1));
+    };
+    const [workers = NaN] = valueOf('worker_processes');
+    const [connections = NaN] = valueOf('worker_connections');
+    const [buffers = NaN, bufferBytes = NaN] = valueOf('large_client_header_buffers');
+    const [[firstBytes = NaN], [bodyBytes = NaN]] = [
+      valueOf('client_header_buffer_size'),
+      valueOf('client_body_buffer_size'),
+    ];
+    const most = workers * connections * (firstBytes + buffers * bufferBytes + bodyBytes);
+    const limit = file.services['nginx']?.deploy?.resources?.limits?.memory ?? '';
+    expect(limit).toMatch(/^\d+M$/);
+    // A third of it for answers and for what the kernel keeps of each line.
+    expect(most).toBeLessThan((Number.parseInt(limit, 10) * 1024 * 1024 * 2) / 3);
+  });
+
   test.each([
     ['gateway', gatewaySettings],
     ['ledger', ledgerSettings],

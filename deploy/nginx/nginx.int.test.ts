@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { connect, type AddressInfo } from 'node:net';
+import { text as textOf } from 'node:stream/consumers';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openAccount } from '../../test/support/accounts.ts';
@@ -74,6 +75,10 @@ async function rewritesHeaders(): Promise<void> {
     'idempotency-key': expect.stringMatching(/^[0-9a-f]{32}$/),
   });
   expect(bare).not.toHaveProperty('forwarded');
+  // As load balancers ask whether it is there.
+  const nameless = connect(Number(new URL(url).port), '127.0.0.1');
+  nameless.write('GET /api/ping HTTP/1.0\r\n\r\n');
+  expect(await textOf(nameless)).toMatch(/^HTTP\/1.1 200 OK\r\n[^]*"host":"127.0.0.1"/);
   const own = { 'x-request-id': 'mine', 'idempotency-key': 'my-key', traceparent: 'as-it-came' };
   expect((await call(url, '/api/add', {}, own)).body).toMatchObject(own);
 }
@@ -99,7 +104,10 @@ async function answersInPlaceOfGateways(): Promise<void> {
   expect(large).toMatchObject({ status: 413, body: { code: 'payload_too_large', status: 413 } });
   const long = await call(url, '/api/status/1', undefined, { padding: 'x'.repeat(20_000) });
   expect(long).toMatchObject({ status: 400, body: { code: 'invalid_request', status: 400 } });
-  for (const { headers } of [large, long]) {
+  const padding = Object.fromEntries(['a', 'b', 'c'].map((name) => [name, 'x'.repeat(7_000)]));
+  const inAll = await call(url, '/api/status/1', undefined, padding);
+  expect(inAll).toMatchObject({ status: 400, body: { code: 'invalid_request', status: 400 } });
+  for (const { headers } of [large, long, inAll]) {
     expect(headers.get('content-type')).toBe('application/problem+json');
     expect(headers.get('x-request-id')).toMatch(/^[0-9a-f]{32}$/);
   }
