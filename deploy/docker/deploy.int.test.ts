@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { runCommand } from '../local/run-command.ts';
+import { deploy as main } from './main.ts';
 import { natsPasswordVariables } from './nats-passwords.ts';
 import { updateOrder } from './stack.ts';
 
@@ -117,6 +118,30 @@ describe('deploy.sh', () => {
     },
     limitMs,
   );
+
+  test('goes by the file .env, as Compose does, and says what that gives', async () => {
+    const clone = await mkdtemp(join(tmpdir(), 'clone with .env '));
+    const before = { ...process.env };
+    const written: string[] = [];
+    const writing = (['stdout', 'stderr'] as const).map((name) =>
+      jest.spyOn(process[name], 'write').mockImplementation((text) => written.push(String(text)) > 0),
+    );
+    try {
+      await writeFile(join(clone, '.env'), `AUTH=none\nPORT=9090\nDB_PASSWORD=${secrets.DB_PASSWORD}\n`);
+      const { DB_PASSWORD: _, ...others } = secrets;
+      Object.assign(process.env, others, { PATH: [folder, before['PATH']].join(delimiter) });
+      expect(await main(clone, [])).toBe(0);
+    } finally {
+      for (const each of writing) each.mockRestore();
+      process.env = before;
+      await rm(clone, { recursive: true });
+    }
+    const output = written.join('');
+    expect(output).toContain('the file .env gives AUTH, DB_PASSWORD, PORT\n');
+    expect(output).toContain('Holdfast is on http://127.0.0.1:9090, and healthy.');
+    expect(output).toContain('EVERYONE who reaches it may use the API');
+    expect(output).not.toContain(secrets.DB_PASSWORD);
+  });
 
   test('starts nothing without its secrets', async () => {
     const { code, output, calls } = await deploy({ DB_PASSWORD: 'correct horse battery' });

@@ -1,3 +1,4 @@
+import { loadEnvFile } from '../../shared/config/load-env-file.ts';
 import { isSet, type Environment } from '../../shared/config/parse-settings.ts';
 import { findInputProblems, readPort, readTask, usage } from './input.ts';
 import { natsPasswordVariables, provideNatsPasswords } from './nats-passwords.ts';
@@ -5,7 +6,7 @@ import { ComposeFailed, Stack } from './stack.ts';
 
 /** `./deploy.sh`: does what `args` say with the stack of the clone in `root`; resolves with the exit code. */
 export async function deploy(root: string, args: readonly string[]): Promise<number> {
-  const { env } = process;
+  const env = { ...process.env };
   const task = readTask(args);
   if (task === undefined || task === 'help') {
     const output = task === 'help' ? process.stdout : process.stderr;
@@ -13,6 +14,9 @@ export async function deploy(root: string, args: readonly string[]): Promise<num
     return task === 'help' ? 0 : 1;
   }
   if (task === 'up') {
+    // Compose reads it, asked or not: what is checked here, and told at the end, must be what it starts.
+    const fromFile = loadEnvFile(env, root);
+    if (fromFile.size > 0) report(`the file .env gives ${[...fromFile].toSorted().join(', ')}`);
     const problems = findInputProblems(env);
     if (problems.length > 0) {
       process.stderr.write(`Nothing was started:\n${problems.map((each) => `  ${each}\n`).join('')}`);
@@ -34,7 +38,7 @@ export async function deploy(root: string, args: readonly string[]): Promise<num
     switch (task) {
       case 'up':
         await stack.up();
-        process.stdout.write(whereItIs());
+        process.stdout.write(whereItIs(env));
         break;
       case 'down':
         await stack.down();
@@ -61,8 +65,7 @@ function report(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-function whereItIs(): string {
-  const { env } = process;
+function whereItIs(env: Environment): string {
   const host = env['PUBLISH_HOST'] ?? '';
   const address = ['', '0.0.0.0'].includes(host) ? '127.0.0.1' : host;
   const watch = `http://127.0.0.1:${readPort(env, 'WATCH_PORT', 3000)}`;
