@@ -104,6 +104,20 @@ describe('migrating', () => {
     expect(line).toContain(`waiting for whoever else migrates the database ${address.name}`);
   });
 
+  test('says that a newer version has migrated the database, and waits for what comes of it', async () => {
+    await migrate(address);
+    await client.query(
+      "INSERT INTO knex_migrations (name, batch, migration_time) VALUES ('999-newer', 2, now())",
+    );
+    const lines: string[] = [];
+    const logger = createLogger('test', 'warn', { write: (line) => lines.push(line) });
+    const waiting = migrateWhenReachable(address, logger, new AbortController().signal);
+    const line = await eventually(async () => lines[0]);
+    await client.query("DELETE FROM knex_migrations WHERE name = '999-newer'");
+    expect((await waiting).names).toEqual([]);
+    expect(line).toMatch(/was migrated by a newer version than this one \(.*999-newer\)/);
+  });
+
   test('is waited for also through a database that lets us in and then says nothing', async () => {
     await migrate(address);
     const lines: string[] = [];

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import knexFactory, { type Knex } from 'knex';
 import { Client, DatabaseError } from 'pg';
+import { messageOf } from '../../../shared/telemetry/describe-error.ts';
 import type { Logger } from '../../../shared/telemetry/logger.ts';
 import { echoKnex, type Echo } from './echo-statements.ts';
 import { adviceFor } from './database-advice.ts';
@@ -68,7 +69,9 @@ export async function migrate(
     await guard.query('SELECT pg_advisory_lock($1)', [migrationLock]);
     onWait(`the database ${address.name} to be migrated, which may take long`);
     await knex.migrate.forceFreeMigrationsLock();
-    const [, names] = (await knex.migrate.latest()) as [number, string[]];
+    const [, names] = (await knex.migrate.latest().catch((error: unknown) => {
+      throw isOfNewerVersion(error) ? new MigratedFurther(address, messageOf(error)) : error;
+    })) as [number, string[]];
     return { names, ledgerRole: await grantLedgerRole(guard, address.name, ledgerUser) };
   } finally {
     await knex.destroy();
@@ -147,6 +150,20 @@ class NotMigrated extends Error {
   }
 }
 
+/** The database has migrations that this version does not know. A ledger that is just being updated comes to this as well. */
+class MigratedFurther extends Error {
+  constructor({ name }: DatabaseAddress, reason: string) {
+    super(
+      `the database ${name} was migrated by a newer version than this one (${reason}): run that one, or restore the backup from before`,
+    );
+  }
+}
+
+/** In the words of knex (3.3). */
+function isOfNewerVersion(error: unknown): boolean {
+  return messageOf(error).includes('migration directory is corrupt');
+}
+
 /** The table of migrations is not there, or nobody has let us read it: undefined_table, insufficient_privilege. */
 const notYetThere = new Set(['42P01', '42501']);
 
@@ -162,7 +179,8 @@ async function whenReachable<T>(
     try {
       return await work();
     } catch (error) {
-      const advice = error instanceof NotMigrated ? error.message : adviceFor(error, address);
+      const isOtherSchema = error instanceof NotMigrated || error instanceof MigratedFurther;
+      const advice = isOtherSchema ? error.message : adviceFor(error, address);
       if (advice === undefined) throw error;
       if (performance.now() - warnedAt >= repeatWarningMs) {
         warnedAt = performance.now();
