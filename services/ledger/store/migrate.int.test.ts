@@ -74,7 +74,7 @@ describe('migrating', () => {
     const killed = new Client(database.connection);
     killed.on('error', () => undefined);
     await killed.connect();
-    await killed.query('SELECT pg_advisory_lock(4014020250)');
+    await killed.query('SELECT pg_advisory_lock(1214803204, 2)');
     const { rows } = await killed.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
     const waiting = migrate(address);
     await client.query('SELECT pg_terminate_backend($1)', [rows[0]?.pid]);
@@ -96,10 +96,10 @@ describe('migrating', () => {
   test('says that it waits for another one that migrates', async () => {
     const lines: string[] = [];
     const logger = createLogger('test', 'warn', { write: (line) => lines.push(line) });
-    await client.query('SELECT pg_advisory_lock(4014020250)');
+    await client.query('SELECT pg_advisory_lock(1214803204, 2)');
     const waiting = migrateWhenReachable(address, logger, new AbortController().signal);
     const line = await eventually(async () => lines[0]);
-    await client.query('SELECT pg_advisory_unlock(4014020250)');
+    await client.query('SELECT pg_advisory_unlock(1214803204, 2)');
     expect((await waiting).names).toEqual(allNames);
     expect(line).toContain(`waiting for whoever else migrates the database ${address.name}`);
   });
@@ -116,6 +116,23 @@ describe('migrating', () => {
     await client.query("DELETE FROM knex_migrations WHERE name = '999-newer'");
     expect((await waiting).names).toEqual([]);
     expect(line).toMatch(/was migrated by a newer version than this one \(.*999-newer\)/);
+  });
+
+  test('keeps no command waiting, whatever the id of its account', async () => {
+    await migrate(address);
+    await client.query('BEGIN; LOCK TABLE knex_migrations');
+    const waiting = migrate(address);
+    const locks = await eventually(async () => {
+      const { rows } = await client.query<{ objsubid: number }>(
+        `SELECT objsubid FROM pg_locks JOIN pg_database ON pg_database.oid = database
+         WHERE locktype = 'advisory' AND datname = current_database()`,
+      );
+      return rows.length > 0 ? rows : undefined;
+    });
+    await client.query('COMMIT');
+    await waiting;
+    // 2 is a pair of numbers; accounts that are not there are locked by single ones, which their ids are.
+    expect(locks).toEqual([{ objsubid: 2 }]);
   });
 
   test('is waited for also through a database that lets us in and then says nothing', async () => {

@@ -41,8 +41,8 @@ export interface Migrated {
   readonly ledgerRole: string | undefined;
 }
 
-/** Any number will do, as long as nobody else on this database uses it. */
-const migrationLock = 4_014_020_250;
+/** A pair of numbers, as of `claimSettling` and for its reason: under a single one callers could wait for it, and all with them. */
+const migrationLock = [1_214_803_204, 2] as const;
 
 /**
  * Brings the database to the newest schema. Safe to call from several processes at once, and after one was killed in
@@ -66,7 +66,7 @@ export async function migrate(
   try {
     await guard.connect();
     onWait(`whoever else migrates the database ${address.name}`);
-    await guard.query('SELECT pg_advisory_lock($1)', [migrationLock]);
+    await guard.query('SELECT pg_advisory_lock($1::integer, $2::integer)', [...migrationLock]);
     onWait(`the database ${address.name} to be migrated, which may take long`);
     await knex.migrate.forceFreeMigrationsLock();
     const [, names] = (await knex.migrate.latest().catch((error: unknown) => {
