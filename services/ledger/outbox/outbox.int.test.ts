@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { jetstream, jetstreamManager, type JetStreamClient } from '@nats-io/jetstream';
 import { randomUUID } from 'node:crypto';
 import { Pool } from 'pg';
@@ -267,6 +267,34 @@ test('and reads no more for one that says nothing', async () => {
   } finally {
     for (const giveUp of unanswered) giveUp();
   }
+});
+
+describe('after the database’s clock was put back', () => {
+  test('the relay sends what was left before', async () => {
+    const stored = await commit(1);
+    await pool.query(`UPDATE outbox SET at = at + interval '1 year'`);
+    const heard = await hear(idsOf(stored));
+    outbox.start();
+    await untilOutboxIsEmpty(pool);
+    expect(heard.flat()).toEqual(idsOf(stored));
+  });
+
+  test('the once-a-minute turn announces what comes into the hour, once', async () => {
+    await pool.query(`UPDATE announcements SET announced_until = clock_timestamp() + interval '1 year'`);
+    const { rows } = await pool.query<{ second: string }>(
+      `INSERT INTO holds (account_id, id, amount, remaining, due_at, command_id, version, status, on_due)
+       SELECT gen_random_uuid(), gen_random_uuid(), 1, 1, date_trunc('second', clock_timestamp() + interval '30 minutes'),
+         gen_random_uuid(), 1, 'pending', 'settle'
+       RETURNING to_char(due_at, 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS second`,
+    );
+    const table = new OutboxTable(pool);
+    try {
+      expect(idsOf(await table.announceComing())).toEqual(rows.map(({ second }) => `due:${second}`));
+      expect(await table.announceComing()).toEqual([]);
+    } finally {
+      await pool.query('DELETE FROM holds');
+    }
+  });
 });
 
 test('at most 256 messages wait for the broker’s word; the relay sends what came on top', async () => {

@@ -3,10 +3,15 @@ import type { AccountId } from '../../../shared/contracts/primitives.ts';
 import type { EntryOfAccount, EntryRange, OutboxMessage, StoredMessage } from './outbox-message.ts';
 import { entryOfAccount, readRanges, type EntryInRangeRow } from './statements/read-ranges.ts';
 
-/** Rows younger than this are most likely still on their way from the ledger that wrote them. */
-const leftAfter = '5 seconds';
+/**
+ * Younger rows are most likely still on their way from the ledger that wrote them. A row of the future was written before
+ * the clock was put back.
+ */
+const isLeft = `at NOT BETWEEN clock_timestamp() - interval '5 seconds' AND clock_timestamp()`;
 
-/** One minute less than a batch announces by itself, see DueSeconds: so nothing falls between the two. */
+/** How far ahead a batch announces by itself, see DueSeconds. */
+const announcedByBatches = '62 minutes';
+/** One minute less: so nothing falls between the two. */
 const announcedAhead = '61 minutes';
 
 interface StoredRow {
@@ -39,8 +44,8 @@ export class OutboxTable {
       name: 'count-outbox',
       text: `
         SELECT count(*), (
-          SELECT extract(epoch FROM clock_timestamp() - at)::float8 FROM outbox
-          WHERE at < clock_timestamp() - interval '${leftAfter}' ORDER BY id LIMIT 1
+          SELECT greatest(0, extract(epoch FROM clock_timestamp() - at))::float8 FROM outbox
+          WHERE ${isLeft} ORDER BY id LIMIT 1
         ) AS oldest_s
         FROM (SELECT FROM outbox LIMIT $1) AS rows`,
       values: [countTo],
@@ -58,7 +63,7 @@ export class OutboxTable {
       text: `
         SELECT id, topic, message_id, payload, account_ids, first_seqs::text[], last_seqs::text[]
         FROM (SELECT * FROM outbox ORDER BY id OFFSET 0) AS by_id
-        WHERE topic = $1 AND id > $2 AND at < clock_timestamp() - interval '${leftAfter}' ORDER BY id LIMIT $3`,
+        WHERE topic = $1 AND id > $2 AND ${isLeft} ORDER BY id LIMIT $3`,
       values: [topic, after, limit],
     });
     return rows.map(leftMessageOf);
@@ -75,17 +80,21 @@ export class OutboxTable {
    * Announces the due seconds that come into the next hour, and remembers how far it came. Seconds, not holds: each
    * second of the range is one look into the index, however many holds are due then. Id and payload are as `DueSeconds`
    * makes them: the broker knows by the id which it has.
+   *
+   * It never came farther than batches announce by themselves. If it seems to have, the clock was put back, and what it
+   * would skip nobody has announced: it begins anew.
    */
   async announceComing(): Promise<StoredMessage[]> {
     const { rows } = await this.#pool.query<StoredRow>({
       name: 'announce-coming',
       text: `
         WITH turn AS (
-          SELECT date_trunc('second', greatest(announced_until, clock_timestamp())) AS since,
-                 date_trunc('second', clock_timestamp()) + interval '${announcedAhead}' AS until
-          FROM announcements FOR UPDATE
+          SELECT date_trunc('second', CASE WHEN announced_until > now + interval '${announcedByBatches}' THEN now
+                   ELSE greatest(announced_until, now) END) AS since,
+                 date_trunc('second', now) + interval '${announcedAhead}' AS until
+          FROM announcements, (SELECT clock_timestamp() AS now) AS clock FOR UPDATE OF announcements
         ), moved AS (
-          UPDATE announcements SET announced_until = turn.until FROM turn WHERE turn.until > announced_until
+          UPDATE announcements SET announced_until = turn.until FROM turn WHERE turn.since < turn.until
         )
         INSERT INTO outbox (topic, message_id, payload)
         SELECT 'due', 'due:' || second, json_build_object('dueAt', second)::text
