@@ -26,7 +26,7 @@ export const querySchemas = {
     allowedAccounts,
   }),
   hold: z.strictObject({ accountId: accountIdSchema, holdId: holdIdSchema, allowedAccounts }),
-  /** An account's holds in id order, which is the order in which they were made. */
+  /** An account's holds in id order, which is that of the milliseconds in which they were made. */
   holds: z.strictObject({
     accountId: accountIdSchema,
     after: holdIdSchema.optional().describe('The last id of the page before.'),

@@ -1,4 +1,5 @@
 import { jetstream, type JsMsg } from '@nats-io/jetstream';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../../../shared/telemetry/logger.ts';
 import type { RefusalFact } from '../../../shared/contracts/events.ts';
 import type { ErrorView } from '../../../shared/contracts/outcomes.ts';
@@ -26,11 +27,16 @@ import { readCommand } from './read-command.ts';
 const ackWaitMs = 30_000;
 /** How long a batch tries on; what comes to nothing by then is tried again well before the broker delivers it by itself. */
 const patienceMs = 15_000;
-/** Two batches under way for this consumer: enough to keep the lane busy, little to deliver again after a crash. */
+/** Messages that the ledgers have, begun or not: little to deliver again after a crash. */
 const maxAckPending = 1_024;
+/**
+ * With so many commands under way no further message is begun: two batches, enough to keep the lane busy. The queue's other
+ * places are for those who wait for an answer.
+ */
+const maxUnderWay = 1_024;
 /** A message that fails is delivered again after so long. */
 const retryMs = 1_000;
-/** After so many deliveries a command that only ever failed is given up, and that is told as a fact. */
+/** After so many deliveries a command that fails by a fault of ours is given up, and that is told as a fact. */
 const maxDeliveries = 60;
 
 interface AsyncCommandsOptions {
@@ -56,19 +62,90 @@ type Fate = 'done' | 'again';
  * stops.
  */
 export async function consumeAsyncCommands(options: AsyncCommandsOptions): Promise<void> {
-  await consumeStream({
-    ...options,
-    stream: commandsStream,
-    consumer: asyncCommandsConsumer,
-    ackWaitMs,
-    maxAckPending,
-    maxMessages: maxAckPending / 2,
-    usualDeliveries: 1,
-    onMessage: (message) => void takeMessage(message, options),
-  });
+  const messages = new AsyncMessages(options);
+  const alive = setInterval(() => messages.keepAlive(), ackWaitMs / 3);
+  try {
+    await consumeStream({
+      ...options,
+      stream: commandsStream,
+      consumer: asyncCommandsConsumer,
+      ackWaitMs,
+      maxAckPending,
+      maxMessages: maxAckPending / 2,
+      usualDeliveries: 1,
+      onMessage: (message) => messages.add(message),
+    });
+  } finally {
+    messages.stop();
+    clearInterval(alive);
+  }
 }
 
-async function takeMessage(message: JsMsg, options: AsyncCommandsOptions): Promise<void> {
+type MessagesOptions = Pick<AsyncCommandsOptions, 'link' | 'offer' | 'observe' | 'logger' | 'now'>;
+
+/** Carries out messages in the order in which they came, as many at a time as {@link maxUnderWay} lets. */
+export class AsyncMessages {
+  readonly #options: MessagesOptions;
+  #waiting: JsMsg[] = [];
+  /** Those that wait, and those that are under way. */
+  readonly #unsettled = new Set<JsMsg>();
+  #commandsUnderWay = 0;
+
+  constructor(options: MessagesOptions) {
+    this.#options = options;
+  }
+
+  add(message: JsMsg): void {
+    this.#waiting.push(message);
+    this.#unsettled.add(message);
+    this.#begin();
+  }
+
+  /** To be called well within `ackWaitMs`, or the broker delivers what waits here once more. */
+  keepAlive(): void {
+    for (const message of this.#unsettled) message.working();
+  }
+
+  /** Gives back what has not begun. Nothing may be added any more. */
+  stop(): void {
+    for (const message of this.#waiting) {
+      this.#unsettled.delete(message);
+      message.nak();
+    }
+    this.#waiting = [];
+  }
+
+  #begin(): void {
+    while (this.#commandsUnderWay < maxUnderWay) {
+      const message = this.#waiting.shift();
+      if (message === undefined) return;
+      void this.#carryOut(message);
+    }
+  }
+
+  async #carryOut(message: JsMsg): Promise<void> {
+    let commands = 0;
+    const isDone = await takeMessage(message, this.#options, (count) => {
+      commands = count;
+      this.#commandsUnderWay += count;
+    });
+    this.#unsettled.delete(message);
+    // What fails keeps its place until it comes again: the next ones would most likely fail as well, and as fast as they come.
+    if (!isDone) await delay(retryMs, undefined, { ref: false });
+    this.#commandsUnderWay -= commands;
+    this.#begin();
+  }
+}
+
+/**
+ * @param begins is told how many commands it has, before the first of them is offered.
+ * @returns whether it is done with; otherwise it will be delivered again.
+ */
+async function takeMessage(
+  message: JsMsg,
+  options: MessagesOptions,
+  begins: (commands: number) => void,
+): Promise<boolean> {
   try {
     const kind = asyncCommandKinds.find((each) => asyncCommandSubjectPrefix + each === message.subject);
     const payload = readPayload(message.data);
@@ -79,25 +156,29 @@ async function takeMessage(message: JsMsg, options: AsyncCommandsOptions): Promi
         'an unreadable command was dropped from the stream: its sender must send it as docs/nats.md says',
       );
       message.term('unreadable');
-      return;
+      return true;
     }
+    begins(payload.elements.length);
     const lastTry = message.info.deliveryCount >= maxDeliveries;
     const fates = await Promise.all(
       payload.elements.map((element) => takeElement(kind, element, lastTry, options)),
     );
-    if (fates.includes('again')) message.nak(retryMs);
-    else message.ack();
+    if (!fates.includes('again')) {
+      message.ack();
+      return true;
+    }
   } catch (error) {
     options.logger.warn({ err: error, seq: message.seq }, 'a command from the stream is tried again');
-    message.nak(retryMs);
   }
+  message.nak(retryMs);
+  return false;
 }
 
 async function takeElement(
   kind: AsyncCommandKind,
   element: PayloadElement,
   lastTry: boolean,
-  options: AsyncCommandsOptions,
+  options: MessagesOptions,
 ): Promise<Fate> {
   const read = readCommand(kind, element, options.observe, { unattended: true });
   if ('error' in read) return tellRefusal(element, read.error, options);
@@ -117,7 +198,8 @@ async function takeElement(
     case 'overloaded':
       return 'again';
     case 'failed':
-      if (!lastTry || outcome.code === 'outcome_unknown') return 'again';
+      // A database that can't be asked is no reason to forget what was accepted, however long that takes.
+      if (!lastTry || outcome.code !== 'internal') return 'again';
       return tellRefusal(
         element,
         {
@@ -133,7 +215,7 @@ async function takeElement(
 async function tellRefusal(
   { value }: PayloadElement,
   error: ErrorView,
-  { link, logger, now }: AsyncCommandsOptions,
+  { link, logger, now }: MessagesOptions,
 ): Promise<Fate> {
   const { id, accountId } =
     typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
