@@ -50,7 +50,9 @@ async function tryToUse(database: DatabaseSettings): Promise<string | undefined>
     await query(
       database,
       'postgres',
-      (client) => `CREATE DATABASE ${client.escapeIdentifier(database.name)}`,
+      // That of the server may be another, and its locale may go with no other.
+      (client) =>
+        `CREATE DATABASE ${client.escapeIdentifier(database.name)} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'`,
     );
     return undefined;
   } catch (error) {

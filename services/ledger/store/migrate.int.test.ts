@@ -118,6 +118,16 @@ describe('migrating', () => {
     expect(line).toMatch(/was migrated by a newer version than this one \(.*999-newer\)/);
   });
 
+  test.each(['LATIN1', 'SQL_ASCII'])('makes no books in a database of %s', async (encoding) => {
+    const name = `${address.name}_${encoding.toLowerCase()}`;
+    await client.query(`CREATE DATABASE ${name} TEMPLATE template0 ENCODING '${encoding}' LOCALE 'C'`);
+    try {
+      await expect(migrate({ ...address, name })).rejects.toThrow(`${name} has the encoding ${encoding}`);
+    } finally {
+      await client.query(`DROP DATABASE ${name} WITH (FORCE)`);
+    }
+  });
+
   test('keeps no command waiting, whatever the id of its account', async () => {
     await migrate(address);
     await client.query('BEGIN; LOCK TABLE knex_migrations');

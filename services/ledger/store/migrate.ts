@@ -68,6 +68,7 @@ export async function migrate(
     onWait(`whoever else migrates the database ${address.name}`);
     await guard.query('SELECT pg_advisory_lock($1::integer, $2::integer)', [...migrationLock]);
     onWait(`the database ${address.name} to be migrated, which may take long`);
+    await refuseOtherEncoding(guard, address.name);
     await knex.migrate.forceFreeMigrationsLock();
     const [, names] = (await knex.migrate.latest().catch((error: unknown) => {
       throw isOfNewerVersion(error) ? new MigratedFurther(address, messageOf(error)) : error;
@@ -77,6 +78,19 @@ export async function migrate(
     await knex.destroy();
     await guard.end();
   }
+}
+
+/** Names are any Unicode. Books that there are go on as they are: an encoding can't be changed. */
+async function refuseOtherEncoding(client: Client, database: string): Promise<void> {
+  const { rows } = await client.query<{ encoding: string; isNew: boolean }>(
+    `SELECT current_setting('server_encoding') AS encoding, to_regclass('entries') IS NULL AS "isNew"`,
+  );
+  const [found] = rows;
+  if (found === undefined || !found.isNew || found.encoding === 'UTF8') return;
+  throw new Error(
+    `the database ${database} has the encoding ${found.encoding}, and accounts have names in any script: ` +
+      `make it anew with CREATE DATABASE ${database} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'`,
+  );
 }
 
 /** While the database can't be reached, or something of it is waited for, the log says so this often. */
