@@ -32,7 +32,7 @@ type Result = Outcome | Failure;
  *
  * - A lost connection or a passing refusal of the server: the batch is decided again. If its COMMIT had gone through
  *   after all, the journal answers for it.
- * - Any other fault: the commands are decided one at a time, and only the culprit fails.
+ * - Any other fault: the commands are decided in halves, and these in halves, until only the culprit fails.
  *
  * @param earlierMayHaveCommitted whether an earlier attempt at these commands may have got through.
  */
@@ -60,7 +60,8 @@ export async function runBatch(
           // An earlier attempt may have got through: then this one's failure is no proof that nothing was changed.
           decided(left, [mayHaveCommitted ? outcomeUnknown : failedInternally]);
         } else {
-          for (const one of left) decided([one], await runBatch([one], process, logger, mayHaveCommitted));
+          for (const half of halvesOf(left))
+            decided(half, await runBatch(half, process, logger, mayHaveCommitted));
         }
         break;
       }
@@ -78,6 +79,21 @@ export async function runBatch(
     }
   }
   return waiting.map((one) => results.get(one) ?? failedInternally);
+}
+
+/**
+ * Some of the accounts each, with all of their commands: a fault is most often an account's, and what commands lead to hangs
+ * on those before them on the same account alone. Of one account, the earlier and the later ones.
+ */
+function halvesOf(waiting: readonly WaitingCommand[]): readonly (readonly WaitingCommand[])[] {
+  const accounts = [...new Set(waiting.map(({ command }) => command.accountId))];
+  if (accounts.length === 1) {
+    const middle = Math.floor(waiting.length / 2);
+    return [waiting.slice(0, middle), waiting.slice(middle)];
+  }
+  const first = new Set(accounts.slice(0, Math.floor(accounts.length / 2)));
+  const isInFirst = ({ command }: WaitingCommand): boolean => first.has(command.accountId);
+  return [waiting.filter(isInFirst), waiting.filter((one) => !isInFirst(one))];
 }
 
 const failedInternally: Failure = { type: 'failed', code: 'internal' };
