@@ -547,6 +547,25 @@ describe('a command that the database will not take', () => {
     expect(await pendingOf(bad)).toBe(0);
     for (const id of [good, bad]) await expectSoundBooks(id);
   });
+
+  test('and all of its account’s holds keep none of others from being settled', async () => {
+    const ledger = openLedger(address.port, 0);
+    const [good, bad] = [await accountWith('1000', ledger), await accountWith('1000', ledger)];
+    // More than may be stuck, and they come first.
+    const commands = Array.from({ length: 300 }, (_, index) => subtracting(index < 150 ? bad : good, '1'));
+    await processBatch(commands, ledger);
+    await until(
+      `(SELECT max(due_at) FROM holds WHERE account_id = ANY ($1) AND status = 'pending') <= clock_timestamp()`,
+      [[good, bad]],
+    );
+    await poison(bad);
+    const { settle } = settler(ledger);
+    expect(await settle()).toBe(150);
+    expect([await pendingOf(good), await pendingOf(bad)]).toEqual([0, 150]);
+    await pool.query('DROP TRIGGER poison ON entries');
+    expect(await settle({ sweep: true })).toBe(150);
+    for (const id of [good, bad]) await expectSoundBooks(id);
+  });
 });
 
 /** A port. */
@@ -701,7 +720,7 @@ describe('settling', () => {
     async (moment) => {
       const ledger = openLedger(address.port, 0);
       const id = await accountWithDueHolds(400, ledger);
-      const due = { from: null, until: null, limit: 10_000, except: [] };
+      const due = { from: null, until: null, limit: 10_000, except: [], exceptAccounts: [] };
       const turn = inSettleTransaction(ledger.connection, due, async ({ holds }, load) => {
         const own = holds.filter((hold) => hold.account_id === id);
         const [transaction] = await load(own, moment === 'is written' ? () => undefined : fails);
@@ -849,7 +868,7 @@ describe('settling', () => {
     const id = await accountWithDueHolds(400, ledger);
     // No room left by earlier tests.
     await observer.query('VACUUM FULL holds');
-    const due = { from: null, until: null, limit: 10_000, except: [] };
+    const due = { from: null, until: null, limit: 10_000, except: [], exceptAccounts: [] };
     const { rows } = await pool.query<PickedRow>(pickDueHolds(due));
     const own = rows.filter((hold) => hold.account_id === id);
     const commands = own.map((hold) => settlingOf(id, hold.id));
@@ -965,7 +984,7 @@ describe('settling', () => {
       const id = await accountWith('10', ledger);
       await processBatch([subtracting(id, '1'), subtracting(id, '2')], ledger);
       await untilDue(id);
-      const due = { from: null, until: null, limit: 10_000, except: [] };
+      const due = { from: null, until: null, limit: 10_000, except: [], exceptAccounts: [] };
       const turn = inSettleTransaction(ledger.connection, due, async ({ holds }, load) => {
         const own = holds.filter((hold) => hold.account_id === id);
         const [transaction, commands] = await load(own, () => own.map((hold) => settlingOf(id, hold.id)));
@@ -1274,7 +1293,11 @@ describe('plans made on analysed tables of a few rows', () => {
     ['read-picked-holds', readPickedHolds(['(0,1)']), 1],
     ['write-changes', writeChanges(fillChanges(updates, new Map([[holdId, '(0,1)']])), [], []), 3],
     ['read-ranges', readRanges([{ accountId, firstSeq: 1, lastSeq: 1 }]), 2],
-    ['pick-due-holds', pickDueHolds({ from: null, until: null, limit: 512, except: [] }), 1],
+    [
+      'pick-due-holds',
+      pickDueHolds({ from: null, until: null, limit: 512, except: [], exceptAccounts: [] }),
+      1,
+    ],
   ])('reach rows by key or place: %s', async (name, statement, lookUps) => {
     await planner.query(`PREPARE "${name}" AS ${statement.text}`);
     const nulls = (statement.values ?? []).map(() => 'NULL').join(', ');

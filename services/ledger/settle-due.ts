@@ -2,7 +2,7 @@ import { messageOf } from '../../shared/telemetry/describe-error.ts';
 import type { Logger } from '../../shared/telemetry/logger.ts';
 import type { Span } from '../../shared/telemetry/tracing.ts';
 import type { Lane, Turns } from './batching/lane.ts';
-import type { HoldId } from '../../shared/contracts/primitives.ts';
+import type { AccountId } from '../../shared/contracts/primitives.ts';
 import { addMillis, type Micros } from './domain/time.ts';
 import type { Books } from './process-batch.ts';
 import { inSettleTransaction } from './store/batch-transaction.ts';
@@ -29,7 +29,10 @@ const minHoldsBesideCommands = 128;
 /** Commands come in until so many turns have passed without one: a quarter of a second or half of small turns. */
 const turnsWithoutCommands = 16;
 
-/** More than this many are no accident of single holds: then settling stands still until someone has looked. */
+/** With so many holds stuck it is the account that is: then all others are left out with them. */
+const maxStuckOfAccount = 3;
+
+/** More than this many are no accident of single holds or accounts: then settling stands still until someone has looked. */
 const maxStuck = 100;
 
 /** Requests that wait: far more than settlers there are, each of which has a request or two under way. */
@@ -127,8 +130,9 @@ export class SettleDue implements Turns {
   /** Commands before the last turn that settled. */
   #commandsBefore = 0;
   #turnsSinceCommands = turnsWithoutCommands;
-  /** Holds that could not be settled; each sweep tries them again. */
-  #stuck: HoldId[] = [];
+  /** Holds that could not be settled, and accounts of which too many could not; each sweep tries them again. */
+  #stuck: readonly Pick<PickedRow, 'id' | 'account_id'>[] = [];
+  #stuckAccounts: readonly AccountId[] = [];
   #picked: readonly PickedRow[] = [];
 
   constructor(options: SettleDueOptions) {
@@ -156,6 +160,7 @@ export class SettleDue implements Turns {
     if (requests.some((request) => request.sweep)) {
       this.#oldestPending = null;
       this.#stuck = [];
+      this.#stuckAccounts = [];
       await this.#options.onSweep();
     }
     try {
@@ -206,7 +211,8 @@ export class SettleDue implements Turns {
     const isQuiet = commandsBetween === 0 && this.#turnsSinceCommands >= turnsWithoutCommands;
     const limit = Math.min(this.#limit, isQuiet ? maxHoldsPerTurn : limitBeside(commandsBetween));
     const goOn = (): boolean => !isQuiet || live.depth === 0;
-    const due = { from: this.#oldestPending, until, limit, except: this.#stuck };
+    const except = this.#stuck.map(({ id }) => id);
+    const due = { from: this.#oldestPending, until, limit, except, exceptAccounts: this.#stuckAccounts };
     this.#picked = [];
     return inSettleTransaction(books.connection, due, async (pick, load) => {
       const { claimed, now } = pick;
@@ -232,7 +238,8 @@ export class SettleDue implements Turns {
 
   /**
    * A turn that fails for want of the database is asked for again. One that fails for any other reason is tried with
-   * fewer holds, down to one; that one is then left out, so that it can't keep the others from being settled.
+   * fewer holds, down to one; that one is then left out, so that it can't keep the others from being settled, and with the
+   * third of an account all of that account's are.
    *
    * @returns how long to wait before it is tried with fewer, in milliseconds; undefined for want of the database.
    */
@@ -246,8 +253,9 @@ export class SettleDue implements Turns {
       return undefined;
     }
     const [only] = this.#picked;
-    if (only !== undefined && this.#picked.length === 1 && this.#stuck.length < maxStuck) {
-      this.#stuck = [...this.#stuck, only.id];
+    const stuck = this.#stuck.length + this.#stuckAccounts.length;
+    if (only !== undefined && this.#picked.length === 1 && stuck < maxStuck) {
+      this.#leaveOut(only);
       logger.error(
         { err: error, holdId: only.id, accountId: only.account_id },
         'a hold could not be settled: it stays pending, and the next minute’s turn tries again. Mend what the error names',
@@ -260,6 +268,15 @@ export class SettleDue implements Turns {
     }
     this.#limit = Math.max(1, Math.floor(this.#picked.length / 8));
     return this.#picked.length > 0 ? busyWaitMs : brokenWaitMs;
+  }
+
+  #leaveOut(hold: PickedRow): void {
+    const { account_id: accountId } = hold;
+    const stuck = [...this.#stuck, hold];
+    const ofOthers = stuck.filter((each) => each.account_id !== accountId);
+    const isAccount = stuck.length - ofOthers.length >= maxStuckOfAccount;
+    this.#stuck = isAccount ? ofOthers : stuck;
+    if (isAccount) this.#stuckAccounts = [...this.#stuckAccounts, accountId];
   }
 }
 

@@ -19,6 +19,8 @@ export interface DueRange {
   readonly limit: number;
   /** Holds to leave out. */
   readonly except: readonly HoldId[];
+  /** Accounts whose holds are left out, all of them. */
+  readonly exceptAccounts: readonly AccountId[];
 }
 
 /**
@@ -29,7 +31,7 @@ export interface DueRange {
  * the entries of holds that are settled but not yet vacuumed away. The clock is asked in a sub-select, once: a volatile
  * function can't bound an index scan, and without that bound it walks over every hold that is not due yet.
  */
-export function pickDueHolds({ from, until, limit, except }: DueRange): Statement {
+export function pickDueHolds({ from, until, limit, except, exceptAccounts }: DueRange): Statement {
   return {
     name: 'pick-due-holds',
     text: `
@@ -37,13 +39,14 @@ export function pickDueHolds({ from, until, limit, except }: DueRange): Statemen
       WHERE status = 'pending'
         AND due_at >= coalesce($1::timestamptz, '-infinity')
         AND due_at <= (SELECT least($2::timestamptz, clock_timestamp()))
-        AND id <> ALL ($4::uuid[])
+        AND id <> ALL ($4::uuid[]) AND account_id <> ALL ($5::uuid[])
       ORDER BY due_at LIMIT $3`,
     values: [
       from === null ? null : formatMicros(from),
       until === null ? null : formatMicros(until),
       String(limit),
       uuid.parameter(except),
+      uuid.parameter(exceptAccounts),
     ],
   };
 }
