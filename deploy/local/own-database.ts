@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { tlsConfig, type DatabaseAddress } from '../../services/ledger/store/session.ts';
+import { inUtf8 } from '../../services/ledger/store/database-encoding.ts';
 import type { Logger } from '../../shared/telemetry/logger.ts';
 import { hasCode } from './error-code.ts';
 import { messageOf } from '../../shared/telemetry/describe-error.ts';
@@ -50,9 +51,7 @@ async function tryToUse(database: DatabaseSettings): Promise<string | undefined>
     await query(
       database,
       'postgres',
-      // That of the server may be another, and its locale may go with no other.
-      (client) =>
-        `CREATE DATABASE ${client.escapeIdentifier(database.name)} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'`,
+      (client) => `CREATE DATABASE ${client.escapeIdentifier(database.name)} ${inUtf8}`,
     );
     return undefined;
   } catch (error) {

@@ -1,3 +1,4 @@
+import { inUtf8 } from '../../services/ledger/store/database-encoding.ts';
 import { SettingsError } from '../../shared/config/parse-settings.ts';
 import { messageOf } from '../../shared/telemetry/describe-error.ts';
 import { withClient } from './with-client.ts';
@@ -32,7 +33,7 @@ export async function provideTestDatabase(
         throw new Error(`it may not make databases: ALTER ROLE ${user} CREATEDB`);
       const database = client.escapeIdentifier(name);
       if (anew) await client.query(`DROP DATABASE IF EXISTS ${database} WITH (FORCE)`);
-      if (anew || !rows[0].exists) await client.query(`CREATE DATABASE ${database}`);
+      if (anew || !rows[0].exists) await client.query(`CREATE DATABASE ${database} ${inUtf8}`);
     });
   } catch (error) {
     throw new SettingsError([

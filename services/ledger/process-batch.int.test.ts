@@ -23,6 +23,7 @@ import { SettleDue, type SettleDueAnswer } from './settle-due.ts';
 import { inBatchTransaction, inSettleTransaction } from './store/batch-transaction.ts';
 import type { Statement } from './store/pipeline.ts';
 import { ledgerRoleOf } from './store/ledger-role.ts';
+import { inUtf8 } from './store/database-encoding.ts';
 import { migrate } from './store/migrate.ts';
 import { OutboxTable } from './store/outbox-table.ts';
 import { migrationConfig, sessionConfig, type DatabaseAddress } from './store/session.ts';
@@ -64,7 +65,7 @@ beforeAll(async () => {
   // Without the bounds of a ledger's session: on a busy machine a database is not dropped within them.
   admin = new Client(migrationConfig({ ...address, name: env['TEST_DB_NAME'] ?? 'postgres' }));
   await admin.connect();
-  await admin.query(`CREATE DATABASE ${address.name}`);
+  await admin.query(`CREATE DATABASE ${address.name} ${inUtf8}`);
   await migrate(address);
   pool = new Pool({ ...sessionConfig(address), max: 2 });
   ledgerPool = new Pool({ ...sessionConfig({ ...address, role }), max: 2 });

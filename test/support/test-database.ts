@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ClientConfig } from 'pg';
 import { withClient } from '../../deploy/local/with-client.ts';
+import { inUtf8 } from '../../services/ledger/store/database-encoding.ts';
 import { ledgerRoleOf } from '../../services/ledger/store/ledger-role.ts';
 import type { DatabaseAddress } from '../../services/ledger/store/session.ts';
 
@@ -34,7 +35,7 @@ export async function createTestDatabase(): Promise<TestDatabase> {
     withClient({ ...server, database: 'postgres' }, async (client) => {
       for (const sql of statements) await client.query(sql);
     });
-  await maintain(`CREATE DATABASE ${database}`);
+  await maintain(`CREATE DATABASE ${database} ${inUtf8}`);
   return {
     connection: { ...server, database },
     address: { ...server, name: database },

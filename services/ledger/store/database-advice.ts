@@ -1,6 +1,7 @@
 import { DatabaseError } from 'pg';
 import { isUntrustedCertificate } from '../../../shared/config/untrusted-certificate.ts';
 import { messageOf } from '../../../shared/telemetry/describe-error.ts';
+import { inUtf8 } from './database-encoding.ts';
 import { faultKindOf, isReadOnly } from './faults.ts';
 import type { DatabaseAddress } from './session.ts';
 
@@ -27,7 +28,7 @@ export function adviceFor(error: unknown, { host, port, user, name }: DatabaseAd
     case '28P01':
       return `${at} refuses the user ${user} (${error.message}). Check DB_USER and DB_PASSWORD`;
     case '3D000':
-      return `${at} has no database ${name}. Create it (CREATE DATABASE ${name}), or change DB_NAME`;
+      return `${at} has no database ${name}. Create it (CREATE DATABASE ${name} ${inUtf8}), or change DB_NAME`;
     case '53300':
       return `${at} has no connection left (${error.message}). Raise its max_connections, or run fewer ledgers`;
     default:

@@ -5,6 +5,7 @@ import { messageOf } from '../../../shared/telemetry/describe-error.ts';
 import type { Logger } from '../../../shared/telemetry/logger.ts';
 import { echoKnex, type Echo } from './echo-statements.ts';
 import { adviceFor } from './database-advice.ts';
+import { refuseOtherEncoding } from './database-encoding.ts';
 import { grantLedgerRole } from './ledger-role.ts';
 import * as books from './migrations/001-books.ts';
 import * as namedEntries from './migrations/002-named-entries.ts';
@@ -78,19 +79,6 @@ export async function migrate(
     await knex.destroy();
     await guard.end();
   }
-}
-
-/** Names are any Unicode. Books that there are go on as they are: an encoding can't be changed. */
-async function refuseOtherEncoding(client: Client, database: string): Promise<void> {
-  const { rows } = await client.query<{ encoding: string; isNew: boolean }>(
-    `SELECT current_setting('server_encoding') AS encoding, to_regclass('entries') IS NULL AS "isNew"`,
-  );
-  const [found] = rows;
-  if (found === undefined || !found.isNew || found.encoding === 'UTF8') return;
-  throw new Error(
-    `the database ${database} has the encoding ${found.encoding}, and accounts have names in any script: ` +
-      `make it anew with CREATE DATABASE ${database} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'`,
-  );
 }
 
 /** While the database can't be reached, or something of it is waited for, the log says so this often. */
