@@ -32,7 +32,7 @@ export function invalidRequest(fields: readonly FieldError[]): ErrorView {
 }
 
 /** What is wrong with an object that has this key twice. */
-export function keyIsThereTwice(key: string): FieldError {
+export function duplicateKeyError(key: string): FieldError {
   return { field: fieldName([key]), message: 'is there twice' };
 }
 

@@ -1,7 +1,7 @@
 import { MIMEType } from 'node:util';
 import type { FastifyInstance } from 'fastify';
 import { findDuplicateKeys } from '../../../shared/contracts/duplicate-key.ts';
-import { keyIsThereTwice } from '../../../shared/contracts/field-errors.ts';
+import { duplicateKeyError } from '../../../shared/contracts/field-errors.ts';
 import { messageOf } from '../../../shared/telemetry/describe-error.ts';
 import { RequestRefused } from './problem-json.ts';
 import { InvalidInput } from './validation.ts';
@@ -21,9 +21,9 @@ export function addJsonBodies(app: FastifyInstance): void {
         done(text === '' ? error : new InvalidInput([{ field: 'body', message: whyNotTaken(text) }]));
         return;
       }
-      const [twice] = findDuplicateKeys(text, value).values();
-      if (twice === undefined) done(null, value);
-      else done(new InvalidInput([keyIsThereTwice(twice)]));
+      const [duplicate] = findDuplicateKeys(text, value).values();
+      if (duplicate === undefined) done(null, value);
+      else done(new InvalidInput([duplicateKeyError(duplicate)]));
     });
   });
   app.addHook('preParsing', (request, reply, payload, done) => {

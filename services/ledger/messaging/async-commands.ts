@@ -149,8 +149,8 @@ async function takeMessage(
   try {
     const kind = asyncCommandKinds.find((each) => asyncCommandSubjectPrefix + each === message.subject);
     const payload = readPayload(message.data);
-    if (kind === undefined || 'code' in payload) {
-      const detail = 'code' in payload ? payload.detail : 'There is no such command.';
+    if (kind === undefined || 'error' in payload) {
+      const detail = 'error' in payload ? payload.error.detail : 'There is no such command.';
       options.logger.error(
         { subject: message.subject, seq: message.seq, detail },
         'an unreadable command was dropped from the stream: its sender must send it as docs/nats.md says',

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { z } from 'zod';
 import { findDuplicateKeys } from '../../../shared/contracts/duplicate-key.ts';
-import { checkFields, invalidRequest, keyIsThereTwice } from '../../../shared/contracts/field-errors.ts';
+import { checkFields, duplicateKeyError, invalidRequest } from '../../../shared/contracts/field-errors.ts';
 import { maxCommandsPerMessage, maxMessageBytes } from '../../../shared/contracts/limits.ts';
 import type { ErrorView } from '../../../shared/contracts/outcomes.ts';
 import type { AccountId } from '../../../shared/contracts/primitives.ts';
@@ -10,7 +10,7 @@ import type { AccountId } from '../../../shared/contracts/primitives.ts';
 export interface PayloadElement {
   readonly value: unknown;
   /** A key that it has twice: then it says two things. */
-  readonly keyTwice?: string | undefined;
+  readonly duplicateKey?: string | undefined;
 }
 
 /** A payload as it arrived: one element or several. */
@@ -21,7 +21,7 @@ export interface Payload {
 }
 
 /** Reads the JSON of a message: one element, or an array of them; or says what is wrong with it as a whole. */
-export function readPayload(data: Uint8Array): Payload | ErrorView {
+export function readPayload(data: Uint8Array): Payload | { readonly error: ErrorView } {
   if (data.length > maxMessageBytes) {
     return invalid(
       `The payload has ${data.length} bytes; at most ${maxMessageBytes} are taken. Send smaller arrays.`,
@@ -35,22 +35,26 @@ export function readPayload(data: Uint8Array): Payload | ErrorView {
   } catch {
     return invalid('The payload must be JSON: one object, or an array of objects.');
   }
-  const keysTwice = findDuplicateKeys(json, value);
-  if (!Array.isArray(value)) return { elements: [{ value, keyTwice: keysTwice.get(0) }], shape: 'single' };
+  const duplicateKeys = findDuplicateKeys(json, value);
+  if (!Array.isArray(value))
+    return { elements: [{ value, duplicateKey: duplicateKeys.get(0) }], shape: 'single' };
   if (value.length === 0) return invalid('The array is empty: send at least one element.');
   if (value.length > maxCommandsPerMessage) {
     return invalid(`The array has ${value.length} elements; at most ${maxCommandsPerMessage} are taken.`);
   }
-  const elements = value.map((each: unknown, index) => ({ value: each, keyTwice: keysTwice.get(index) }));
+  const elements = value.map((each: unknown, index) => ({
+    value: each,
+    duplicateKey: duplicateKeys.get(index),
+  }));
   return { elements, shape: 'array' };
 }
 
 /** One element, checked against its schema; or what is wrong with it, field by field. */
 export function readElement<T>(
   schema: z.ZodType<T>,
-  { value, keyTwice }: PayloadElement,
+  { value, duplicateKey }: PayloadElement,
 ): { value: T } | { error: ErrorView } {
-  if (keyTwice !== undefined) return { error: invalidRequest([keyIsThereTwice(keyTwice)]) };
+  if (duplicateKey !== undefined) return { error: invalidRequest([duplicateKeyError(duplicateKey)]) };
   const checked = checkFields(schema, value, 'payload');
   return 'value' in checked ? checked : { error: invalidRequest(checked.fields) };
 }
@@ -65,6 +69,6 @@ export function forbiddenFor(asked: {
   return { code: 'forbidden', detail: `The caller may not touch account ${asked.accountId}.` };
 }
 
-function invalid(detail: string): ErrorView {
-  return { code: 'invalid_request', detail };
+function invalid(detail: string): { readonly error: ErrorView } {
+  return { error: { code: 'invalid_request', detail } };
 }

@@ -47,7 +47,7 @@ describe('what is wrong with a field is said in words for people', () => {
 /** What is wrong with each element of a payload. */
 const errorsOf = (json: string) => {
   const payload = readPayload(Buffer.from(json));
-  if ('code' in payload) throw new Error(payload.detail);
+  if ('error' in payload) throw new Error(payload.error.detail);
   return payload.elements.map((element) => {
     const result = readElement(z.unknown(), element);
     return 'error' in result ? result.error : undefined;

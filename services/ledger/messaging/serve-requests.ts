@@ -59,8 +59,8 @@ async function serve<Kind extends string>(message: Msg, requests: Requests<Kind>
       const known = kinds.map((each) => prefix + each).join(', ');
       const detail = `No such ${noun}; there are ${known}.`;
       respond(message, refusal({ code: 'invalid_request', detail }), logger);
-    } else if ('code' in payload) {
-      respond(message, refusal(payload), logger);
+    } else if ('error' in payload) {
+      respond(message, refusal(payload.error), logger);
     } else {
       await handle(kind, payload, (json) => respond(message, json, logger));
     }
