@@ -3,7 +3,7 @@ import type { Logger } from '../../shared/telemetry/logger.ts';
 import type { Span } from '../../shared/telemetry/tracing.ts';
 import type { Lane, Turns } from './batching/lane.ts';
 import type { AccountId } from '../../shared/contracts/primitives.ts';
-import { addMillis, type Micros } from './domain/time.ts';
+import { addMillis, microsOfSeconds, millisOf, type Micros } from './domain/time.ts';
 import type { Books } from './process-batch.ts';
 import { inSettleTransaction } from './store/batch-transaction.ts';
 import { HoldSettler, holdsPerPart, type SettleOutcomes } from './settle-holds.ts';
@@ -190,7 +190,7 @@ export class SettleDue implements Turns {
       const { until, since, answer } = request;
       const settledForIt = request.settled + settled;
       if (until !== null && until > now) {
-        const early = Math.ceil((until - now) / 1000);
+        const early = Math.ceil(millisOf(until - now));
         answers.push(() => answer({ type: 'too-early', notBefore: until, waitMs: early }));
       } else if (goesOn && performance.now() - since < answerAfterMs && open.length < room) {
         open.push({ ...request, sweep: false, settled: settledForIt });
@@ -287,7 +287,7 @@ function limitBeside(commands: number): number {
 
 /** The latest time asked for; null, which is now, is later than any that may be asked. */
 function latestOf(requests: readonly SettleDueRequest[]): Micros | null {
-  let latest: Micros | null = 0 as Micros;
+  let latest: Micros | null = microsOfSeconds(0);
   for (const { until } of requests) {
     if (until === null) return null;
     if (until > latest) latest = until;

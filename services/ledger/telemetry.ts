@@ -24,6 +24,7 @@ import {
   type Span,
 } from '../../shared/telemetry/tracing.ts';
 import type { Outcome } from './domain/execute-batch.ts';
+import { secondsOf } from './domain/time.ts';
 import type { Failure, WaitingCommand } from './run-batch.ts';
 import type { SettleDueAnswer, SettleTurn } from './settle-due.ts';
 import type { SettleOutcomes } from './settle-holds.ts';
@@ -215,7 +216,7 @@ export async function observeSettleTurn(
     holds.forEach((hold, index) => {
       // A turn that ended early leaves some of its holds to the next one.
       if (!outcomes.has(hold.id)) settling[index]?.setAttribute(attributeNames.outcome, 'left');
-      else metrics.settleLag.record(Math.max(0, now - hold.due_at) / 1_000_000);
+      else metrics.settleLag.record(Math.max(0, secondsOf(now - hold.due_at)));
     });
     logger.debug({ holds: outcomes.size, ms: msSince(began) }, 'settle turn');
     return outcomes;

@@ -1,8 +1,10 @@
 import {
+  addMoney,
   formatMoney,
   maxMinorUnits,
   money,
   parseMoney,
+  subtractMoney,
   zeroMoney,
   type Money,
 } from '../../../shared/money/money.ts';
@@ -16,7 +18,7 @@ import type {
   SubtractCommand,
 } from './commands.ts';
 import { chainStart } from './entry.ts';
-import { holdIdFor, type Hold } from './hold.ts';
+import { holdDetails, holdIdFor, type Hold } from './hold.ts';
 import type { Refusal } from './refusals.ts';
 import { addMillis, ceilToSecond, type Micros } from './time.ts';
 
@@ -107,7 +109,7 @@ function decideAdd(command: AddCommand, { account }: Situation): Decision {
   if (account.status === 'closed') return closed(account);
   const amount = readAmount(command.amount, account.decimals, 'amount');
   if (typeof amount !== 'bigint') return amount;
-  const balance = money(account.balance + amount);
+  const balance = addMoney(account.balance, amount);
   if (balance > maxMinorUnits) return tooLarge('With this amount the balance', account.decimals);
   return { change: { account: { ...account, balance }, amount, details: null } };
 }
@@ -117,7 +119,7 @@ function decideSubtract(command: SubtractCommand, { account, now, holdPeriodMs }
   if (account.status === 'closed') return closed(account);
   const amount = readAmount(command.amount, account.decimals, 'amount');
   if (typeof amount !== 'bigint') return amount;
-  const held = money(account.held + amount);
+  const held = addMoney(account.held, amount);
   // Only an overdraft lets the available balance go beyond what may be held.
   if (held > maxMinorUnits) return tooLarge('With this amount what is held', account.decimals);
   const available = availableOf(account);
@@ -149,8 +151,7 @@ function decideSubtract(command: SubtractCommand, { account, now, holdPeriodMs }
     change: {
       account: { ...account, held },
       amount,
-      // The due time in seconds is all that a repeated command needs to be answered as it was the first time.
-      details: `{"dueAt":${dueAt / 1_000_000}}`,
+      details: holdDetails(hold),
       hold,
     },
   };
@@ -169,8 +170,8 @@ function decideSettle(command: SettleHoldCommand, { account, hold }: Situation):
     change: {
       account: {
         ...account,
-        balance: money(account.balance - hold.remaining),
-        held: money(account.held - hold.remaining),
+        balance: subtractMoney(account.balance, hold.remaining),
+        held: subtractMoney(account.held, hold.remaining),
       },
       amount: hold.remaining,
       details: null,

@@ -4,7 +4,7 @@ import type { Account } from './account.ts';
 import { commandKey, fingerprintOf, type Command, type CommandKey } from './commands.ts';
 import { decide, type Change } from './decide.ts';
 import { chainEntry, type Entry } from './entry.ts';
-import type { Hold } from './hold.ts';
+import { holdAsMade, type Hold, type HoldAsMade } from './hold.ts';
 import type { KeptRefusal, Refusal } from './refusals.ts';
 import { laterOf, type Micros } from './time.ts';
 
@@ -34,9 +34,6 @@ export interface AccountAsOf {
   readonly account: Pick<Account, 'id' | 'name' | 'currency' | 'decimals' | 'metadata'>;
   readonly status: AccountStatus;
 }
-
-/** A hold as its making left it. */
-export type HoldAsMade = Pick<Hold, 'id' | 'amount' | 'status' | 'dueAt'>;
 
 export type Outcome =
   | {
@@ -233,13 +230,6 @@ const statusAfter: Record<EntryKind, AccountStatus | undefined> = {
   subtract: 'open',
   settle: undefined,
 };
-
-/** The hold that an entry made, as it left it; undefined when it made none. */
-export function holdAsMade(entry: Entry): HoldAsMade | undefined {
-  if (entry.kind !== 'subtract' || entry.holdId === null || entry.details === null) return undefined;
-  const { dueAt } = JSON.parse(entry.details) as { dueAt: number };
-  return { id: entry.holdId, amount: entry.amount, status: 'pending', dueAt: (dueAt * 1_000_000) as Micros };
-}
 
 function present<T>(values: readonly (T | undefined)[]): T[] {
   return values.filter((value) => value !== undefined);

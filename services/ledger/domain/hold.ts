@@ -3,7 +3,8 @@ import type { AccountId, CommandId, HoldId } from '../../../shared/contracts/pri
 import { formatUuid } from '../../../shared/contracts/uuid.ts';
 import { sha256 } from '../../../shared/hashing/sha256.ts';
 import type { Money } from '../../../shared/money/money.ts';
-import type { Micros } from './time.ts';
+import type { Entry } from './entry.ts';
+import { microsOfSeconds, millisOf, secondsOf, type Micros } from './time.ts';
 
 /** Money set aside on an account until it is settled (taken) or released (given back). */
 export interface Hold {
@@ -31,7 +32,7 @@ export interface Hold {
  */
 export function holdIdFor(accountId: AccountId, commandId: CommandId, now: Micros): HoldId {
   const bytes = sha256(`hold\0${accountId}\0${commandId}`).subarray(0, 16);
-  bytes.writeUIntBE(Math.floor(now / 1000), 0, 6);
+  bytes.writeUIntBE(Math.floor(millisOf(now)), 0, 6);
   return formatUuid(bytes, 7) as HoldId;
 }
 
@@ -43,4 +44,22 @@ export function holdIdFor(accountId: AccountId, commandId: CommandId, now: Micro
 export function settleCommandIdFor(holdId: HoldId): CommandId {
   const bytes = sha256(`settle-due\0${holdId}`).subarray(0, 16);
   return formatUuid(bytes, 8, 'reserved') as CommandId;
+}
+
+/**
+ * The details of the entry that makes a hold: beside what the entry says anyway, the due time in seconds is all that a
+ * repeated command needs to be answered as it was the first time.
+ */
+export function holdDetails({ dueAt }: Hold): string {
+  return `{"dueAt":${secondsOf(dueAt)}}`;
+}
+
+/** A hold as the entry that made it left it. */
+export type HoldAsMade = Pick<Hold, 'id' | 'amount' | 'status' | 'dueAt'>;
+
+/** The hold that an entry made, read from its {@link holdDetails}; undefined when it made none. */
+export function holdAsMade({ kind, holdId, amount, details }: Entry): HoldAsMade | undefined {
+  if (kind !== 'subtract' || holdId === null || details === null) return undefined;
+  const { dueAt } = JSON.parse(details) as { dueAt: number };
+  return { id: holdId, amount, status: 'pending', dueAt: microsOfSeconds(dueAt) };
 }

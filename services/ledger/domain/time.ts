@@ -4,17 +4,40 @@
  */
 export type Micros = number & { readonly __brand: 'Micros' };
 
+const microsPerMilli = 1_000;
 const microsPerSecond = 1_000_000;
+
+/** From seconds since 1970 UTC, or a period of them. */
+export function microsOfSeconds(seconds: number): Micros {
+  return (seconds * microsPerSecond) as Micros;
+}
+
+/** From milliseconds since 1970 UTC, or a period of them. */
+export function microsOfMillis(millis: number): Micros {
+  return (millis * microsPerMilli) as Micros;
+}
+
+/** In seconds, with their fraction. */
+export function secondsOf(micros: number): number {
+  return micros / microsPerSecond;
+}
+
+/** In milliseconds, with their fraction. */
+export function millisOf(micros: number): number {
+  return micros / microsPerMilli;
+}
 
 /** A time as RFC 3339 with all its microseconds: `2026-01-31T12:00:00.123456Z`. */
 export const formatMicros = rememberingLast((time) => {
-  const millis = Math.floor(time / 1000);
-  const rest = time - millis * 1000;
+  const millis = Math.floor(millisOf(time));
+  const rest = time - microsOfMillis(millis);
   return `${new Date(millis).toISOString().slice(0, -1)}${rest.toString().padStart(3, '0')}Z`;
 });
 
 /** A whole second as RFC 3339: `2026-01-31T12:00:00Z`. */
-export const formatSecond = rememberingLast((time) => `${new Date(time / 1000).toISOString().slice(0, 19)}Z`);
+export const formatSecond = rememberingLast(
+  (time) => `${new Date(millisOf(time)).toISOString().slice(0, 19)}Z`,
+);
 
 /** All that a batch writes has one time, and falls due at one; it stands in each command's answer and fact. */
 function rememberingLast(format: (time: Micros) => string): (time: Micros) => string {
@@ -27,16 +50,16 @@ function rememberingLast(format: (time: Micros) => string): (time: Micros) => st
 
 /** The microseconds of an RFC 3339 time in UTC, of which it reads whole milliseconds. */
 export function parseTime(text: string): Micros {
-  return (Date.parse(text) * 1000) as Micros;
+  return microsOfMillis(Date.parse(text));
 }
 
 /** The first whole second at or after a time: holds fall due on whole seconds, so that one message announces many. */
 export function ceilToSecond(time: Micros): Micros {
-  return (Math.ceil(time / microsPerSecond) * microsPerSecond) as Micros;
+  return microsOfSeconds(Math.ceil(secondsOf(time)));
 }
 
 export function addMillis(time: Micros, millis: number): Micros {
-  return (time + Math.round(millis * 1000)) as Micros;
+  return (time + Math.round(microsOfMillis(millis))) as Micros;
 }
 
 export function laterOf(left: Micros, right: Micros): Micros {

@@ -7,6 +7,7 @@ import type { AccountId } from '../../../shared/contracts/primitives.ts';
 import { querySchemas, type QueryAnswer, type QueryPayload } from '../../../shared/contracts/queries.ts';
 import { queryKinds, querySubjectPrefix, type QueryKind } from '../../../shared/contracts/subjects.ts';
 import type { Account } from '../domain/account.ts';
+import { millisOf } from '../domain/time.ts';
 import type { BookQueries } from '../store/book-queries.ts';
 import { accountView, entryView, holdView } from './book-views.ts';
 import { forbiddenFor, readElement, type PayloadElement } from './payload.ts';
@@ -100,7 +101,7 @@ async function answerElement(
       const read = readElement(querySchemas.ping, element);
       return 'error' in read
         ? failed(read.error)
-        : { ok: true, now: Math.floor((await queries.now()) / 1000) };
+        : { ok: true, now: Math.floor(millisOf(await queries.now())) };
     }
     case 'accounts': {
       const read = readElement(querySchemas.accounts, element);

@@ -5,7 +5,7 @@ import {
 } from '../../../shared/contracts/commands.ts';
 import type { ErrorView } from '../../../shared/contracts/outcomes.ts';
 import type { Command } from '../domain/commands.ts';
-import type { Micros } from '../domain/time.ts';
+import { microsOfMillis } from '../domain/time.ts';
 import type { CommandObserver, Observation } from '../telemetry.ts';
 import { forbiddenFor, readElement, type PayloadElement } from './payload.ts';
 
@@ -41,7 +41,7 @@ function commandOf(given: AccountPayload, traceparent: string | null, unattended
   const common = {
     id: payload.id,
     accountId: payload.accountId,
-    deadline: payload.deadline === undefined ? null : ((payload.deadline * 1000) as Micros),
+    deadline: payload.deadline === undefined ? null : microsOfMillis(payload.deadline),
     traceparent,
     unattended,
   };

@@ -1,20 +1,20 @@
 import { randomUUID } from 'node:crypto';
 import type { Hold } from '../domain/hold.ts';
-import { formatSecond, type Micros } from '../domain/time.ts';
+import { formatSecond, microsOfSeconds, type Micros } from '../domain/time.ts';
 import { dueMessage, type SendableMessage } from './messages.ts';
 
 /**
  * How far ahead a batch announces its due seconds. Later ones wait for the once-a-minute turn, which announces up to
  * one minute less: so a hold that is committed while that turn runs is announced by one of the two.
  */
-const horizonMicros = 62 * 60 * 1_000_000;
+const horizonMicros = microsOfSeconds(62 * 60);
 
 /**
  * A second this close may have come before the batch is committed, since a commit may take up to the session's query
  * time-out (8 s). Its message gets an id of its own: a second `due:<T>` within the broker's duplicate window would be
  * swallowed, although the first one was delivered before the hold was there to be seen.
  */
-const nearMicros = 10 * 1_000_000;
+const nearMicros = microsOfSeconds(10);
 
 /** Far more seconds than are ever announced ahead. */
 const maxRemembered = 8_192;

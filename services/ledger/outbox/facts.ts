@@ -2,7 +2,7 @@ import type { EntryFact, RefusalFact } from '../../../shared/contracts/events.ts
 import { formatMoney } from '../../../shared/money/money.ts';
 import { availableOf } from '../domain/account.ts';
 import type { Command } from '../domain/commands.ts';
-import type { HoldAsMade } from '../domain/execute-batch.ts';
+import type { HoldAsMade } from '../domain/hold.ts';
 import { formatMicros, formatSecond, type Micros } from '../domain/time.ts';
 import type { EntryOfAccount } from '../store/outbox-message.ts';
 

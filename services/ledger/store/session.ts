@@ -1,5 +1,5 @@
 import { TypeOverrides, types, type ClientConfig } from 'pg';
-import type { Micros } from '../domain/time.ts';
+import { microsOfMillis, type Micros } from '../domain/time.ts';
 
 /** How the line to Postgres is encrypted: by whoever answers there, or only by one whose certificate is right. */
 export type DatabaseTls =
@@ -148,8 +148,8 @@ export function parserOf(type: number): (text: string) => unknown {
 
 /** `2026-01-31 12:00:00.123456+00`, as Postgres writes a timestamptz with DateStyle ISO and TimeZone UTC. */
 export function parseTimestamp(text: string): Micros {
-  const seconds = Date.parse(`${text.slice(0, 10)}T${text.slice(11, 19)}Z`) / 1000;
+  const wholeSeconds = microsOfMillis(Date.parse(`${text.slice(0, 10)}T${text.slice(11, 19)}Z`));
   const plus = text.indexOf('+', 19);
   const fraction = text.slice(20, plus).padEnd(6, '0');
-  return (seconds * 1_000_000 + (plus > 20 ? Number(fraction) : 0)) as Micros;
+  return (wholeSeconds + (plus > 20 ? Number(fraction) : 0)) as Micros;
 }

@@ -1,5 +1,5 @@
 import { types } from 'pg';
-import type { Micros } from '../../domain/time.ts';
+import { microsOfMillis, type Micros } from '../../domain/time.ts';
 
 /*
  * Arrays as parameters, in binary form: array_recv in
@@ -68,7 +68,7 @@ export const smallint = binary<number>('smallint', {
 });
 
 /** Postgres counts from there. */
-const year2000 = Date.UTC(2000) * 1000;
+const year2000 = microsOfMillis(Date.UTC(2000));
 
 export const timestamptz = binary<Micros>('timestamptz', {
   oid: types.builtins.TIMESTAMPTZ,
