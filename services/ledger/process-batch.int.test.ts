@@ -28,7 +28,7 @@ import { migrate } from './store/migrate.ts';
 import { OutboxTable } from './store/outbox-table.ts';
 import { migrationConfig, sessionConfig, type DatabaseAddress } from './store/session.ts';
 import { claimSettling } from './store/statements/claim-settling.ts';
-import { entryColumnNames, entryOf, type EntryRow } from './store/statements/entry-row.ts';
+import { entryColumns, entryOf, type EntryRow } from './store/statements/entry-row.ts';
 import { lockAbsentAccounts } from './store/statements/lock-absent-accounts.ts';
 import { lookUp } from './store/statements/look-up.ts';
 import { pickDueHolds, type PickedRow } from './store/statements/pick-due-holds.ts';
@@ -178,7 +178,7 @@ function hashesOf(outcomes: readonly (Outcome | Failure)[]): (string | undefined
 
 async function entriesOf(id: AccountId): Promise<Entry[]> {
   const { rows } = await pool.query<EntryRow>(
-    `SELECT ${entryColumnNames} FROM entries WHERE account_id = $1 ORDER BY seq`,
+    `SELECT ${entryColumns} FROM entries WHERE account_id = $1 ORDER BY seq`,
     [id],
   );
   return rows.map(entryOf);

@@ -5,12 +5,14 @@ import type { OutboxMessage, StoredMessage } from './outbox-message.ts';
 import { CommitUnknownError, faultKindOf } from './faults.ts';
 import type { Answer, Statement } from './pipeline.ts';
 import type { Micros } from '../domain/time.ts';
+import { accountOf, type AccountRow } from './statements/account-row.ts';
 import { claimSettling, type ClaimRow } from './statements/claim-settling.ts';
-import { accountOf, lockAccounts, type AccountRow } from './statements/lock-accounts.ts';
+import { holdOf, type PlacedHoldRow } from './statements/hold-row.ts';
+import { lockAccounts } from './statements/lock-accounts.ts';
 import { lockAbsentAccounts } from './statements/lock-absent-accounts.ts';
 import { entriesOf, lookUp, refusalsOf, type LookUpRow } from './statements/look-up.ts';
 import { pickDueHolds, type DueRange, type PickedRow } from './statements/pick-due-holds.ts';
-import { holdOf, readHolds, readPickedHolds, type PlacedHoldRow } from './statements/read-holds.ts';
+import { readHolds, readPickedHolds } from './statements/read-holds.ts';
 import {
   fillChanges,
   writeChanges,

@@ -7,9 +7,9 @@ import type { Logger } from '../../../shared/telemetry/logger.ts';
 import type { Account } from '../domain/account.ts';
 import type { Hold } from '../domain/hold.ts';
 import type { Micros } from '../domain/time.ts';
-import { accountColumns, accountOf, type AccountRow } from './statements/lock-accounts.ts';
-import { holdColumns, holdOf, type HoldRow } from './statements/read-holds.ts';
-import { entryColumnNames, entryOf, type EntryRow } from './statements/entry-row.ts';
+import { accountColumns, accountOf, type AccountRow } from './statements/account-row.ts';
+import { entryColumns, entryOf, type EntryRow } from './statements/entry-row.ts';
+import { holdColumns, holdOf, type HoldRow } from './statements/hold-row.ts';
 import type { Entry } from '../domain/entry.ts';
 import { sessionConfig, type DatabaseAddress } from './session.ts';
 
@@ -113,7 +113,7 @@ export class BookQueries {
   /** A page of an account's journal in seq order. */
   async listEntries({ accountId, afterSeq, limit }: QueryPayload<'entries'>): Promise<Entry[]> {
     const rows = await this.#from('entries')
-      .select<EntryRow[]>(this.#knex.raw(entryColumnNames))
+      .select<EntryRow[]>(this.#knex.raw(entryColumns))
       .where('account_id', accountId)
       .where('seq', '>', afterSeq)
       .orderBy('seq')

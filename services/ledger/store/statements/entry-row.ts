@@ -4,6 +4,7 @@ import { money } from '../../../../shared/money/money.ts';
 import type { Entry } from '../../domain/entry.ts';
 import type { Micros } from '../../domain/time.ts';
 
+/** A row of `entries`, as {@link entryColumns} name it. */
 export interface EntryRow {
   account_id: AccountId;
   seq: bigint;
@@ -21,10 +22,11 @@ export interface EntryRow {
   hash: Buffer;
 }
 
-export const entryColumnNames =
+export const entryColumns =
   'account_id, seq, command_id, kind, amount, balance, held, overdraft_limit, hold_id, at, fingerprint, details, ' +
   'format_version, hash';
 
+/** The entry that a row describes. */
 export function entryOf(row: EntryRow): Entry {
   return {
     accountId: row.account_id,

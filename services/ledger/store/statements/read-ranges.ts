@@ -2,7 +2,7 @@ import type { Account } from '../../domain/account.ts';
 import type { Statement } from '../pipeline.ts';
 import type { EntryOfAccount, EntryRange } from '../outbox-message.ts';
 import { bigint, uuid } from './array-types.ts';
-import { entryColumnNames, entryOf, type EntryRow } from './entry-row.ts';
+import { entryColumns, entryOf, type EntryRow } from './entry-row.ts';
 
 export type EntryInRangeRow = EntryRow & Pick<Account, 'currency' | 'decimals'>;
 
@@ -11,7 +11,7 @@ export function readRanges(ranges: readonly EntryRange[]): Statement {
   return {
     name: 'read-ranges',
     text: `
-      SELECT ${entryColumnNames}, currency, decimals
+      SELECT ${entryColumns}, currency, decimals
       FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS told (account, first, last),
         LATERAL (SELECT currency, decimals FROM accounts WHERE id = account OFFSET 0) AS of_account,
         LATERAL (
