@@ -874,10 +874,10 @@ describe('settling', () => {
     const own = rows.filter((hold) => hold.account_id === id);
     const commands = own.map((hold) => settlingOf(id, hold.id));
     await processBatch(commands.slice(0, -1), other);
-    const places = own.map((hold) => hold.place);
+    const ctids = own.map((hold) => hold.ctid);
     const lying = `SELECT FROM holds WHERE account_id = $1 AND ctid = ANY ($2::tid[])`;
     let others = 0;
-    while ((await observer.query(lying, [otherId, places])).rowCount === 0) {
+    while ((await observer.query(lying, [otherId, ctids])).rowCount === 0) {
       await observer.query('VACUUM (INDEX_CLEANUP ON) holds');
       await processBatch(
         Array.from({ length: 400 }, () => subtracting(otherId, '1')),
@@ -1299,7 +1299,7 @@ describe('plans made on analysed tables of a few rows', () => {
       pickDueHolds({ from: null, until: null, limit: 512, except: [], exceptAccounts: [] }),
       1,
     ],
-  ])('reach rows by key or place: %s', async (name, statement, lookUps) => {
+  ])('reach rows by key or ctid: %s', async (name, statement, lookUps) => {
     await planner.query(`PREPARE "${name}" AS ${statement.text}`);
     const nulls = (statement.values ?? []).map(() => 'NULL').join(', ');
     const { rows } = await planner.query<{ 'QUERY PLAN': string }>(`EXPLAIN EXECUTE "${name}" (${nulls})`);

@@ -7,7 +7,7 @@ import type { Answer, Statement } from './pipeline.ts';
 import type { Micros } from '../domain/time.ts';
 import { accountOf, type AccountRow } from './statements/account-row.ts';
 import { claimSettling, type ClaimRow } from './statements/claim-settling.ts';
-import { holdOf, type PlacedHoldRow } from './statements/hold-row.ts';
+import { holdOf, type LocatedHoldRow } from './statements/hold-row.ts';
 import { lockAccounts } from './statements/lock-accounts.ts';
 import { lockAbsentAccounts } from './statements/lock-absent-accounts.ts';
 import { entriesOf, lookUp, refusalsOf, type LookUpRow } from './statements/look-up.ts';
@@ -27,8 +27,8 @@ const rollback: Statement = { name: 'rollback', text: 'ROLLBACK' };
 
 interface Loaded {
   readonly state: BatchState;
-  /** Where the holds that were read lie. */
-  readonly places: ReadonlyMap<HoldId, string>;
+  /** Of the holds that were read. */
+  readonly holdCtids: ReadonlyMap<HoldId, string>;
 }
 
 /** A batch's transaction once its accounts are locked and its state is loaded. */
@@ -139,10 +139,14 @@ async function guarded<T>(
   }
 }
 
-function openTransaction(session: Session, progress: Progress, { state, places }: Loaded): BatchTransaction {
+function openTransaction(
+  session: Session,
+  progress: Progress,
+  { state, holdCtids }: Loaded,
+): BatchTransaction {
   return {
     state,
-    fill: (changes) => fillChanges(changes, places),
+    fill: (changes) => fillChanges(changes, holdCtids),
     writeWhile: async (changes, meanwhile) => {
       if (changes.length === 0) return meanwhile();
       progress.stage = 'written';
@@ -210,7 +214,7 @@ function readNamedHolds(commands: readonly Command[]): Statement[] {
 
 function loadPickedHolds(holds: readonly PickedRow[]): Statement[] {
   const accountIds = distinct(holds.map((hold) => hold.account_id));
-  return loadStatements(accountIds, [], [readPickedHolds(holds.map((hold) => hold.place))]);
+  return loadStatements(accountIds, [], [readPickedHolds(holds.map((hold) => hold.ctid))]);
 }
 
 function distinct<T>(values: readonly T[]): T[] {
@@ -237,7 +241,7 @@ function loadedFrom([accounts, lookedUp, holds]: readonly Answer[]): Loaded {
   const found = lookedUp?.rows[0] as LookUpRow | undefined;
   if (accounts === undefined || found === undefined) throw new Error('the look-up gave no row');
   const accountRows = accounts.rows as AccountRow[];
-  const holdRows = (holds?.rows ?? []) as PlacedHoldRow[];
+  const holdRows = (holds?.rows ?? []) as LocatedHoldRow[];
   const state: BatchState = {
     now: found.now,
     accounts: new Map(accountRows.map((row) => [row.id, accountOf(row)])),
@@ -245,7 +249,7 @@ function loadedFrom([accounts, lookedUp, holds]: readonly Answer[]): Loaded {
     refused: new Map(refusalsOf(found).map((kept) => [commandKey(kept.accountId, kept.commandId), kept])),
     holds: new Map(holdRows.map((row) => [row.id, holdOf(row)])),
   };
-  return { state, places: new Map(holdRows.map((row) => [row.id, row.place])) };
+  return { state, holdCtids: new Map(holdRows.map((row) => [row.id, row.ctid])) };
 }
 
 async function save(session: Session, write: Statement): Promise<WrittenOutboxRow[]> {

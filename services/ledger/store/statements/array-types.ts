@@ -76,7 +76,7 @@ export const timestamptz = binary<Micros>('timestamptz', {
   write: ({ numbers }, offset, value) => numbers.setBigInt64(offset, BigInt(value - year2000)),
 });
 
-/** `(block,row)`, as Postgres writes where a row lies. */
+/** The type of `ctid`, a row's place in its table: `(block,row)`. */
 export const tid = binary<string>('tid', {
   oid: types.builtins.TID,
   size: () => 6,

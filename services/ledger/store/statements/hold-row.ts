@@ -18,9 +18,10 @@ export interface HoldRow {
   version: number;
 }
 
-export interface PlacedHoldRow extends HoldRow {
-  /** Where the row lies. Only who has the account's lock changes it, and with it that. */
-  place: string;
+/** As {@link HoldRow}, with the row's place in the table. */
+export interface LocatedHoldRow extends HoldRow {
+  /** `(block,row)`. Changing a row gives it another, which only the holder of its account's lock may do. */
+  ctid: string;
 }
 
 export const holdColumns =

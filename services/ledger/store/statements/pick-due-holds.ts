@@ -8,8 +8,8 @@ export interface PickedRow {
   id: HoldId;
   due_at: Micros;
   traceparent: string | null;
-  /** Where the row lies, for as long as nobody changes it. */
-  place: string;
+  /** `(block,row)`: the row's place in the table for as long as nobody changes it. */
+  ctid: string;
 }
 
 export interface DueRange {
@@ -35,7 +35,7 @@ export function pickDueHolds({ from, until, limit, except, exceptAccounts }: Due
   return {
     name: 'pick-due-holds',
     text: `
-      SELECT account_id, id, due_at, traceparent, ctid AS place FROM holds
+      SELECT account_id, id, due_at, traceparent, ctid FROM holds
       WHERE status = 'pending'
         AND due_at >= coalesce($1::timestamptz, '-infinity')
         AND due_at <= (SELECT least($2::timestamptz, clock_timestamp()))

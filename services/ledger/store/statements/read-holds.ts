@@ -8,9 +8,9 @@ export function readHolds(accountIds: readonly AccountId[], holdIds: readonly Ho
   return {
     name: 'read-holds',
     text: `
-      SELECT ${holdColumns}, place
+      SELECT ${holdColumns}, ctid
       FROM generate_subscripts($1::uuid[], 1) AS i, LATERAL (
-        SELECT *, ctid AS place FROM holds WHERE (account_id, id) = (($1::uuid[])[i], ($2::uuid[])[i]) OFFSET 0
+        SELECT *, ctid FROM holds WHERE (account_id, id) = (($1::uuid[])[i], ($2::uuid[])[i]) OFFSET 0
       ) AS found`,
     values: [uuid.parameter(accountIds), uuid.parameter(holdIds)],
   };
@@ -20,10 +20,10 @@ export function readHolds(accountIds: readonly AccountId[], holdIds: readonly Ho
  * As {@link readHolds}, by where they lay when they were picked: no index is walked down. Where one no longer lies because
  * it was changed, nothing is found, or another, which the batch has no use for unless it was picked as well.
  */
-export function readPickedHolds(places: readonly string[]): Statement {
+export function readPickedHolds(ctids: readonly string[]): Statement {
   return {
     name: 'read-picked-holds',
-    text: `SELECT ${holdColumns}, ctid AS place FROM holds WHERE ctid = ANY ($1::tid[])`,
-    values: [tid.parameter(places)],
+    text: `SELECT ${holdColumns}, ctid FROM holds WHERE ctid = ANY ($1::tid[])`,
+    values: [tid.parameter(ctids)],
   };
 }

@@ -105,14 +105,14 @@ const newHoldColumns: Columns<Hold> = {
   version: column(integer, (hold) => hold.version),
 };
 
-/** A hold that was there before, and where its row lies. */
-interface PlacedHold {
+/** A hold that was there before, and its row's place in the table. */
+interface LocatedHold {
   readonly hold: Hold;
-  readonly place: string;
+  readonly ctid: string;
 }
 
-const changedHoldColumns: Columns<PlacedHold> = {
-  ctid: column(tid, ({ place }) => place),
+const changedHoldColumns: Columns<LocatedHold> = {
+  ctid: column(tid, ({ ctid }) => ctid),
   remaining: column(bigint, ({ hold }) => hold.remaining),
   status: column(holdStatus, ({ hold }) => hold.status),
   version: column(integer, ({ hold }) => hold.version),
@@ -178,7 +178,7 @@ function insertSql<Row>(table: string, columns: Columns<Row>, next: Next): strin
 }
 
 /**
- * Each row is found by its key and then by its place (ctid), which its lock keeps from changing. A plain join on the key
+ * Each row is found by its key and then by its ctid, which its lock keeps from changing. A plain join on the key
  * would be planned as a walk over the whole table when that was tiny at its last ANALYZE, see `lookUp`.
  */
 function updateByKey<Row>(name: string, table: string, columns: Columns<Row>, key: string): Fill<Row> {
@@ -198,7 +198,7 @@ function updateByKey<Row>(name: string, table: string, columns: Columns<Row>, ke
  *
  * SQL has no RAISE outside of a function. A text that is no boolean fails its cast, and the server's error quotes it.
  */
-function updateByPlace<Row>(name: string, table: string, columns: Columns<Row>): Fill<Row> {
+function updateByCtid<Row>(name: string, table: string, columns: Columns<Row>): Fill<Row> {
   const sql = (next: Next): Sql => {
     const { rows, valueOf, count } = rowsOf(columns, next);
     const write = `UPDATE ${table} SET ${changesOf(columns, 'ctid', valueOf)} FROM ${rows}
@@ -219,29 +219,29 @@ const openAccounts = insert('opened', 'accounts', openedAccountColumns);
 const changeAccounts = updateByKey('accounts', 'accounts', changedAccountColumns, 'id');
 const addEntries = insert('entries', 'entries', entryColumns);
 const addHolds = insert('holds', 'holds', newHoldColumns);
-const endHolds = updateByPlace('ended', 'holds', changedHoldColumns);
+const endHolds = updateByCtid('ended', 'holds', changedHoldColumns);
 const keepRefusals = insert('refusals', 'refusals', refusalColumns);
 
 /**
  * Most of the work of making the statement: for a moment when Postgres has something else to do.
  *
- * @param places where the holds lie that were there before.
+ * @param holdCtids the ctids of the holds that were there before.
  */
-export function fillChanges(changes: BatchChanges, places: ReadonlyMap<HoldId, string>): FilledChanges {
+export function fillChanges(changes: BatchChanges, holdCtids: ReadonlyMap<HoldId, string>): FilledChanges {
   return [
     ...openAccounts(changes.openedAccounts),
     ...changeAccounts(changes.changedAccounts),
     ...addEntries(changes.entries),
     ...addHolds(changes.newHolds),
-    ...endHolds(changes.changedHolds.map((hold) => ({ hold, place: placeOf(hold, places) }))),
+    ...endHolds(changes.changedHolds.map((hold) => ({ hold, ctid: ctidOf(hold, holdCtids) }))),
     ...keepRefusals(changes.refusals),
   ];
 }
 
-function placeOf({ id }: Hold, places: ReadonlyMap<HoldId, string>): string {
-  const place = places.get(id);
-  if (place === undefined) throw new Error(`hold ${id} is to be changed but was not read`);
-  return place;
+function ctidOf({ id }: Hold, holdCtids: ReadonlyMap<HoldId, string>): string {
+  const ctid = holdCtids.get(id);
+  if (ctid === undefined) throw new Error(`hold ${id} is to be changed but was not read`);
+  return ctid;
 }
 
 /**
