@@ -16,9 +16,11 @@ import { checkServerIdentity, type ConnectionOptions as TlsConnectionOptions } f
 import { isNativeError } from 'node:util/types';
 import type { NatsAccess } from '../config/nats-access.ts';
 import { isUntrustedCertificate } from '../config/untrusted-certificate.ts';
+import { retryUntilDone } from '../lifecycle/retry.ts';
 import { attributeNames, messagingSystem } from '../telemetry/conventions.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { countFromZero, type Metrics } from '../telemetry/metrics.ts';
+import { warningThrottle } from '../telemetry/warning-throttle.ts';
 
 /** A service must be back within 5 s of its broker: the client tries again this often, and no slower over time. */
 const reconnectEveryMs = 250;
@@ -72,32 +74,31 @@ export async function connectNats(
   const warnForbidden = forbiddenWarning(logger, inboxPrefix);
   const countReconnect =
     metrics && countFromZero(metrics.reconnects, { [attributeNames.peer]: messagingSystem });
-  let connection: NatsConnection | undefined;
-  for (;;) {
-    stopping?.throwIfAborted();
-    try {
-      connection = await connect({
-        ...target,
-        name,
-        ...(inboxPrefix !== undefined && { inboxPrefix }),
-        timeout: connectTimeoutMs,
-        maxReconnectAttempts: -1,
-        reconnectDelayHandler: () => waitToReconnect(connection?.getServers() ?? []),
-        // A wrong password may be mended at the server: keep trying.
-        ignoreAuthErrorAbort: true,
-        pingInterval: pingEveryMs,
-        maxPingOut: pingsWithoutAnswer,
-        // A stack trace per request costs more than the request.
-        noAsyncTraces: true,
-      });
-      logger.info({ server: connection.getServer() }, 'connected to NATS');
-      const onReconnect = () => countReconnect?.();
-      return keepLink({ connection, inboxPrefix, logger, warn, warnForbidden, onReconnect });
-    } catch (error) {
-      warn(error);
-    }
-    await delay(reconnectEveryMs, undefined, stopping === undefined ? {} : { signal: stopping });
-  }
+  let connected: NatsConnection | undefined;
+  const connectOnce = () =>
+    connect({
+      ...target,
+      name,
+      ...(inboxPrefix !== undefined && { inboxPrefix }),
+      timeout: connectTimeoutMs,
+      maxReconnectAttempts: -1,
+      reconnectDelayHandler: () => waitToReconnect(connected?.getServers() ?? []),
+      // A wrong password may be mended at the server: keep trying.
+      ignoreAuthErrorAbort: true,
+      pingInterval: pingEveryMs,
+      maxPingOut: pingsWithoutAnswer,
+      // A stack trace per request costs more than the request.
+      noAsyncTraces: true,
+    });
+  const connection = await retryUntilDone(connectOnce, {
+    delayMs: reconnectEveryMs,
+    stopping,
+    onError: warn,
+  });
+  connected = connection;
+  logger.info({ server: connection.getServer() }, 'connected to NATS');
+  const onReconnect = () => countReconnect?.();
+  return keepLink({ connection, inboxPrefix, logger, warn, warnForbidden, onReconnect });
 }
 
 /**
@@ -211,7 +212,7 @@ function repeatedWarning(
   access: NatsAccess,
 ): (error?: unknown) => void {
   const where = servers.join(', ');
-  const isDue = everyFewSeconds();
+  const isDue = warningThrottle(repeatWarningMs);
   return (error) => {
     const warning =
       error instanceof AuthorizationError
@@ -223,21 +224,6 @@ function repeatedWarning(
 
 function reasonOf(error: unknown): string {
   return isNativeError(error) && error.message !== '' ? ` (${error.message})` : '';
-}
-
-/** Texts that are remembered: the subjects of replies can make them many. */
-const mostTexts = 256;
-
-/** Whether it is time to say a text (again). */
-function everyFewSeconds(): (text: string) => boolean {
-  const saidAtMs = new Map<string, number>();
-  return (text) => {
-    const nowMs = performance.now();
-    if (nowMs - (saidAtMs.get(text) ?? -Infinity) < repeatWarningMs) return false;
-    if (saidAtMs.size >= mostTexts) saidAtMs.clear();
-    saidAtMs.set(text, nowMs);
-    return true;
-  };
 }
 
 /** Which credentials were refused, by the names of their settings. */
@@ -268,7 +254,7 @@ function forbiddenWarning(
   logger: Logger,
   inboxPrefix: string | undefined,
 ): (error: PermissionViolationError) => void {
-  const isDue = everyFewSeconds();
+  const isDue = warningThrottle(repeatWarningMs);
   return ({ operation, subject, queue }) => {
     const isOwnInbox = inboxPrefix !== undefined && subject.startsWith(`${inboxPrefix}.`);
     const allowed = isOwnInbox ? `${inboxPrefix}.>` : subject;

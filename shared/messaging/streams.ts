@@ -10,7 +10,7 @@ import {
 } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { nanos } from '@nats-io/nats-core';
-import { setTimeout as delay } from 'node:timers/promises';
+import { retryUntilDone } from '../lifecycle/retry.ts';
 import { messageOf } from '../telemetry/describe-error.ts';
 import {
   asyncCommandSubjectPrefix,
@@ -28,7 +28,7 @@ type StreamSettings = Pick<
 >;
 
 /** After the broker did not answer, or could not make a stream. */
-const tryAgainMs = 1_000;
+const retryDelayMs = 1_000;
 
 const dayMs = 24 * 60 * 60 * 1000;
 const megabyte = 1024 * 1024;
@@ -125,16 +125,13 @@ export async function ensureStreamsWhenReachable(options: {
   stopping: AbortSignal;
 }): Promise<void> {
   const { nats, replicas, logger, stopping } = options;
-  for (;;) {
-    try {
-      return await ensureStreams(nats, replicas);
-    } catch (error) {
-      stopping.throwIfAborted();
+  await retryUntilDone(() => ensureStreams(nats, replicas), {
+    delayMs: retryDelayMs,
+    stopping,
+    onError: (error) =>
       logger.warn(
         { reason: messageOf(error) },
         'can’t make the streams; trying again. Is JetStream on, has it room, may this user make streams, and are there as many servers as NATS_STREAM_REPLICAS wants?',
-      );
-    }
-    await delay(tryAgainMs, undefined, { signal: stopping });
-  }
+      ),
+  });
 }

@@ -9,6 +9,7 @@ import { setMeasuring } from './metrics.ts';
 import { otlpMetricReaders } from './otlp-metric-readers.ts';
 import { prometheusText } from './prometheus-text.ts';
 import { setTracing } from './tracing.ts';
+import { warningThrottle } from './warning-throttle.ts';
 
 /** The last spans get this long to be sent when a service stops; a collector that hangs must not hold it up. */
 const flushLimitMs = 2_000;
@@ -137,11 +138,9 @@ async function shutDown(sdk: NodeSDK, logger: Logger): Promise<void> {
 
 /** What OpenTelemetry says about itself is at most a warning of ours, now and then: the service works on without it. */
 function quietDiagnostics(logger: Logger) {
-  let warnedAtMs = -Infinity;
+  const isWarningDue = warningThrottle(repeatWarningMs);
   const warn = (...parts: unknown[]) => {
-    const often = performance.now() - warnedAtMs < repeatWarningMs;
-    if (!often) warnedAtMs = performance.now();
-    logger[often ? 'debug' : 'warn'](
+    logger[isWarningDue() ? 'warn' : 'debug'](
       { detail: parts.map(String).join(' ').slice(0, 500) },
       'OpenTelemetry reports a problem: check the collector and the OTEL_* settings; the service works on without',
     );

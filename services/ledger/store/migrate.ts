@@ -1,8 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import knexFactory, { type Knex } from 'knex';
 import { Client, DatabaseError } from 'pg';
+import { retryUntilDone } from '../../../shared/lifecycle/retry.ts';
 import { messageOf } from '../../../shared/telemetry/describe-error.ts';
 import type { Logger } from '../../../shared/telemetry/logger.ts';
+import { warningThrottle } from '../../../shared/telemetry/warning-throttle.ts';
 import { echoKnex, type Echo } from './echo-statements.ts';
 import { adviceFor } from './database-advice.ts';
 import { refuseOtherEncoding } from './database-encoding.ts';
@@ -83,7 +84,7 @@ export async function migrate(
 
 /** While the database can't be reached, or something of it is waited for, the log says so this often. */
 const repeatWarningMs = 5_000;
-const tryAgainMs = 250;
+const retryDelayMs = 250;
 
 /**
  * As {@link migrate}, and waits for a database that can't be reached yet, saying so; also what a migration waits for, as
@@ -104,7 +105,7 @@ export async function migrateWhenReachable(
       waitingFor = what;
       options.onWait?.(what);
     };
-    const telling = setInterval(() => {
+    const warningTimer = setInterval(() => {
       if (waitingFor === undefined) return;
       logger.warn(
         `waiting for ${waitingFor}; see holdfast-migrate in pg_stat_activity of Postgres at ${host}:${port}, or whether that still answers`,
@@ -113,7 +114,7 @@ export async function migrateWhenReachable(
     try {
       return await migrate(address, { ...options, onWait });
     } finally {
-      clearInterval(telling);
+      clearInterval(warningTimer);
     }
   });
 }
@@ -169,26 +170,21 @@ function isOfNewerVersion(error: unknown): boolean {
 /** The table of migrations is not there, or nobody has let us read it: undefined_table, insufficient_privilege. */
 const notYetThere = new Set(['42P01', '42501']);
 
-async function whenReachable<T>(
+function whenReachable<T>(
   address: DatabaseAddress,
   logger: Logger,
   stopping: AbortSignal,
   work: () => Promise<T>,
 ): Promise<T> {
-  let warnedAt = -Infinity;
-  for (;;) {
-    stopping.throwIfAborted();
-    try {
-      return await work();
-    } catch (error) {
+  const isWarningDue = warningThrottle(repeatWarningMs);
+  return retryUntilDone(work, {
+    delayMs: retryDelayMs,
+    stopping,
+    onError: (error) => {
       const isOtherSchema = error instanceof NotMigrated || error instanceof MigratedFurther;
       const advice = isOtherSchema ? error.message : adviceFor(error, address);
       if (advice === undefined) throw error;
-      if (performance.now() - warnedAt >= repeatWarningMs) {
-        warnedAt = performance.now();
-        logger.warn(`${advice}; trying again until it works`);
-      }
-    }
-    await delay(tryAgainMs, undefined, { signal: stopping });
-  }
+      if (isWarningDue()) logger.warn(`${advice}; trying again until it works`);
+    },
+  });
 }
