@@ -120,9 +120,13 @@ function openLedger(port = address.port, holdPeriodMs = 600_000, jetstream = tak
   return books;
 }
 
-function run(ledger: Books, commands: readonly Command[], patienceMs = 20_000) {
-  const sinceMs = performance.now();
-  const waiting = commands.map((command) => ({ command, sinceMs, patientUntilMs: sinceMs + patienceMs }));
+function run(ledger: Books, commands: readonly Command[], giveUpAfterMs = 20_000) {
+  const queuedAtMs = performance.now();
+  const waiting = commands.map((command) => ({
+    command,
+    queuedAtMs,
+    giveUpAtMs: queuedAtMs + giveUpAfterMs,
+  }));
   return runBatch(waiting, (some) => processBatch(some, ledger), logger);
 }
 

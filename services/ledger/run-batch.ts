@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../../shared/telemetry/describe-error.ts';
 import type { Logger } from '../../shared/telemetry/logger.ts';
 import { traceIdsOf, type Span } from '../../shared/telemetry/tracing.ts';
@@ -11,21 +12,25 @@ export interface Failure {
   readonly code: 'internal' | 'unavailable' | 'outcome_unknown';
 }
 
-/** A command that waits for its turn. */
+/** A command that waits for its turn. Times are by `performance.now()`. */
 export interface WaitingCommand {
   readonly command: Command;
-  /** When it was taken, by `performance.now()`. */
-  readonly sinceMs: number;
-  /** By `performance.now()`; after this the caller has given up, so there is no point in trying on. */
-  readonly patientUntilMs: number;
+  readonly queuedAtMs: number;
+  /** By then its caller has given up, so there is no point in trying on. */
+  readonly giveUpAtMs: number;
   /** When it is sampled. */
   readonly span?: Span | undefined;
 }
 
-const retryDelaysMs = [20, 50, 100, 200, 400] as const;
+/** Pauses before the first few further attempts; then they stay as long. */
+const firstRetryDelaysMs = [20, 50, 100, 200, 400] as const;
+const laterRetryDelayMs = 500;
 
 /** What became of a command. */
 type Result = Outcome | Failure;
+type Results = Map<WaitingCommand, Result>;
+
+type Process = (commands: readonly Command[]) => Promise<readonly Outcome[]>;
 
 /**
  * Processes a batch, come what may: every command gets an outcome or a failure.
@@ -38,31 +43,21 @@ type Result = Outcome | Failure;
  */
 export async function runBatch(
   waiting: readonly WaitingCommand[],
-  process: (commands: readonly Command[]) => Promise<readonly Outcome[]>,
+  process: Process,
   logger: Logger,
   earlierMayHaveCommitted = false,
 ): Promise<readonly Result[]> {
-  const results = new Map<WaitingCommand, Result>();
-  const decided = (some: readonly WaitingCommand[], theirs: readonly Result[]): void =>
-    some.forEach((one, index) => results.set(one, theirs[index] ?? failedInternally));
+  const results: Results = new Map();
   let left = waiting;
   let mayHaveCommitted = earlierMayHaveCommitted;
   for (let attempt = 0; left.length > 0; attempt += 1) {
     try {
-      decided(left, await process(left.map(({ command }) => command)));
+      record(results, left, await process(left.map(({ command }) => command)));
       break;
     } catch (error) {
       mayHaveCommitted ||= error instanceof CommitUnknownError;
       if (faultKindOf(error) === 'statement') {
-        const [culprit] = left;
-        if (left.length === 1 && culprit !== undefined) {
-          reportCulprit(culprit, error, logger);
-          // An earlier attempt may have got through: then this one's failure is no proof that nothing was changed.
-          decided(left, [mayHaveCommitted ? outcomeUnknown : failedInternally]);
-        } else {
-          for (const half of halvesOf(left))
-            decided(half, await runBatch(half, process, logger, mayHaveCommitted));
-        }
+        record(results, left, await isolateCulprit(left, error, process, logger, mayHaveCommitted));
         break;
       }
       // Once for a batch: it is tried twice a second for as long as its callers wait.
@@ -71,14 +66,45 @@ export async function runBatch(
         'a batch failed and is decided again. When this repeats, see how PostgreSQL is',
       );
       const nowMs = performance.now();
-      for (const one of left)
-        if (one.patientUntilMs <= nowMs) results.set(one, mayHaveCommitted ? outcomeUnknown : unavailable);
-      left = left.filter((one) => !results.has(one));
+      const late = left.filter(({ giveUpAtMs }) => giveUpAtMs <= nowMs);
+      for (const each of late) results.set(each, mayHaveCommitted ? outcomeUnknown : unavailable);
+      left = left.filter((each) => !results.has(each));
       if (left.length === 0) break;
-      await new Promise((resolve) => setTimeout(resolve, retryDelaysMs[attempt] ?? 500));
+      await delay(firstRetryDelaysMs[attempt] ?? laterRetryDelayMs);
     }
   }
-  return waiting.map((one) => results.get(one) ?? failedInternally);
+  return inOrder(waiting, results);
+}
+
+/**
+ * Decides the commands of a batch in halves, and these in halves, after a fault that trying again would not mend: the command
+ * that causes it fails alone. A batch of one has found it.
+ */
+async function isolateCulprit(
+  waiting: readonly WaitingCommand[],
+  error: unknown,
+  process: Process,
+  logger: Logger,
+  mayHaveCommitted: boolean,
+): Promise<readonly Result[]> {
+  const [only] = waiting;
+  if (only !== undefined && waiting.length === 1) {
+    reportCulprit(only, error, logger);
+    // An earlier attempt may have got through: then this one's failure is no proof that nothing was changed.
+    return [mayHaveCommitted ? outcomeUnknown : failedInternally];
+  }
+  const results: Results = new Map();
+  for (const half of halvesOf(waiting))
+    record(results, half, await runBatch(half, process, logger, mayHaveCommitted));
+  return inOrder(waiting, results);
+}
+
+function record(results: Results, some: readonly WaitingCommand[], theirs: readonly Result[]): void {
+  some.forEach((each, index) => results.set(each, theirs[index] ?? failedInternally));
+}
+
+function inOrder(waiting: readonly WaitingCommand[], results: Results): readonly Result[] {
+  return waiting.map((each) => results.get(each) ?? failedInternally);
 }
 
 /**

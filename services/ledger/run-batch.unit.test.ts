@@ -23,7 +23,7 @@ async function decide(accounts: number, isBad: (index: number) => boolean) {
     done.push(...some);
     return some.map(() => ({ type: 'expired' }));
   };
-  const waiting = commands.map((command) => ({ command, sinceMs: 0, patientUntilMs: Infinity }));
+  const waiting = commands.map((command) => ({ command, queuedAtMs: 0, giveUpAtMs: Infinity }));
   const results = await runBatch(waiting, process, createLogger('test', 'silent'));
   const failed = results.flatMap((result, index) => (result.type === 'failed' ? index : []));
   return { failed, done, transactions };

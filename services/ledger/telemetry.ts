@@ -182,7 +182,7 @@ export async function observeBatch<Result extends Outcome | Failure>(
   metrics.batchSize.record(waiting.length);
   const began = performance.now();
   // In order of arrival: the first has waited longest.
-  const since = waiting[0]?.sinceMs ?? began;
+  const since = waiting[0]?.queuedAtMs ?? began;
   metrics.queueWait.record(secondsSince(since));
   const sampled = isTracing() ? waiting.flatMap(({ span }) => span ?? []) : [];
   try {

@@ -181,7 +181,8 @@ function keepLink(options: {
       isDraining = true;
       if (connection.isClosed()) return;
       const late = delay(drainLimitMs, 'late', { ref: false });
-      if (!isConnected || (await Promise.race([connection.drain(), late])) === 'late') await connection.close();
+      if (!isConnected || (await Promise.race([connection.drain(), late])) === 'late')
+        await connection.close();
     },
   };
 }

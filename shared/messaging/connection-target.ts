@@ -7,7 +7,10 @@ import type { NatsAccess } from '../config/nats-access.ts';
 type NameCheck = Pick<TlsConnectionOptions, 'checkServerIdentity'>;
 
 /** Where the client connects to, and as whom: a part of its options. */
-export type ConnectionTarget = Pick<ConnectionOptions, 'user' | 'pass' | 'token' | 'tls' | 'authenticator'> & {
+export type ConnectionTarget = Pick<
+  ConnectionOptions,
+  'user' | 'pass' | 'token' | 'tls' | 'authenticator'
+> & {
   servers: string[];
 };
 

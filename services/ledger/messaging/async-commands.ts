@@ -26,7 +26,7 @@ import { readCommand } from './read-command.ts';
 /** Longer than a command can take, all retries included. */
 const ackWaitMs = 30_000;
 /** How long a batch tries on; what comes to nothing by then is tried again well before the broker delivers it by itself. */
-const patienceMs = 15_000;
+const giveUpAfterMs = 15_000;
 /** Messages that the ledgers have, begun or not: little to deliver again after a crash. */
 const maxAckPending = 1_024;
 /**
@@ -184,9 +184,9 @@ async function takeElement(
   if ('error' in read) return tellRefusal(element, read.error, options);
   const { command, observation } = read;
   const outcome = await new Promise<Outcome | Failure | { type: 'overloaded' }>((answer) => {
-    const sinceMs = performance.now();
-    const patientUntilMs = sinceMs + patienceMs;
-    if (!options.offer({ command, sinceMs, patientUntilMs, span: observation.span, answer }))
+    const queuedAtMs = performance.now();
+    const giveUpAtMs = queuedAtMs + giveUpAfterMs;
+    if (!options.offer({ command, queuedAtMs, giveUpAtMs, span: observation.span, answer }))
       answer({ type: 'overloaded' });
   });
   observation.end(outcome);

@@ -37,7 +37,7 @@ interface CommandsOptions {
 type OutcomeView = AppliedOutcome | FailedOutcome | SettledOutcome;
 
 /** The longest that any caller of ours waits; a caller without a deadline gets as long. */
-const patienceMs = 5_000;
+const giveUpAfterMs = 5_000;
 
 const overloaded: ErrorView = {
   code: 'overloaded',
@@ -105,9 +105,9 @@ function serveAccountCommand(
     observation.end(outcome);
     done(outcomeView(command.id, outcome));
   };
-  const sinceMs = performance.now();
-  const patientUntilMs = sinceMs + patienceMs;
-  if (offer({ command, sinceMs, patientUntilMs, span: observation.span, answer })) return;
+  const queuedAtMs = performance.now();
+  const giveUpAtMs = queuedAtMs + giveUpAfterMs;
+  if (offer({ command, queuedAtMs, giveUpAtMs, span: observation.span, answer })) return;
   observation.end({ type: 'overloaded' });
   done(failedView(command.id, overloaded));
 }
