@@ -30,12 +30,12 @@ import { WriteConnection } from './store/write-connection.ts';
 import { countsOfKnex, countsOfPool, startGauges } from './gauges.ts';
 import {
   commandObserver,
+  CurrentSpan,
   databaseReconnectCounter,
   observeBatch,
   observeSettleRequest,
   observeSettleTurn,
   observeStatement,
-  WorkUnderWay,
 } from './telemetry.ts';
 
 /** Commands in one transaction. Twice as many would hold the accounts' locks twice as long for little more speed. */
@@ -82,8 +82,8 @@ export async function createLedger(options: {
     metrics,
     stopping,
   } = options;
-  const doubt = versionWarning(link.connection.info?.version ?? oldestVersion);
-  if (doubt !== undefined) logger.warn(`${doubt}: run ${oldestVersion} or newer`);
+  const warning = versionWarning(link.connection.info?.version ?? oldestVersion);
+  if (warning !== undefined) logger.warn(`${warning}: run ${oldestVersion} or newer`);
 
   const echo = echoStatements ? echoTo(logger) : undefined;
   const database = await prepareDatabase({ owner, ledgerUser, logger, stopping, echo });
@@ -98,14 +98,14 @@ export async function createLedger(options: {
     echoPool(pool, echo);
     echoKnex(knex, echo);
   }
-  const underWay = new WorkUnderWay();
-  const observeStatements: StatementObserver = (statement) => observeStatement(statement, underWay);
-  const writeWatchers = {
+  const currentSpan = new CurrentSpan();
+  const observeStatements: StatementObserver = (statement) => observeStatement(statement, currentSpan);
+  const writeOptions = {
     observe: echo === undefined ? observeStatements : echoObserved(observeStatements, echo),
     onReconnect: databaseReconnectCounter(metrics),
   };
-  const connection = new WriteConnection(database, logger, writeWatchers);
-  const secondConnection = new WriteConnection(database, logger, writeWatchers);
+  const connection = new WriteConnection(database, logger, writeOptions);
+  const secondConnection = new WriteConnection(database, logger, writeOptions);
   const table = new OutboxTable(pool);
   const outbox = new Outbox({
     jetstream: jetstream(link.connection),
@@ -113,21 +113,21 @@ export async function createLedger(options: {
     table,
     logger,
     metrics,
-    batchSpan: () => underWay.span,
+    batchSpan: () => currentSpan.get(),
   });
   const books: Books = { connection, outbox, holdPeriodMs };
 
   const bookQueries = new BookQueries(pool, knex);
   const watch = new DatabaseWatch(bookQueries, database, logger);
 
-  const watchers = { metrics, logger, underWay };
+  const recorders = { metrics, logger, currentSpan };
   const lane = new Lane();
   const batcher = new MicroBatcher<QueuedCommand>({
     lane,
     maxBatch,
     maxWaiting,
     process: async (waiting) => {
-      const results = await observeBatch(waiting, watchers, () =>
+      const results = await observeBatch(waiting, recorders, () =>
         runBatch(waiting, (commands) => watch.watchWrite(() => processBatch(commands, books)), logger),
       );
       return () =>
@@ -136,14 +136,6 @@ export async function createLedger(options: {
         );
     },
   });
-  const forgetOldRefusals = async (): Promise<void> => {
-    try {
-      const deleted = await deleteOldRefusals(pool);
-      if (deleted > 0) logger.info({ deleted }, 'refusals past their time were deleted');
-    } catch (error) {
-      logger.warn({ err: error }, 'old refusals were not deleted; the next turn will');
-    }
-  };
   const settleDue = new SettleDue({
     books,
     secondConnection,
@@ -152,10 +144,10 @@ export async function createLedger(options: {
     commands: batcher,
     onSweep: async () => {
       await outbox.announceComing();
-      void forgetOldRefusals();
+      void forgetOldRefusals(pool, logger);
     },
-    observe: (turn, work) => observeSettleTurn(turn, watchers, work),
-    observeRequest: (askedBy, work) => observeSettleRequest(askedBy, underWay, work),
+    observe: (turn, work) => observeSettleTurn(turn, recorders, work),
+    observeRequest: (askedBy, work) => observeSettleRequest(askedBy, currentSpan, work),
   });
 
   const observe = commandObserver(metrics);
@@ -210,4 +202,14 @@ export async function createLedger(options: {
       await Promise.all([pool.end(), knex.destroy(), connection.close(), secondConnection.close()]);
     },
   };
+}
+
+/** Never rejects: what is not deleted now is when the next turn comes. */
+async function forgetOldRefusals(pool: Pool, logger: Logger): Promise<void> {
+  try {
+    const deleted = await deleteOldRefusals(pool);
+    if (deleted > 0) logger.info({ deleted }, 'refusals past their time were deleted');
+  } catch (error) {
+    logger.warn({ err: error }, 'old refusals were not deleted; the next turn will');
+  }
 }

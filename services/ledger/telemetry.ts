@@ -37,25 +37,26 @@ import type { PickedRow } from './store/statements/pick-due-holds.ts';
 
 type Ending = Outcome | Failure | SettleDueAnswer | { readonly type: 'overloaded' };
 
-/** Who is told what batches and settle turns did. */
-interface Watchers {
+/** What batches and settle turns are recorded with. */
+interface Recorders {
   readonly metrics: Metrics;
   readonly logger: Logger;
-  readonly underWay: WorkUnderWay;
+  readonly currentSpan: CurrentSpan;
 }
 
 /**
  * The span of the batch or settle turn that is under way, when it is sampled: the lane takes one after the other, so
  * there is never a second.
  */
-export class WorkUnderWay {
+export class CurrentSpan {
   #span: Span | undefined;
 
-  get span(): Span | undefined {
+  get(): Span | undefined {
     return this.#span;
   }
 
-  async below<T>(span: Span, work: () => Promise<T>): Promise<T> {
+  /** Runs work for which this is the current span. */
+  async run<T>(span: Span, work: () => Promise<T>): Promise<T> {
     const outer = this.#span;
     this.#span = span;
     try {
@@ -176,7 +177,7 @@ function outcomeName(ending: Ending): string {
 /** Runs one batch under a span that is linked to its sampled commands; without any there is no span. */
 export async function observeBatch<Result extends Outcome | Failure>(
   waiting: readonly WaitingCommand[],
-  { metrics, logger, underWay }: Watchers,
+  { metrics, logger, currentSpan }: Recorders,
   work: () => Promise<readonly Result[]>,
 ): Promise<readonly Result[]> {
   metrics.batchSize.record(waiting.length);
@@ -186,7 +187,7 @@ export async function observeBatch<Result extends Outcome | Failure>(
   metrics.queueWait.record(secondsSince(since));
   const sampled = isTracing() ? waiting.flatMap(({ span }) => span ?? []) : [];
   try {
-    const results = await timed(metrics, () => inSharedSpan(sampled, waiting.length, underWay, work));
+    const results = await timed(metrics, () => inSharedSpan(sampled, waiting.length, currentSpan, work));
     if (logger.isLevelEnabled('debug')) {
       logger.debug(
         { commands: waiting.length, outcomes: countOutcomes(results), ms: msSince(began) },
@@ -205,14 +206,14 @@ export async function observeBatch<Result extends Outcome | Failure>(
  */
 export async function observeSettleTurn(
   { holds, now, askedBy }: SettleTurn,
-  { metrics, logger, underWay }: Watchers,
+  { metrics, logger, currentSpan }: Recorders,
   work: () => Promise<SettleOutcomes>,
 ): Promise<SettleOutcomes> {
   const began = performance.now();
   const settling = isTracing() ? holds.map(startSettleSpan) : [];
   try {
     const sampled = [...settling.flatMap((span) => span ?? []), ...askedBy];
-    const outcomes = await timed(metrics, () => inSharedSpan(sampled, holds.length, underWay, work));
+    const outcomes = await timed(metrics, () => inSharedSpan(sampled, holds.length, currentSpan, work));
     holds.forEach((hold, index) => {
       // A turn that ended early leaves some of its holds to the next one.
       if (!outcomes.has(hold.id)) settling[index]?.setAttribute(attributeNames.outcome, 'left');
@@ -231,10 +232,10 @@ export async function observeSettleTurn(
 /** The look for what is due is work of whoever asked for it; several ask for the same, and one of them shows it. */
 export function observeSettleRequest<T>(
   [first]: readonly Span[],
-  underWay: WorkUnderWay,
+  currentSpan: CurrentSpan,
   work: () => Promise<T>,
 ): Promise<T> {
-  return first === undefined ? work() : underWay.below(first, work);
+  return first === undefined ? work() : currentSpan.run(first, work);
 }
 
 function startSettleSpan(hold: PickedRow): Span | undefined {
@@ -248,7 +249,7 @@ function startSettleSpan(hold: PickedRow): Span | undefined {
 async function inSharedSpan<T>(
   sampled: readonly Span[],
   size: number,
-  underWay: WorkUnderWay,
+  currentSpan: CurrentSpan,
   work: () => Promise<T>,
 ): Promise<T> {
   const span = startSharedSpan(spanNames.batch, sampled, {
@@ -257,7 +258,7 @@ async function inSharedSpan<T>(
   if (span === undefined) return work();
   for (const each of sampled) each.addLink(linkTo(span));
   try {
-    return await underWay.below(span, work);
+    return await currentSpan.run(span, work);
   } catch (error) {
     recordFault(span, error);
     throw error;
@@ -296,13 +297,14 @@ function secondsSince(began: number): number {
 /** A span for one statement, below the batch that is under way; undefined when nothing of it is sampled. */
 export function observeStatement(
   { name, text }: Statement,
-  { span: batch }: WorkUnderWay,
+  currentSpan: CurrentSpan,
 ): ((error?: unknown) => void) | undefined {
-  if (batch === undefined) return undefined;
+  const parent = currentSpan.get();
+  if (parent === undefined) return undefined;
   const operation = /\w+/.exec(text)?.[0] ?? name;
   const summary = operation.toLowerCase() === name ? operation : `${operation} ${name}`;
   const attributes = databaseAttributes(operation, summary);
-  const span = startSpan(spanNames.database(summary), { kind: SpanKind.CLIENT, attributes }, batch);
+  const span = startSpan(spanNames.database(summary), { kind: SpanKind.CLIENT, attributes }, parent);
   return (error) => {
     if (error !== undefined) recordFault(span, error);
     span.end();

@@ -1,4 +1,5 @@
 import type { JetStreamClient } from '@nats-io/jetstream';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../../../shared/telemetry/logger.ts';
 import { eventSubject, holdDueSubject } from '../../../shared/contracts/subjects.ts';
 import { traceHeaders } from '../../../shared/messaging/trace-headers.ts';
@@ -33,6 +34,8 @@ const maxInFlight = 256;
 const gatherMs = 20;
 /** Rows that no batch has deleted in passing are deleted after so long. */
 const idleDeleteMs = 1_000;
+/** How often a stop looks whether all that is on its way has arrived. */
+const drainPollMs = 10;
 /** Past so many rows the broker has been away for too long: new commands are refused until it has caught up. */
 const maxRows = 10_000;
 
@@ -134,7 +137,7 @@ export class Outbox {
   async stop(): Promise<void> {
     await this.#relay.stop();
     this.#publishGathered();
-    while (this.#inFlight.size > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    while (this.#inFlight.size > 0) await delay(drainPollMs);
     clearTimeout(this.#idleTimer);
     await this.#deleteAcknowledged();
   }
