@@ -16,7 +16,7 @@ import { serveQueries } from './messaging/queries.ts';
 import { Outbox } from './outbox/outbox.ts';
 import { processBatch, type Books } from './process-batch.ts';
 import { runBatch } from './run-batch.ts';
-import { SettleDue } from './settle-due.ts';
+import { SettleDueTurns } from './settle-due.ts';
 import { BookQueries, knexForLists } from './store/book-queries.ts';
 import { echoKnex, echoObserved, echoPool, echoTo } from './store/echo-statements.ts';
 import type { StatementObserver } from './store/pipeline.ts';
@@ -136,7 +136,7 @@ export async function createLedger(options: {
         );
     },
   });
-  const settleDue = new SettleDue({
+  const settleDue = new SettleDueTurns({
     books,
     secondConnection,
     lane,

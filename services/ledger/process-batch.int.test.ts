@@ -19,7 +19,7 @@ import { formatSecond, type Micros } from './domain/time.ts';
 import { Outbox } from './outbox/outbox.ts';
 import { decideAndSave, processBatch, type Books } from './process-batch.ts';
 import { runBatch, type Failure } from './run-batch.ts';
-import { SettleDue, type SettleDueAnswer } from './settle-due.ts';
+import { SettleDueTurns, type SettleDueAnswer } from './settle-due.ts';
 import { inBatchTransaction, inSettleTransaction } from './store/batch-transaction.ts';
 import type { Statement } from './store/pipeline.ts';
 import { ledgerRoleOf } from './store/ledger-role.ts';
@@ -583,7 +583,7 @@ function settler(books: Books, commands = { taken: 0, depth: 0 }, secondPort = a
   let sweeps = 0;
   const secondConnection = new WriteConnection({ ...address, port: secondPort, role }, logger);
   secondConnections.push(secondConnection);
-  const settleDue = new SettleDue({
+  const settleDue = new SettleDueTurns({
     books,
     secondConnection,
     lane,

@@ -1,7 +1,8 @@
 import { messageOf } from '../../shared/telemetry/describe-error.ts';
 import type { Logger } from '../../shared/telemetry/logger.ts';
 import type { Span } from '../../shared/telemetry/tracing.ts';
-import type { Lane, Turns } from './batching/lane.ts';
+import type { Lane, WorkSource } from './batching/lane.ts';
+import { maxHoldsPerTurn, SettlePace, type CommandFlow } from './batching/settle-pace.ts';
 import type { AccountId } from '../../shared/contracts/primitives.ts';
 import { addMillis, microsOfSeconds, millisOf, type Micros } from './domain/time.ts';
 import type { Books } from './process-batch.ts';
@@ -10,24 +11,6 @@ import { HoldSettler, holdsPerPart, type SettleOutcomes } from './settle-holds.t
 import { faultKindOf } from './store/faults.ts';
 import type { PickedRow } from './store/statements/pick-due-holds.ts';
 import type { WriteConnection } from './store/write-connection.ts';
-
-/**
- * Holds in one turn while no commands come in. The first that does has it end early, so that it waits for two parts at most,
- * of each share.
- */
-const maxHoldsPerTurn = 1_024;
-
-/** Holds in one turn while commands come in: as many as there are commands in a batch, to take no longer than one. */
-const maxHoldsBesideCommands = 512;
-
-/**
- * While commands come in a turn takes twice as many holds as there were commands since the last one, so that settling gets
- * ahead of what is placed; but at least so many, since a turn costs something by itself.
- */
-const minHoldsBesideCommands = 128;
-
-/** Commands come in until so many turns have passed without one: a quarter of a second or half of small turns. */
-const turnsWithoutCommands = 16;
 
 /** With so many holds stuck it is the account that is: then all others are left out with them. */
 const maxStuckOfAccount = 3;
@@ -78,8 +61,7 @@ interface SettleDueOptions {
   readonly secondConnection: WriteConnection;
   readonly lane: Lane;
   readonly logger: Logger;
-  /** The commands on the same lane: how many have had their turns, and how many wait. */
-  readonly commands: { readonly taken: number; readonly depth: number };
+  readonly commands: CommandFlow;
   /** What else is done once a minute. Must not reject. */
   readonly onSweep: () => Promise<void>;
   readonly observe: SettleObserver;
@@ -113,23 +95,22 @@ interface TurnResult {
 interface OpenRequest extends SettleDueRequest {
   readonly settled: number;
   /** By `performance.now()`. */
-  readonly since: number;
+  readonly requestedAtMs: number;
 }
 
 /**
  * Settles what is due, a bounded turn at a time, until nothing is left or whoever asked should hear of it. Requests that
  * come together share a turn: they ask the same.
  */
-export class SettleDue implements Turns {
+export class SettleDueTurns implements WorkSource {
   readonly #options: SettleDueOptions;
   readonly #settler: HoldSettler;
+  readonly #pace: SettlePace;
   #requests: OpenRequest[] = [];
   /** No pending hold is due before this. A hint, forgotten at each sweep. */
   #oldestPending: Micros | null = null;
-  #limit = maxHoldsPerTurn;
-  /** Commands before the last turn that settled. */
-  #commandsBefore = 0;
-  #turnsSinceCommands = turnsWithoutCommands;
+  /** Holds in the next turn; fewer after one that failed. */
+  #maxHolds = maxHoldsPerTurn;
   /** Holds that could not be settled, and accounts of which too many could not; each sweep tries them again. */
   #stuck: readonly Pick<PickedRow, 'id' | 'account_id'>[] = [];
   #stuckAccounts: readonly AccountId[] = [];
@@ -138,6 +119,7 @@ export class SettleDue implements Turns {
   constructor(options: SettleDueOptions) {
     this.#options = options;
     this.#settler = new HoldSettler(options);
+    this.#pace = new SettlePace(options.commands);
     options.lane.add(this);
   }
 
@@ -146,7 +128,7 @@ export class SettleDue implements Turns {
       request.answer({ type: 'overloaded' });
       return;
     }
-    this.#requests.push({ ...request, settled: 0, since: performance.now() });
+    this.#requests.push({ ...request, settled: 0, requestedAtMs: performance.now() });
     this.#options.lane.wake();
   }
 
@@ -187,12 +169,12 @@ export class SettleDue implements Turns {
     const goesOn = more && waitMs === 0;
     const room = maxWaiting - this.#requests.length;
     for (const request of requests) {
-      const { until, since, answer } = request;
+      const { until, requestedAtMs, answer } = request;
       const settledForIt = request.settled + settled;
       if (until !== null && until > now) {
         const early = Math.ceil(millisOf(until - now));
         answers.push(() => answer({ type: 'too-early', notBefore: until, waitMs: early }));
-      } else if (goesOn && performance.now() - since < answerAfterMs && open.length < room) {
+      } else if (goesOn && performance.now() - requestedAtMs < answerAfterMs && open.length < room) {
         open.push({ ...request, sweep: false, settled: settledForIt });
       } else {
         answers.push(() => answer({ type: 'settled', settled: settledForIt, more, waitMs }));
@@ -205,33 +187,29 @@ export class SettleDue implements Turns {
   }
 
   async #settle(until: Micros | null, askedBy: readonly Span[]): Promise<TurnResult> {
-    const { books, observe, commands: live } = this.#options;
-    const commandsSoFar = live.taken;
-    const commandsBetween = commandsSoFar - this.#commandsBefore;
-    const isQuiet = commandsBetween === 0 && this.#turnsSinceCommands >= turnsWithoutCommands;
-    const limit = Math.min(this.#limit, isQuiet ? maxHoldsPerTurn : limitBeside(commandsBetween));
-    const goOn = (): boolean => !isQuiet || live.depth === 0;
+    const { books, observe } = this.#options;
+    const pace = this.#pace.next();
+    const limit = Math.min(this.#maxHolds, pace.maxHolds);
     const except = this.#stuck.map(({ id }) => id);
     const due = { from: this.#oldestPending, until, limit, except, exceptAccounts: this.#stuckAccounts };
     this.#picked = [];
     return inSettleTransaction(books.connection, due, async (pick, load) => {
       const { claimed, now } = pick;
       if (!claimed) return { now, settled: 0, more: true, waitMs: busyWaitMs };
-      const holds = goOn() ? pick.holds : pick.holds.slice(0, holdsPerPart);
+      const holds = pace.mayGoOn() ? pick.holds : pick.holds.slice(0, holdsPerPart);
       this.#picked = holds;
       let outcomes: SettleOutcomes = new Map();
       if (holds.length > 0) {
         outcomes = await observe({ holds, now, askedBy }, () =>
-          this.#settler.settle(holds, { load, goOn, mayShare: isQuiet }),
+          this.#settler.settle(holds, { load, mayGoOn: pace.mayGoOn, mayShare: pace.isQuiet }),
         );
       }
       const isSettled = ({ id }: PickedRow) => outcomes.get(id)?.type === 'applied';
       const more = pick.holds.length === limit || outcomes.size < pick.holds.length;
       const oldestLeft = pick.holds.find((hold) => !isSettled(hold));
       this.#oldestPending = oldestAfter(oldestLeft ?? (more ? pick.holds.at(-1) : undefined), until, now);
-      this.#limit = maxHoldsPerTurn;
-      this.#turnsSinceCommands = commandsBetween > 0 ? 0 : this.#turnsSinceCommands + 1;
-      this.#commandsBefore = commandsSoFar;
+      this.#maxHolds = maxHoldsPerTurn;
+      pace.done();
       return { now, settled: pick.holds.filter(isSettled).length, more, waitMs: 0 };
     });
   }
@@ -266,7 +244,7 @@ export class SettleDue implements Turns {
         'due holds could not be settled; fewer are tried next, to find the one that can’t be',
       );
     }
-    this.#limit = Math.max(1, Math.floor(this.#picked.length / 8));
+    this.#maxHolds = Math.max(1, Math.floor(this.#picked.length / 8));
     return this.#picked.length > 0 ? busyWaitMs : brokenWaitMs;
   }
 
@@ -278,11 +256,6 @@ export class SettleDue implements Turns {
     this.#stuck = isAccount ? ofOthers : stuck;
     if (isAccount) this.#stuckAccounts = [...this.#stuckAccounts, accountId];
   }
-}
-
-/** The most holds of a turn that so many commands came before. */
-function limitBeside(commands: number): number {
-  return Math.min(maxHoldsBesideCommands, Math.max(minHoldsBesideCommands, 2 * commands));
 }
 
 /** The latest time asked for; null, which is now, is later than any that may be asked. */

@@ -35,8 +35,8 @@ interface HoldSettlerOptions {
 interface SettleOrder {
   /** Loads holds in the transaction that picked them. */
   readonly load: LoadWhile;
-  /** Asked before each part but the first; without it that and what follows is left. */
-  readonly goOn: () => boolean;
+  /** Asked before each part but the first: when it may not, that part and what follows are left. */
+  readonly mayGoOn: () => boolean;
   /** No commands come in here, so there is a processor to spare. */
   readonly mayShare: boolean;
 }
@@ -59,13 +59,13 @@ export class HoldSettler {
    *
    * @throws when the one that picked them fails. What the second has settled by then stays settled, and nobody counts it.
    */
-  async settle(holds: readonly PickedRow[], { load, goOn, mayShare }: SettleOrder): Promise<SettleOutcomes> {
+  async settle(holds: readonly PickedRow[], { load, mayGoOn, mayShare }: SettleOrder): Promise<SettleOutcomes> {
     const { books } = this.#options;
     const shares = mayShare ? sharesOf(holds) : undefined;
     const [first, second] = shares !== undefined && this.#secondIsReady() ? shares : [holds, []];
-    const beside = second.length === 0 ? Promise.resolve([]) : this.#settleBeside(second, goOn);
+    const beside = second.length === 0 ? Promise.resolve([]) : this.#settleBeside(second, mayGoOn);
     try {
-      const settled = await settleShare(first, load, books, { goOn, deletesSent: true });
+      const settled = await settleShare(first, load, books, { mayGoOn, deletesSent: true });
       return new Map([...settled, ...(await beside)]);
     } finally {
       // Come what may: the next turn may want its connection.
@@ -93,11 +93,11 @@ export class HoldSettler {
     }
   }
 
-  async #settleBeside(holds: readonly PickedRow[], goOn: () => boolean): Promise<SettledHold[]> {
+  async #settleBeside(holds: readonly PickedRow[], mayGoOn: () => boolean): Promise<SettledHold[]> {
     const { books, secondConnection, logger } = this.#options;
     try {
       return await inShareTransaction(secondConnection, (load) =>
-        settleShare(holds, load, books, { goOn, deletesSent: false }),
+        settleShare(holds, load, books, { mayGoOn, deletesSent: false }),
       );
     } catch (error) {
       if (faultKindOf(error) === 'statement') {
@@ -125,7 +125,7 @@ type SettledHold = readonly [HoldId, Outcome];
 
 /** How the holds of one transaction are settled. */
 interface ShareOrder {
-  readonly goOn: () => boolean;
+  readonly mayGoOn: () => boolean;
   /** As for {@link saveAndTell}. */
   readonly deletesSent: boolean;
 }
@@ -160,7 +160,7 @@ async function settleInParts(
   commands: readonly Command[],
   transaction: BatchTransaction,
   { outbox, holdPeriodMs }: Books,
-  { goOn, deletesSent }: ShareOrder,
+  { mayGoOn, deletesSent }: ShareOrder,
 ): Promise<readonly Outcome[]> {
   const outcomes: Outcome[] = [];
   // All parts are told of by one row of the outbox.
@@ -176,7 +176,7 @@ async function settleInParts(
   };
 
   let part = decideNext(transaction.state);
-  while (outcomes.length < commands.length && goOn()) {
+  while (outcomes.length < commands.length && mayGoOn()) {
     const { changes, after } = part;
     part = await transaction.writeWhile(changes, () => decideNext(after));
   }

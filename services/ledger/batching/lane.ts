@@ -1,5 +1,5 @@
-/** Something that takes turns on a lane. */
-export interface Turns {
+/** What has work from time to time, and does it in turns on a {@link Lane}. */
+export interface WorkSource {
   /** Whether a turn now would do anything. */
   hasWork(): boolean;
   /**
@@ -16,10 +16,10 @@ export interface Turns {
  * number of due holds keeps the other waiting for longer than one turn.
  */
 export class Lane {
-  readonly #sources: Turns[] = [];
+  readonly #sources: WorkSource[] = [];
   #running: Promise<void> | undefined;
 
-  add(source: Turns): void {
+  add(source: WorkSource): void {
     this.#sources.push(source);
   }
 

@@ -1,11 +1,11 @@
-import type { Lane, Turns } from './lane.ts';
+import type { Lane, WorkSource } from './lane.ts';
 
 interface MicroBatcherOptions<Item> {
   /** At most so many items are processed together. */
   readonly maxBatch: number;
   /** At most so many items wait; more are turned away at once. */
   readonly maxWaiting: number;
-  /** Must not reject. It returns what tells each item what became of it, see {@link Turns}. */
+  /** Must not reject. It returns what tells each item what became of it, see {@link WorkSource}. */
   readonly process: (items: readonly Item[]) => Promise<() => void>;
   readonly lane: Lane;
 }
@@ -14,7 +14,7 @@ interface MicroBatcherOptions<Item> {
  * Gathers what arrives while the previous batch is under way, and processes it together. Nobody waits for a batch to
  * fill: without traffic a batch is one item.
  */
-export class MicroBatcher<Item> implements Turns {
+export class MicroBatcher<Item> implements WorkSource {
   readonly #options: MicroBatcherOptions<Item>;
   #waiting: Item[] = [];
   #taken = 0;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { Lane, type Turns } from './lane.ts';
+import { Lane, type WorkSource } from './lane.ts';
 import { MicroBatcher } from './micro-batcher.ts';
 
 function batcherOf(lane: Lane, process: (items: readonly (() => void)[]) => Promise<() => void>) {
@@ -56,7 +56,7 @@ describe('the lane', () => {
     const lane = new Lane();
     const turns: string[] = [];
     let atOnce = 0;
-    const source = (name: string, count: number): Turns => ({
+    const source = (name: string, count: number): WorkSource => ({
       hasWork: () => turns.filter((turn) => turn === name).length < count,
       takeTurn: async () => {
         atOnce += 1;

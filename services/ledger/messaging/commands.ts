@@ -14,7 +14,7 @@ import { commandKinds, commandSubjectPrefix, type CommandKind } from '../../../s
 import type { Outcome } from '../domain/execute-batch.ts';
 import { formatMicros, parseTime } from '../domain/time.ts';
 import type { Failure, WaitingCommand } from '../run-batch.ts';
-import type { SettleDue, SettleDueAnswer } from '../settle-due.ts';
+import type { SettleDueTurns, SettleDueAnswer } from '../settle-due.ts';
 import type { CommandObserver } from '../telemetry.ts';
 import { failedView, outcomeView } from './outcome-view.ts';
 import { readElement, type Payload, type PayloadElement } from './payload.ts';
@@ -29,7 +29,7 @@ export interface QueuedCommand extends WaitingCommand {
 interface CommandsOptions {
   /** @returns false when too much waits already. */
   readonly offer: (command: QueuedCommand) => boolean;
-  readonly settleDue: SettleDue;
+  readonly settleDue: SettleDueTurns;
   readonly observe: CommandObserver;
   readonly logger: Logger;
 }
