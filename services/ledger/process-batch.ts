@@ -6,6 +6,7 @@ import { inBatchTransaction, type BatchTransaction } from './store/batch-transac
 import type { FilledChanges } from './store/statements/write-changes.ts';
 import type { WriteConnection } from './store/write-connection.ts';
 
+/** What batches are processed on. */
 export interface Books {
   readonly connection: WriteConnection;
   readonly outbox: Outbox;
@@ -14,7 +15,7 @@ export interface Books {
 }
 
 /**
- * The whole use case: lock and load → decide → write and commit → tell.
+ * The whole use case: lock and load → decide → write and commit → publish.
  *
  * @returns one outcome per command, in order. By then all of them are on disk.
  * @throws when the batch as a whole failed; nothing is written then, except perhaps after a CommitUnknownError.
@@ -34,7 +35,11 @@ export async function decideAndSave(
   const { state } = transaction;
   const { outcomes, changes } = executeBatch(commands, state, holdPeriodMs);
   const messages = outbox.messagesFor(commands, outcomes, changes.newHolds, state.now);
-  await saveAndTell(transaction, outbox, { changes: transaction.fill(changes), messages, deletesSent: true });
+  await saveAndPublish(transaction, outbox, {
+    changes: transaction.fill(changes),
+    messages,
+    deletesSent: true,
+  });
   return outcomes;
 }
 
@@ -43,12 +48,12 @@ interface Ending {
   readonly changes: FilledChanges;
   /** Of these, and of what the transaction has written before. */
   readonly messages: readonly SendableMessage[];
-  /** Whether outbox rows that the broker has are deleted in passing: by one transaction at a time, or others wait for it. */
+  /** Whether outbox rows whose messages the broker has are deleted in passing. Only one of two transactions at a time does, since the other would wait for it. */
   readonly deletesSent: boolean;
 }
 
-/** Saves a transaction's last changes, and has the outbox tell of all of them. */
-export async function saveAndTell(
+/** Saves a transaction's last changes, and has the outbox publish the messages about all of them. */
+export async function saveAndPublish(
   transaction: BatchTransaction,
   outbox: Outbox,
   { changes, messages, deletesSent }: Ending,

@@ -5,7 +5,7 @@ import type { Command } from './domain/commands.ts';
 import { executeBatch, type BatchState, type Outcome } from './domain/execute-batch.ts';
 import { settleCommandIdFor } from './domain/hold.ts';
 import type { SendableMessage } from './outbox/messages.ts';
-import { saveAndTell, type Books } from './process-batch.ts';
+import { saveAndPublish, type Books } from './process-batch.ts';
 import { inShareTransaction, type BatchTransaction, type LoadWhile } from './store/batch-transaction.ts';
 import { faultKindOf } from './store/faults.ts';
 import type { PickedRow } from './store/statements/pick-due-holds.ts';
@@ -59,7 +59,10 @@ export class HoldSettler {
    *
    * @throws when the one that picked them fails. What the second has settled by then stays settled, and nobody counts it.
    */
-  async settle(holds: readonly PickedRow[], { load, mayGoOn, mayShare }: SettleOrder): Promise<SettleOutcomes> {
+  async settle(
+    holds: readonly PickedRow[],
+    { load, mayGoOn, mayShare }: SettleOrder,
+  ): Promise<SettleOutcomes> {
     const { books } = this.#options;
     const shares = mayShare ? sharesOf(holds) : undefined;
     const [first, second] = shares !== undefined && this.#secondIsReady() ? shares : [holds, []];
@@ -126,7 +129,7 @@ type SettledHold = readonly [HoldId, Outcome];
 /** How the holds of one transaction are settled. */
 interface ShareOrder {
   readonly mayGoOn: () => boolean;
-  /** As for {@link saveAndTell}. */
+  /** As for {@link saveAndPublish}. */
   readonly deletesSent: boolean;
 }
 
@@ -180,7 +183,7 @@ async function settleInParts(
     const { changes, after } = part;
     part = await transaction.writeWhile(changes, () => decideNext(after));
   }
-  await saveAndTell(transaction, outbox, {
+  await saveAndPublish(transaction, outbox, {
     changes: part.changes,
     messages: messages ?? messagesSoFar(),
     deletesSent,

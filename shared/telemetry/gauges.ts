@@ -53,9 +53,9 @@ export async function gaugeProducer(): Promise<metrics.MetricProducer> {
         dataPoints: points.map((point) => ({ ...point, startTime: now, endTime: now })),
       }),
     );
-    const told = all.filter(({ dataPoints }) => dataPoints.length > 0);
+    const recorded = all.filter(({ dataPoints }) => dataPoints.length > 0);
     return {
-      resourceMetrics: { resource, scopeMetrics: [{ scope: { name: meterName }, metrics: told }] },
+      resourceMetrics: { resource, scopeMetrics: [{ scope: { name: meterName }, metrics: recorded }] },
       errors: [],
     };
   };

@@ -3,28 +3,32 @@ import { isNativeError } from 'node:util/types';
 /** How long a pipe that takes nothing just now is left alone before it is tried again, in ms. */
 const busyPauseMs = 100;
 
-const nobodyWakesIt = new Int32Array(new SharedArrayBuffer(4));
+/** Nobody wakes who waits on it: `Atomics.wait` is the one way to pause without giving the event loop a turn. */
+const sleepCell = new Int32Array(new SharedArrayBuffer(4));
 
 /**
  * Where log lines go: one is out when `write` returns. It never throws: a line that can't be written, since the disk is full
  * or nobody reads any more, is dropped, and the next one is tried again. Whoever serves must not end for the want of a log.
  */
 export class LogOutput {
-  readonly #take: (bytes: string | Buffer) => number;
-  readonly #wentOn: (dropped: number, why: unknown) => void;
+  readonly #writeBytes: (bytes: string | Buffer) => number;
+  readonly #onRecovered: (dropped: number, why: unknown) => void;
   /** What is still to come of a line that was written in part: no other may stand behind its first half. */
   #rest: Buffer = Buffer.alloc(0);
   #dropped = 0;
   #why: unknown;
 
   /**
-   * @param take writes and answers how many bytes it took, or throws, as `writeSync` does.
-   * @param wentOn is told, once a line could be written again, how many were dropped before, and the last reason; it may
+   * @param writeBytes writes and answers how many bytes it took, or throws, as `writeSync` does.
+   * @param onRecovered is told, once a line could be written again, how many were dropped before, and the last reason; it may
    *   write a line itself.
    */
-  constructor(take: (bytes: string | Buffer) => number, wentOn: (dropped: number, why: unknown) => void) {
-    this.#take = take;
-    this.#wentOn = wentOn;
+  constructor(
+    writeBytes: (bytes: string | Buffer) => number,
+    onRecovered: (dropped: number, why: unknown) => void,
+  ) {
+    this.#writeBytes = writeBytes;
+    this.#onRecovered = onRecovered;
   }
 
   write(line: string): void {
@@ -34,13 +38,13 @@ export class LogOutput {
       return;
     }
     if (written < Buffer.byteLength(line)) this.#rest = Buffer.from(line).subarray(written);
-    if (this.#finishLine() && this.#dropped > 0) this.#tell();
+    if (this.#finishLine() && this.#dropped > 0) this.#reportDropped();
   }
 
-  #tell(): void {
+  #reportDropped(): void {
     const dropped = this.#dropped;
     this.#dropped = 0;
-    this.#wentOn(dropped, this.#why);
+    this.#onRecovered(dropped, this.#why);
     // The line that tells it was dropped as well: the next one tells of all.
     if (this.#dropped > 0) this.#dropped += dropped;
   }
@@ -59,14 +63,14 @@ export class LogOutput {
   #put(bytes: string | Buffer): number {
     for (;;) {
       try {
-        return this.#take(bytes);
+        return this.#writeBytes(bytes);
       } catch (error) {
         if (!isBusy(error)) {
           this.#why = error;
           return 0;
         }
         // A pipe that is full. The process waits for its reader, as a blocking pipe would have it wait.
-        Atomics.wait(nobodyWakesIt, 0, 0, busyPauseMs);
+        Atomics.wait(sleepCell, 0, 0, busyPauseMs);
       }
     }
   }

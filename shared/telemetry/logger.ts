@@ -19,8 +19,8 @@ export function createLogger(service: string, level: string, output?: Destinatio
     formatters: { level: (label: string) => ({ level: label }) },
     serializers: { err: describeError },
   };
-  const logger = pino(options, output ?? new LogOutput(writeToStandardOutput, tellDropped));
-  function tellDropped(dropped: number, why: unknown): void {
+  const logger = pino(options, output ?? new LogOutput(writeToStandardOutput, logDropped));
+  function logDropped(dropped: number, why: unknown): void {
     logger.error(
       { dropped, err: why },
       'log lines were dropped, since they could not be written; now they can',

@@ -9,11 +9,11 @@ import { overloadedProblem, retryAfterS } from './problem-json.ts';
 import { requestIdOf } from './request-id.ts';
 
 /** A line in the log for each refusal would be one more thing to do when there is too much to do. */
-const tellEveryMs = 1_000;
+const warnEveryMs = 1_000;
 
-/** Half of what Retry-After asks for, so that what is taken then still has its answer within a second. */
-const notHeardMs = 500;
-const lookEveryMs = 25;
+/** Half of what Retry-After asks for, so that what is read then still has its answer within a second. */
+const pauseMs = 500;
+const resumeCheckMs = 25;
 
 /** Needs no ledger: it is answered however much waits. */
 const ping = '/api/ping';
@@ -32,9 +32,9 @@ export function refuseWhenFull(
   const [serve] = app.server.listeners('request') as RequestListener[];
   if (serve === undefined) throw new Error('Fastify listens to no requests');
   const body = Buffer.from(JSON.stringify(overloadedProblem));
-  const told = new ToldLater();
+  const paused = new PausedSockets();
   let refused = 0;
-  const tell = (): void => {
+  const warn = (): void => {
     logger.warn(
       { refused },
       'requests were refused: too many wait for the ledger. See docs/operations.md, Saturated',
@@ -44,7 +44,7 @@ export function refuseWhenFull(
 
   const refuse = (request: IncomingMessage, response: ServerResponse): void => {
     const began = performance.now();
-    if (refused === 0) setTimeout(tell, tellEveryMs).unref();
+    if (refused === 0) setTimeout(warn, warnEveryMs).unref();
     refused += 1;
     const key = request.headers['idempotency-key'];
     response.writeHead(503, {
@@ -60,7 +60,7 @@ export function refuseWhenFull(
       [attributeNames.httpResponseStatusCode]: 503,
     });
     // Not before it has been read to its end: reading the rest would start the socket again.
-    request.once('end', () => told.add(request.socket)).resume();
+    request.once('end', () => paused.add(request.socket)).resume();
   };
 
   app.server.removeListener('request', serve);
@@ -72,27 +72,27 @@ export function refuseWhenFull(
 }
 
 /**
- * Callers who were told to come again later, each on a connection. One that does not wait is heard half a second later:
- * refusing the same callers over and over takes more time than what is accepted.
+ * Connections of callers who were refused. What comes on one is not read before half a second is over: to refuse callers
+ * who don't wait over and over would take more time than what is accepted.
  *
  * It also keeps the event loop going. libuv takes the input of 1,024 sockets and, when so many had some, asks for more,
  * up to 48 times before timers and immediates have their turn: with a thousand callers who ask again at once, nothing
  * was sent on for seconds.
  */
-class ToldLater {
+class PausedSockets {
   readonly #sockets = new Map<Socket, number>();
   #timer: NodeJS.Timeout | undefined;
 
   add(socket: Socket): void {
     socket.pause();
     this.#sockets.set(socket, performance.now());
-    this.#timer ??= setInterval(() => this.#hear(), lookEveryMs);
+    this.#timer ??= setInterval(() => this.#resumeDue(), resumeCheckMs);
   }
 
-  #hear(): void {
-    const longAgoMs = performance.now() - notHeardMs;
+  #resumeDue(): void {
+    const pausedBeforeMs = performance.now() - pauseMs;
     for (const [socket, sinceMs] of this.#sockets) {
-      if (sinceMs > longAgoMs) return;
+      if (sinceMs > pausedBeforeMs) return;
       this.#sockets.delete(socket);
       socket.resume();
     }

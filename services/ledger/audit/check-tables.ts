@@ -1,8 +1,8 @@
 import type { Client } from 'pg';
 import type { Finding } from './finding.ts';
 
-/** Of one kind of finding at most so many are told; then how many more there are. */
-const toldPerCheck = 100;
+/** Of one kind at most so many are reported; then one more says that there are others. */
+const maxFindingsPerCheck = 100;
 
 /** An outbox row lives for milliseconds; one that is older than this is not being sent. */
 const outboxLeftAfter = '5 minutes';
@@ -119,9 +119,9 @@ export async function checkTables(
 ): Promise<void> {
   for (const { problem, sql } of checks) {
     // In an order: else the planner takes the limit for a reason to look up row by row, and there are hardly ever any.
-    const ordered = `${sql} ORDER BY account_id, seq LIMIT ${toldPerCheck + 1}`;
+    const ordered = `${sql} ORDER BY account_id, seq LIMIT ${maxFindingsPerCheck + 1}`;
     const { rows } = await client.query<FoundRow>(ordered, [accountId ?? null]);
-    for (const row of rows.slice(0, toldPerCheck)) {
+    for (const row of rows.slice(0, maxFindingsPerCheck)) {
       const expected = row.expected === null ? '' : `; expected: ${row.expected}`;
       onFinding({
         accountId: row.account_id,
@@ -129,7 +129,7 @@ export async function checkTables(
         problem: problem + expected,
       });
     }
-    if (rows.length > toldPerCheck)
+    if (rows.length > maxFindingsPerCheck)
       onFinding({ accountId: null, problem: `more accounts of which one ${problem}` });
   }
 }

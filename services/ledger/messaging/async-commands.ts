@@ -181,7 +181,7 @@ async function takeElement(
   options: MessagesOptions,
 ): Promise<Fate> {
   const read = readCommand(kind, element, options.observe, { unattended: true });
-  if ('error' in read) return tellRefusal(element, read.error, options);
+  if ('error' in read) return publishRefusal(element, read.error, options);
   const { command, observation } = read;
   const outcome = await new Promise<Outcome | Failure | { type: 'overloaded' }>((answer) => {
     const queuedAtMs = performance.now();
@@ -200,7 +200,7 @@ async function takeElement(
     case 'failed':
       // A database that can't be asked is no reason to forget what was accepted, however long that takes.
       if (!lastTry || outcome.code !== 'internal') return 'again';
-      return tellRefusal(
+      return publishRefusal(
         element,
         {
           code: outcome.code,
@@ -211,8 +211,8 @@ async function takeElement(
   }
 }
 
-/** Tells a refusal that no batch has seen: the payload itself was wrong, or the command was given up. */
-async function tellRefusal(
+/** Publishes a refusal that no batch has seen: the payload itself was wrong, or the command was given up. */
+async function publishRefusal(
   { value }: PayloadElement,
   error: ErrorView,
   { link, logger, now }: MessagesOptions,

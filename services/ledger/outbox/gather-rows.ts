@@ -31,14 +31,14 @@ export function gatherRows(rows: readonly OutgoingRow[], maxPayload: number): Br
     .filter(({ message }) => message.topic === 'event')
     .flatMap((row) => row.message.facts.map((json) => ({ of: row, json })));
   const gathered = splitPayloads(facts, bounds).map(({ elements, payload, isArray }): BrokerMessage => {
-    const told = [...new Set(elements)];
-    const [only, ...others] = told;
+    const includedRows = [...new Set(elements)];
+    const [only, ...others] = includedRows;
     const isOneRow = others.length === 0 && only?.message.facts.length === elements.length;
     return {
       topic: 'event',
       messageId: isOneRow ? only.message.messageId : `event:${sha256(payload).toString('hex')}`,
       payload: isArray ? payload : `[${payload}]`,
-      rows: told,
+      rows: includedRows,
     };
   });
   const due = rows

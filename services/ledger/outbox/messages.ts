@@ -24,7 +24,7 @@ export function eventMessages(
   const applied = outcomes.flatMap((outcome) =>
     outcome.type === 'applied' && !outcome.replayed ? outcome : [],
   );
-  const refusals = outcomes.flatMap((outcome, index) => refusalTold(commands[index], outcome, now) ?? []);
+  const refusals = outcomes.flatMap((outcome, index) => refusalFactFor(commands[index], outcome, now) ?? []);
   if (applied.length === 0 && refusals.length === 0) return [];
   const refusalTexts = refusals.map((fact) => JSON.stringify(fact));
   return [
@@ -43,7 +43,7 @@ export function eventMessages(
   ];
 }
 
-function refusalTold(command: Command | undefined, outcome: Outcome, now: Micros) {
+function refusalFactFor(command: Command | undefined, outcome: Outcome, now: Micros) {
   if (command === undefined || !command.unattended || outcome.type === 'applied') return undefined;
   if (outcome.type === 'refused') return refusalFact(command, outcome.refusal, now);
   return refusalFact(
@@ -74,8 +74,8 @@ export function sendableAgain(
   entries: readonly EntryOfAccount[],
 ): SendableMessage | undefined {
   if (message.topic !== 'event') return { ...message, facts: [] };
-  const told = message.entries.reduce((sum, { firstSeq, lastSeq }) => sum + lastSeq - firstSeq + 1, 0);
-  if (entries.length !== told) return undefined;
+  const entryCount = message.entries.reduce((sum, { firstSeq, lastSeq }) => sum + lastSeq - firstSeq + 1, 0);
+  if (entries.length !== entryCount) return undefined;
   const entryFacts = entries.map((each) => entryFact(each, holdAsMade(each.entry)));
   const facts = [...entryFacts, ...(JSON.parse(message.payload) as Fact[])];
   return { ...message, facts: facts.map((fact) => JSON.stringify(fact)) };

@@ -38,7 +38,7 @@ export class DatabaseWatch {
     this.#address = address;
     this.#logger = logger;
     this.#timer = setInterval(() => {
-      this.#tell();
+      this.#log();
       void this.#ask();
     }, askEveryMs);
   }
@@ -84,7 +84,7 @@ export class DatabaseWatch {
     } catch (error) {
       this.#learn({ askedAtMs, problem: adviceFor(error, this.#address) ?? String(error) });
     }
-    this.#tell();
+    this.#log();
   }
 
   /** What an older question led to is no news once a younger one has been answered. */
@@ -92,7 +92,7 @@ export class DatabaseWatch {
     if (outcome.askedAtMs >= this.#latest.askedAtMs) this.#latest = outcome;
   }
 
-  #tell(): void {
+  #log(): void {
     const problem = this.#problem();
     if (problem === undefined) {
       if (this.#warnedAtMs !== undefined) this.#logger.info('Postgres answers again');
