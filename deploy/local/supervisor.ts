@@ -142,7 +142,7 @@ export class Supervisor {
 
     const seconds = ((Date.now() - startedAtMs) / 1_000).toFixed(1);
     output.say(`\nHoldfast is ready on ${origin} after ${seconds} s. Its API: ${origin}/docs`);
-    output.say(`Access: ${settings.access.inWords}.`);
+    output.say(`Access: ${settings.access.summary}.`);
     // One's own is known, and may have a password in it.
     if (nats !== undefined) {
       const users = natsUsersFolder(settings.dataDir);

@@ -1,7 +1,7 @@
 import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import type { Logger } from '../../shared/telemetry/logger.ts';
 import type { Metrics } from '../../shared/telemetry/metrics.ts';
-import { addDoor } from './auth/door.ts';
+import { addAccessGuard } from './auth/access-guard.ts';
 import type { AccessSettings } from './auth/settings.ts';
 import { createTokenVerifier } from './auth/verify-token.ts';
 import type { Ledger } from './ledger-when-connected.ts';
@@ -91,9 +91,9 @@ export async function buildApp(options: {
   closeWhenStopping(app);
   if (jsonAsAscii) answerJsonAsAscii(app);
   const tokens = access?.tokens && createTokenVerifier(access.tokens, logger);
-  const door = await addDoor(app, { tokens, limit: access?.rateLimit });
+  const guard = await addAccessGuard(app, { tokens, limit: access?.rateLimit });
   await addOpenApi(app);
-  addAccountRoutes(app, ledger, door);
+  addAccountRoutes(app, ledger, guard);
   addHealthRoutes(app, ledger);
   return app;
 }

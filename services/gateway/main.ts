@@ -41,8 +41,8 @@ async function start(service: Service<GatewaySettings>): Promise<() => readonly 
   const app = await buildApp({ ledger, logger, metrics, jsonAsAscii, traceUrl, access });
   refuseWhenFull(app, ledger, logger, metrics);
   onStop('the HTTP server', () => app.close());
-  logger.info(access.inWords);
-  for (const caution of access.cautions) logger.warn(caution);
+  logger.info(access.summary);
+  for (const warning of access.warnings) logger.warn(warning);
   const { host, port } = settings;
   try {
     const address = await app.listen({ host, port, listenTextResolver: (url) => `listening on ${url}` });

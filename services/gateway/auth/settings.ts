@@ -90,6 +90,7 @@ export interface TokenSettings {
   readonly audience: string | undefined;
 }
 
+/** Who may use the API, as the settings say together. */
 export interface AccessSettings {
   /** Undefined: whoever reaches the gateway may use it. */
   readonly tokens: TokenSettings | undefined;
@@ -98,9 +99,9 @@ export interface AccessSettings {
   /** Undefined: there is none. */
   readonly trustProxy: string[] | undefined;
   /** For people: who may use the API. */
-  readonly inWords: string;
+  readonly summary: string;
   /** For people: what is allowed, and most likely not meant. */
-  readonly cautions: readonly string[];
+  readonly warnings: readonly string[];
 }
 
 /** What the settings mean together. Throws a `SettingsError` when tokens are asked for and there is no key for them. */
@@ -113,16 +114,16 @@ export function readAccess(given: Given): AccessSettings {
     tokens,
     rateLimit: given.RATE_LIMIT === 'auto' ? (isLocal ? undefined : exposedLimit) : given.RATE_LIMIT.limit,
     trustProxy: given.TRUST_PROXY,
-    inWords: describeAccess(given, tokens, isLocal),
-    cautions: tokens === undefined ? cautionsWithoutTokens(given) : cautionsAbout(tokens),
+    summary: describeAccess(given, tokens, isLocal),
+    warnings: tokens === undefined ? warningsWithoutTokens(given) : warningsAbout(tokens),
   };
 }
 
 function readTokenSettings(given: Given): TokenSettings {
   const { APP_SECRET_KEY: secret, AUTH_JWKS_URL: url } = given;
-  const must = { issuer: given.AUTH_ISSUER, audience: given.AUTH_AUDIENCE };
-  if (url !== undefined) return { keys: { kind: 'jwks', url }, ...must };
-  if (secret !== undefined) return { keys: { kind: 'secret', secret }, ...must };
+  const requirements = { issuer: given.AUTH_ISSUER, audience: given.AUTH_AUDIENCE };
+  if (url !== undefined) return { keys: { kind: 'jwks', url }, ...requirements };
+  if (secret !== undefined) return { keys: { kind: 'secret', secret }, ...requirements };
   const why = given.AUTH === 'jwt' ? 'AUTH is jwt' : `others than this machine may reach HOST=${given.HOST}`;
   throw new SettingsError([
     `${why}, so callers must show a token, but there is no key for them: set APP_SECRET_KEY to what ` +
@@ -160,7 +161,7 @@ function describeAccess(given: Given, tokens: TokenSettings | undefined, isLocal
 }
 
 /** `AUTH=none` is meant; with auto, a setting that makes no sense without tokens tells that something else may be. */
-function cautionsWithoutTokens(given: Given): string[] {
+function warningsWithoutTokens(given: Given): string[] {
   if (given.AUTH === 'none') return [];
   const noToken = `no token is asked for, since HOST=${given.HOST} is a loopback address; AUTH=jwt asks for one`;
   return [
@@ -171,7 +172,7 @@ function cautionsWithoutTokens(given: Given): string[] {
   ];
 }
 
-function cautionsAbout({ keys, audience }: TokenSettings): string[] {
+function warningsAbout({ keys, audience }: TokenSettings): string[] {
   if (keys.kind === 'secret') return [];
   const { protocol, hostname } = keys.url;
   const isOpen = protocol === 'http:' && !isLoopback(hostname.replace(/^\[|\]$/g, ''));

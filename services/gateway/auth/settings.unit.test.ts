@@ -25,10 +25,10 @@ describe('whether callers must show a token', () => {
       'of the issuer at https://login.example',
     ],
   ])('%j', (env, kind, words) => {
-    const { tokens, inWords } = read(env);
+    const { tokens, summary } = read(env);
     expect(tokens?.keys.kind).toBe(kind);
-    expect(inWords).toContain(words);
-    expect(inWords).not.toContain(testSecret);
+    expect(summary).toContain(words);
+    expect(summary).not.toContain(testSecret);
   });
 
   test.each<[Record<string, string>, string]>([
@@ -109,8 +109,8 @@ describe('AUTH_JWKS_URL', () => {
     [{ APP_SECRET_KEY: testSecret }, ['APP_SECRET_KEY is set, but no token is asked for']],
     [{ TRUST_PROXY: 'loopback' }, ['TRUST_PROXY is set, so others than this machine may come']],
     [{ AUTH: 'none', APP_SECRET_KEY: testSecret, TRUST_PROXY: 'loopback' }, []],
-  ])('is cautioned about: %j', (env, words) => {
-    expect(read(env).cautions).toEqual(words.map((each) => expect.stringContaining(each)));
+  ])('is warned of: %j', (env, words) => {
+    expect(read(env).warnings).toEqual(words.map((each) => expect.stringContaining(each)));
   });
 });
 

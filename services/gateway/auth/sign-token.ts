@@ -3,7 +3,8 @@ import type { AccountId } from '../../../shared/contracts/primitives.ts';
 import type { Scope } from './caller.ts';
 import { secretKeyOf } from './trusted-keys.ts';
 
-export interface TokenWish {
+/** What a token is to say. */
+export interface TokenRequest {
   readonly subject: string;
   readonly scopes: readonly Scope[];
   /** Undefined is all of them. */
@@ -14,19 +15,19 @@ export interface TokenWish {
 
 /** A token of our own (HS256), as a gateway with the same `APP_SECRET_KEY`, issuer and audience takes it. */
 export function signToken(
-  wish: TokenWish,
+  request: TokenRequest,
   by: { secret: string; issuer: string | undefined; audience: string | undefined },
 ): Promise<string> {
   const claims = {
-    scope: wish.scopes.join(' '),
-    ...(wish.accounts !== undefined && { accounts: wish.accounts }),
+    scope: request.scopes.join(' '),
+    ...(request.accounts !== undefined && { accounts: request.accounts }),
   };
   const nowS = Math.floor(Date.now() / 1_000);
   const token = new SignJWT(claims)
     .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
-    .setSubject(wish.subject)
+    .setSubject(request.subject)
     .setIssuedAt(nowS)
-    .setExpirationTime(nowS + wish.lifetimeS);
+    .setExpirationTime(nowS + request.lifetimeS);
   if (by.issuer !== undefined) token.setIssuer(by.issuer);
   if (by.audience !== undefined) token.setAudience(by.audience);
   return token.sign(secretKeyOf(by.secret));

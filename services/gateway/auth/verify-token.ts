@@ -13,6 +13,7 @@ export class TokenRefused extends Error {
   override readonly name = 'TokenRefused';
 }
 
+/** Tells whose token it is. */
 export interface TokenVerifier {
   /** The caller of a token that was verified lately: nearly every time. */
   readonly known: (token: string) => Caller | undefined;
@@ -24,7 +25,7 @@ export interface TokenVerifier {
 export function createTokenVerifier(settings: TokenSettings, logger: Logger): TokenVerifier {
   const { algorithms, keyOf } = trustedKeys(settings.keys, logger);
   const { issuer, audience } = settings;
-  const must = {
+  const requirements = {
     algorithms,
     clockTolerance: clockToleranceS,
     requiredClaims: ['exp', 'sub'],
@@ -35,7 +36,7 @@ export function createTokenVerifier(settings: TokenSettings, logger: Logger): To
   return {
     known: (token) => verified.find(token),
     verify: async (token) => {
-      const { payload } = await jwtVerify(token, keyOf, must).catch((error: unknown) => {
+      const { payload } = await jwtVerify(token, keyOf, requirements).catch((error: unknown) => {
         throw error instanceof KeysUnavailable ? error : new TokenRefused(reasonOf(error));
       });
       const caller = callerOf(payload);

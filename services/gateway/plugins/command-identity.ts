@@ -9,6 +9,7 @@ declare module 'fastify' {
   }
 }
 
+/** Makes room on each request for the identity of its command, which {@link takeIdempotencyKey} fills in. */
 export function addCommandIdentity(app: FastifyInstance): void {
   app.decorateRequest('command', undefined);
 }

@@ -8,7 +8,7 @@ import { readVersion } from '../../../shared/config/read-version.ts';
 import { answerHeaders } from '../http-schemas.ts';
 import { pages } from './security-headers.ts';
 import type { Scope } from '../auth/caller.ts';
-import type { Door } from '../auth/door.ts';
+import type { AccessGuard } from '../auth/access-guard.ts';
 
 /**
  * The page needs nothing from elsewhere. The plugin's own policy would make browsers ask for its files by HTTPS, which
@@ -71,9 +71,9 @@ export async function addOpenApi(app: FastifyInstance): Promise<void> {
 }
 
 /** What a route needs, for its `security`: a token with this scope, which a gateway that asks for none takes as well. */
-export function securityFor({ asksForTokens }: Door, scope: Scope): Record<string, string[]>[] {
+export function securityFor({ requiresTokens }: AccessGuard, scope: Scope): Record<string, string[]>[] {
   const needed = { [token]: [scope] };
-  return asksForTokens ? [needed] : [{}, needed];
+  return requiresTokens ? [needed] : [{}, needed];
 }
 
 /** What zod says about its own workings, and a client need not know. */

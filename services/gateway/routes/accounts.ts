@@ -18,7 +18,7 @@ import {
   type AmountBody,
   type SubtractAnswer,
 } from '../http-schemas.ts';
-import { refusesAccount, type Door } from '../auth/door.ts';
+import { refusesAccount, type AccessGuard } from '../auth/access-guard.ts';
 import { securityFor } from '../plugins/openapi.ts';
 import type { Ledger } from '../ledger-when-connected.ts';
 import type { CommandIdentity } from '../idempotency.ts';
@@ -53,10 +53,10 @@ const addErrors = [
 const subtractErrors = [...addErrors, 'insufficient_funds'] as const satisfies ErrorCode[];
 
 /** The routes about accounts. They know HTTP and the contracts; what a balance is, only the ledger knows. */
-export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, door: Door): void {
+export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, guard: AccessGuard): void {
   const changing = {
-    hooks: [...door.hooksFor('balance:write'), takeIdempotencyKey],
-    security: securityFor(door, 'balance:write'),
+    hooks: [...guard.hooksFor('balance:write'), takeIdempotencyKey],
+    security: securityFor(guard, 'balance:write'),
   };
 
   app.get(
@@ -75,10 +75,10 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, door: Doo
   app.get<{ Params: AccountParams }>(
     '/api/status/:id',
     {
-      onRequest: door.hooksFor('balance:read'),
+      onRequest: guard.hooksFor('balance:read'),
       schema: {
         operationId: 'status',
-        security: securityFor(door, 'balance:read'),
+        security: securityFor(guard, 'balance:read'),
         summary: 'An account and its balance',
         tags: ['accounts'],
         params: accountParamsSchema,

@@ -7,12 +7,12 @@ import { readOptions, usage, WrongOptions } from './options.ts';
 
 /* `npm run token`: a token for the HTTP API, alone on standard output, so that a shell can take it. */
 try {
-  const wish = readOptions(process.argv.slice(2));
-  if (wish === undefined) {
+  const request = readOptions(process.argv.slice(2));
+  if (request === undefined) {
     process.stdout.write(`${usage}\n`);
   } else {
     loadEnvFile(process.env, process.cwd());
-    process.stdout.write(`${await signToken(wish, readSigningSettings(process.env))}\n`);
+    process.stdout.write(`${await signToken(request, readSigningSettings(process.env))}\n`);
   }
 } catch (error) {
   if (!(error instanceof SettingsError || error instanceof WrongOptions)) throw error;

@@ -4,7 +4,7 @@ import { messageOf } from '../../../shared/telemetry/describe-error.ts';
 import { maxAllowedAccounts } from '../../../shared/contracts/limits.ts';
 import { accountIdSchema } from '../../../shared/contracts/primitives.ts';
 import { maxSubjectLength, scopes } from '../auth/caller.ts';
-import type { TokenWish } from '../auth/sign-token.ts';
+import type { TokenRequest } from '../auth/sign-token.ts';
 
 export const usage = `npm run -s token -- --scope SCOPE [options]
   --scope SCOPE     ${scopes.join(', ')} (each includes those before it)
@@ -17,7 +17,7 @@ const dayS = 86_400;
 const unitsS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: dayS };
 const maxLifetimeS = 366 * dayS;
 
-/** What is wrong with the words after `--`, and what they could be. */
+/** What is wrong with the arguments after `--`, and what they could be. */
 export class WrongOptions extends Error {
   constructor(problem: string) {
     super(`${problem}\n\n${usage}`);
@@ -46,14 +46,14 @@ const optionsSchema = z.object({
     .max(maxSubjectLength, `may have ${maxSubjectLength} characters`),
 });
 
-/** What the words after `--` ask for; undefined is for help. Throws `WrongOptions`, which names all that is wrong. */
-export function readOptions(args: readonly string[]): TokenWish | undefined {
-  const words = readWords(args);
-  if (words.help === true) return undefined;
+/** What the arguments after `--` ask for; undefined is for help. Throws `WrongOptions`, which names all that is wrong. */
+export function readOptions(args: readonly string[]): TokenRequest | undefined {
+  const given = parseArguments(args);
+  if (given.help === true) return undefined;
   const parsed = optionsSchema.safeParse({
-    ...words,
-    // Several may stand in one word, as in the claim.
-    scope: words.scope.flatMap((word) => word.split(/[ ,]+/)).filter((word) => word !== ''),
+    ...given,
+    // Several may stand in one argument, as in the claim.
+    scope: given.scope.flatMap((word) => word.split(/[ ,]+/)).filter((word) => word !== ''),
   });
   if (!parsed.success) {
     const problems = parsed.error.issues.map(({ path, message }) => `--${String(path[0])} ${message}`);
@@ -63,7 +63,7 @@ export function readOptions(args: readonly string[]): TokenWish | undefined {
   return { scopes: scope, lifetimeS: expires, subject, accounts: account.length === 0 ? undefined : account };
 }
 
-function readWords(args: readonly string[]) {
+function parseArguments(args: readonly string[]) {
   try {
     return parseArgs({
       args: [...args],

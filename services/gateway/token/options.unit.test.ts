@@ -15,8 +15,8 @@ describe('npm run token', () => {
     ['--scope balance:read --subject shop', { subject: 'shop' }],
     ['--scope balance:read', { accounts: undefined }],
     [`--scope balance:read --account ${account.toUpperCase()}`, { accounts: [account] }],
-  ])('takes %s', (words, wish) => {
-    expect(read(words)).toMatchObject(wish);
+  ])('takes %s', (words, request) => {
+    expect(read(words)).toMatchObject(request);
   });
 
   test.each([

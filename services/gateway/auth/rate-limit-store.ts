@@ -12,7 +12,7 @@ interface Window {
  * How often each caller has asked in its present window. The plugin's own store measures windows by the wall clock: were
  * that put back by ten minutes, callers would be refused for so long.
  */
-export class CountedCallers implements FastifyRateLimitStore {
+export class RateLimitStore implements FastifyRateLimitStore {
   readonly #windows = new Map<string, Window>();
   /** Never passes one that is there: each that it gives is deleted. Begun anew, it would walk over all the deleted ones. */
   readonly #inOrder = this.#windows.keys();
@@ -32,8 +32,8 @@ export class CountedCallers implements FastifyRateLimitStore {
   }
 
   /** The plugin wants one for routes with a limit of their own, which there are none of. */
-  child(): CountedCallers {
-    return new CountedCallers();
+  child(): RateLimitStore {
+    return new RateLimitStore();
   }
 
   #begin(caller: string, nowMs: number): Window {

@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { CountedCallers } from './counted-callers.ts';
+import { RateLimitStore } from './rate-limit-store.ts';
 
 const windowMs = 1_000;
 
 describe('the callers that are counted', () => {
-  let callers: CountedCallers;
+  let callers: RateLimitStore;
   let nowMs: number;
   beforeEach(() => {
-    callers = new CountedCallers();
+    callers = new RateLimitStore();
     nowMs = 5_000.25;
     jest.spyOn(performance, 'now').mockImplementation(() => nowMs);
   });

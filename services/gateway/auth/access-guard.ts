@@ -10,7 +10,7 @@ import type { ErrorView } from '../../../shared/contracts/outcomes.ts';
 import type { AccountId } from '../../../shared/contracts/primitives.ts';
 import { RequestRefused, sendProblem } from '../plugins/problem-json.ts';
 import type { Caller, Scope } from './caller.ts';
-import { CountedCallers } from './counted-callers.ts';
+import { RateLimitStore } from './rate-limit-store.ts';
 import type { RateLimit } from './settings.ts';
 import { KeysUnavailable } from './trusted-keys.ts';
 import { TokenRefused, type TokenVerifier } from './verify-token.ts';
@@ -20,16 +20,16 @@ declare module 'fastify' {
     /** Who asks, where callers must show a token. */
     caller: Caller | undefined;
     /** Why there is no caller, until the rate limit has counted the attempt. */
-    notAdmitted: NotAdmitted | undefined;
+    unauthenticated: Unauthenticated | undefined;
   }
 }
 
 type Hook = onRequestHookHandler | onRequestAsyncHookHandler;
 
-/** What stands before a route: who asks, how often, and whether they may. */
-export interface Door {
+/** What a request must pass before it reaches its route: authentication, the rate limit and authorization. */
+export interface AccessGuard {
   /** Whether callers must show a token. */
-  readonly asksForTokens: boolean;
+  readonly requiresTokens: boolean;
   /** The `onRequest` hooks of a route that needs this scope; none where everyone may come in at any time. */
   readonly hooksFor: (scope: Scope) => Hook[];
 }
@@ -41,40 +41,41 @@ const keysUnavailable: ErrorView = {
   detail: 'The keys that tokens are checked with can’t be had just now.',
 };
 
-interface NotAdmitted {
+interface Unauthenticated {
   readonly challenge: string;
   readonly detail: string;
 }
 
-/** Puts up the door: without `tokens` everyone may come in, without `limit` as often as they like. */
-export async function addDoor(
+/** Prepares what guards the routes: without `tokens` everyone may come in, without `limit` as often as they like. */
+export async function addAccessGuard(
   app: FastifyInstance,
   options: { tokens: TokenVerifier | undefined; limit: RateLimit | undefined },
-): Promise<Door> {
+): Promise<AccessGuard> {
   const { tokens, limit } = options;
   app.decorateRequest('caller', undefined);
-  app.decorateRequest('notAdmitted', undefined);
-  const first: Hook[] = [];
-  if (tokens !== undefined) first.push(identifyBy(tokens));
-  if (limit !== undefined) first.push(await limitOf(app, limit));
+  app.decorateRequest('unauthenticated', undefined);
+  const hooks: Hook[] = [];
+  if (tokens !== undefined) hooks.push(authenticate(tokens));
+  if (limit !== undefined) hooks.push(await limitRate(app, limit));
   return {
-    asksForTokens: tokens !== undefined,
-    hooksFor: (scope) => (tokens === undefined ? first : [...first, admit(scope)]),
+    requiresTokens: tokens !== undefined,
+    hooksFor: (scope) => (tokens === undefined ? hooks : [...hooks, authorize(scope)]),
   };
 }
 
-/** Finds out who asks; whether that will do is for `admit` to say. */
-function identifyBy(tokens: TokenVerifier): onRequestAsyncHookHandler {
+/** Finds out who asks; whether that will do is for `authorize` to say. */
+function authenticate(tokens: TokenVerifier): onRequestAsyncHookHandler {
   return async (request) => {
     const shown = tokenOf(request);
     if (typeof shown !== 'string') {
-      request.notAdmitted = shown;
+      request.unauthenticated = shown;
       return;
     }
     try {
       request.caller = tokens.known(shown) ?? (await tokens.verify(shown));
     } catch (error) {
-      if (error instanceof TokenRefused) request.notAdmitted = notAdmitted('invalid_token', error.message);
+      if (error instanceof TokenRefused)
+        request.unauthenticated = unauthenticated('invalid_token', error.message);
       else if (error instanceof KeysUnavailable) throw new RequestRefused(keysUnavailable);
       else throw error;
     }
@@ -82,10 +83,10 @@ function identifyBy(tokens: TokenVerifier): onRequestAsyncHookHandler {
 }
 
 /** The token of the `Authorization` header; or why there is none. */
-function tokenOf(request: FastifyRequest): string | NotAdmitted {
+function tokenOf(request: FastifyRequest): string | Unauthenticated {
   // Before the header: a URL is written into logs and histories on its way, so this token is known to others.
   if (Object.hasOwn(request.query as object, 'access_token')) {
-    return notAdmitted(
+    return unauthenticated(
       'invalid_request',
       'a token in the URL is not taken: send it in the Authorization header',
     );
@@ -96,7 +97,7 @@ function tokenOf(request: FastifyRequest): string | NotAdmitted {
   return { challenge: realm, detail: 'Send a token: Authorization: Bearer …' };
 }
 
-function notAdmitted(error: 'invalid_token' | 'invalid_request', reason: string): NotAdmitted {
+function unauthenticated(error: 'invalid_token' | 'invalid_request', reason: string): Unauthenticated {
   return { challenge: challengeOf(error, reason), detail: sentence(reason) };
 }
 
@@ -109,11 +110,11 @@ function challengeOf(error: string, reason: string): string {
 }
 
 /** Lets in who has shown a good token with this scope. */
-function admit(scope: Scope): onRequestHookHandler {
+function authorize(scope: Scope): onRequestHookHandler {
   return (request, reply, done) => {
-    const { caller, notAdmitted: refused } = request;
+    const { caller, unauthenticated: failure } = request;
     if (caller === undefined) {
-      const { challenge = realm, detail = '' } = refused ?? {};
+      const { challenge = realm, detail = '' } = failure ?? {};
       reply.header('www-authenticate', challenge);
       sendProblem(reply, { code: 'unauthorized', detail }, undefined);
     } else if (caller.scopes.has(scope)) {
@@ -137,7 +138,7 @@ export function refusesAccount(request: FastifyRequest, reply: FastifyReply, acc
 }
 
 /** Counts a caller by its subject, and whoever has shown no good token by address (an IPv6 network of /64 is one). */
-async function limitOf(
+async function limitRate(
   app: FastifyInstance,
   { max, windowMs }: RateLimit,
 ): Promise<onRequestAsyncHookHandler> {
@@ -145,7 +146,7 @@ async function limitOf(
     global: false,
     max,
     timeWindow: windowMs,
-    store: CountedCallers,
+    store: RateLimitStore,
     enableDraftSpec: true,
     keyGenerator: ({ caller, ip }) => (caller === undefined ? normalizeIP(ip) : `token ${caller.subject}`),
     errorResponseBuilder: () =>

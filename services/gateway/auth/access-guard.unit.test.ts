@@ -107,7 +107,7 @@ function outcomeOf(answer: LightMyRequestResponse): string {
   return [status, code, ...(challenge === undefined ? [] : [String(challenge)])].join(' ');
 }
 
-/** It got past the door. */
+/** It got past the guard. */
 const admitted = '404 account_not_found';
 const notKnown = '401 unauthorized Bearer realm="holdfast"';
 const forbidden = '403 forbidden Bearer realm="holdfast", error="insufficient_scope", ';
@@ -292,7 +292,7 @@ describe('a token of APP_SECRET_KEY', () => {
     },
   );
 
-  test('no route about accounts is without a door', async () => {
+  test('no route about accounts is without a guard', async () => {
     const app = await withSecret();
     const document = (await app.inject('/openapi.json')).json<{
       paths: Record<string, Record<string, { security?: unknown; tags: string[] }>>;
