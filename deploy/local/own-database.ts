@@ -9,7 +9,7 @@ import { withClient } from './with-client.ts';
 
 export type DatabaseSettings = Omit<DatabaseAddress, 'role'>;
 
-const retryMs = 500;
+const retryDelayMs = 500;
 const tellAfterMs = 5_000;
 
 /** Postgres's code for a database that does not exist. */
@@ -36,7 +36,7 @@ export async function waitForDatabase(
           'that works. Start or mend it there, or change the settings DB_HOST, DB_PORT, DB_USER, DB_PASSWORD, DB_NAME, DB_SSL, DB_SSL_CA',
       );
     }
-    await delay(retryMs, undefined, { signal: stopping });
+    await delay(retryDelayMs, undefined, { signal: stopping });
   }
 }
 

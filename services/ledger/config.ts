@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import {
   anyText,
-  anyTextOr,
+  textWithFallback,
   minutes,
   oneOf,
   onOff,
@@ -36,7 +36,7 @@ export const ledgerSettings = z.object({
     expected: 'a user name',
   }),
   DB_PASSWORD: secret({ description: 'The password of DB_USER.' }),
-  DB_LEDGER_USER: anyTextOr({
+  DB_LEDGER_USER: textWithFallback({
     description:
       'The user whom the ledger logs in as, who may only add to the journal; DB_USER then only migrates.',
     fallback: 'DB_USER',

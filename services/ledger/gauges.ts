@@ -9,7 +9,7 @@ import type { HoldCounts } from './store/count-holds.ts';
  * What the ledger looks up about itself now and then, for the metrics alone.
  */
 
-const everyMs = 10_000;
+const intervalMs = 10_000;
 
 interface PoolCounts {
   readonly used: number;
@@ -41,7 +41,7 @@ export function startGauges(options: {
     }
   };
   void look();
-  const timer = setInterval(() => void look(), everyMs);
+  const timer = setInterval(() => void look(), intervalMs);
   return () => clearInterval(timer);
 }
 

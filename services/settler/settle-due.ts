@@ -7,13 +7,13 @@ import type { Span } from '../../shared/telemetry/tracing.ts';
 const answerDeadlineMs = 4_000;
 
 /** After an answer that says nothing about when, such as `unavailable`. */
-const tryAgainMs = 250;
+const retryDelayMs = 250;
 
 /**
  * No wait is longer, whatever the ledger says: it goes by the database's clock, and when that was put back by minutes and is
  * right again a worker must not wait them out. To ask too early costs one answer.
  */
-const longestWaitMs = 2_000;
+const maxWaitMs = 2_000;
 
 interface SettleDueOptions {
   readonly client: LedgerClient;
@@ -49,7 +49,7 @@ export async function settleDue(options: SettleDueOptions): Promise<number> {
       settled += outcome.settled;
       if (!outcome.more && outcome.notBefore === undefined) return settled;
     }
-    const waitMs = outcome.ok ? Math.min(outcome.waitMs, longestWaitMs) : tryAgainMs;
+    const waitMs = outcome.ok ? Math.min(outcome.waitMs, maxWaitMs) : retryDelayMs;
     // A timer of 0 ms would take 1 ms, with the ledger idle.
     if (waitMs > 0) await delay(waitMs, undefined, { signal: stopping });
   }

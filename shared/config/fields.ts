@@ -116,7 +116,7 @@ export function oneOf<Word extends string>(options: FieldOptions & { words: read
 }
 
 /** One of a few words; while it is not set, what the setting `fallback` says counts. */
-export function oneOfOr<Word extends string>(options: {
+export function oneOfWithFallback<Word extends string>(options: {
   description: string;
   words: readonly Word[];
   fallback: string;
@@ -129,7 +129,7 @@ export function oneOfOr<Word extends string>(options: {
 }
 
 /** Any text; while it is not set, what the setting `fallback` says counts. */
-export function anyTextOr(options: { description: string; expected: string; fallback: string }) {
+export function textWithFallback(options: { description: string; expected: string; fallback: string }) {
   return z.string().optional().register(settingFacts, options);
 }
 

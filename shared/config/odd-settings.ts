@@ -54,25 +54,25 @@ function findUnknownNames(schema: z.ZodObject, env: Environment): string[] {
     const upper = given.toUpperCase();
     const nearest = nearestOf(names, upper);
     const isOurs = [ownPrefix, ...watched].some((prefix) => given.startsWith(prefix));
-    if (!isOurs && nearest.distance > allowedSlips(nearest.name)) return [];
+    if (!isOurs && nearest.distance > maxDistance(nearest.name)) return [];
     return [`${given} is no setting and has no effect; did you mean ${nearest.name}?`];
   });
 }
 
 /** In short names two slips make another word: HOME is not HOST. */
-function allowedSlips(name: string): number {
+function maxDistance(name: string): number {
   return name.length < 6 ? 1 : 2;
 }
 
 function nearestOf(names: readonly string[], given: string): { name: string; distance: number } {
   return names
-    .map((name) => ({ name, distance: countSlips(given, name) }))
+    .map((name) => ({ name, distance: editDistance(given, name) }))
     .reduce((best, each) => (each.distance < best.distance ? each : best), { name: '', distance: Infinity });
 }
 
-/** How many letters are missing, too many, wrong, or swapped with their neighbour (Damerau and Levenshtein). */
-export function countSlips(given: string, meant: string): number {
-  // A row for each letter of `given`: the slips from what is given so far to each beginning of `meant`.
+/** The Damerau–Levenshtein distance: how many letters are missing, too many, wrong, or swapped with their neighbour. */
+export function editDistance(given: string, meant: string): number {
+  // A row for each letter of `given`: the distance from what is given so far to each beginning of `meant`.
   let beforeLast: number[] = [];
   let last = Array.from({ length: meant.length + 1 }, (_, length) => length);
   for (let i = 1; i <= given.length; i += 1) {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
 import { integer, onOff, secret } from './fields.ts';
-import { countSlips, findOddSettings, settingsChecked } from './odd-settings.ts';
+import { editDistance, findOddSettings, settingsChecked } from './odd-settings.ts';
 import { parseSettings } from './parse-settings.ts';
 
 const schema = z.object({
@@ -76,7 +76,7 @@ test.each([
   ['', 'PORT', 4],
   ['HOME', 'HOST', 2],
   ['kitten', 'sitting', 3],
-])('from %j to %j it is %d slips', (given, meant, slips) => {
-  expect(countSlips(given, meant)).toBe(slips);
-  expect(countSlips(meant, given)).toBe(slips);
+])('the distance from %j to %j is %d', (given, meant, distance) => {
+  expect(editDistance(given, meant)).toBe(distance);
+  expect(editDistance(meant, given)).toBe(distance);
 });

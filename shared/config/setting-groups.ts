@@ -3,7 +3,7 @@ import {
   host,
   integer,
   oneOf,
-  oneOfOr,
+  oneOfWithFallback,
   optionalText,
   readableFile,
   secret,
@@ -58,7 +58,7 @@ export const logSettings = {
 
 /** The log level of one service alone. */
 export function logLevelOf(service: string) {
-  return oneOfOr({
+  return oneOfWithFallback({
     description: `The least level of log lines that the ${service} writes.`,
     words: logLevels,
     fallback: 'LOG_LEVEL',

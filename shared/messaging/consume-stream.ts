@@ -9,7 +9,7 @@ import type { NatsLink } from './connect.ts';
 import { ensureStreams, manageStreams } from './streams.ts';
 
 /** After the broker was lost, or has lost its streams. */
-const tryAgainMs = 250;
+const retryDelayMs = 250;
 
 /**
  * The consumer's leader says this often that it is there. The client (3.4) asks anew when it was not heard twice: with the
@@ -71,7 +71,7 @@ export async function consumeStream(options: ConsumeOptions): Promise<void> {
         { reason: messageOf(error), stream: options.stream },
         'can’t take messages of a stream; trying again. Is JetStream on, and has it room?',
       );
-      await delay(tryAgainMs, undefined, { signal: stopping }).catch(() => undefined);
+      await delay(retryDelayMs, undefined, { signal: stopping }).catch(() => undefined);
     } finally {
       // Else one whose `onOpen` failed would stay, and ask for good whether its consumer is there.
       stop();

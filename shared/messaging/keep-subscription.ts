@@ -2,7 +2,7 @@ import type { Msg, NatsConnection, Subscription } from '@nats-io/nats-core';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** A subscription that was refused is tried again after so long. */
-const tryAgainMs = 1_000;
+const retryDelayMs = 1_000;
 
 export interface KeptSubscription {
   /** True from when the broker refuses it until it has taken it again. */
@@ -42,19 +42,19 @@ export function keepSubscription(
         }
         if (!isRefused) onRefused(error);
         isRefused = true;
-        tryLater();
+        retryLater();
       },
     });
   }
 
-  function tryLater(): void {
+  function retryLater(): void {
     // What was sent before it was over may still be refused.
     if (isOver) return;
     retry = setTimeout(() => {
       if (connection.isClosed() || connection.isDraining()) return;
       latest = subscribe();
       void untilTaken(latest);
-    }, tryAgainMs);
+    }, retryDelayMs);
   }
 
   async function untilTaken(subscription: Subscription): Promise<void> {
@@ -66,7 +66,7 @@ export function keepSubscription(
         return;
       } catch {
         // The line was lost meanwhile; it comes back with its subscriptions.
-        await delay(tryAgainMs);
+        await delay(retryDelayMs);
       }
     }
   }

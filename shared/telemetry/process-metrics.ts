@@ -1,7 +1,7 @@
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { isMeasuring, type Metrics } from './metrics.ts';
 
-const everyMs = 10_000;
+const intervalMs = 10_000;
 const delayResolutionMs = 20;
 const nanosecondsPerSecond = 1_000_000_000;
 
@@ -21,7 +21,7 @@ export function measureProcess(metrics: Metrics): void {
     metrics.memoryUsage.record(process.memoryUsage.rss());
   };
   measure();
-  setInterval(measure, everyMs).unref();
+  setInterval(measure, intervalMs).unref();
 }
 
 /** A timer's whole period is what is counted; what is above it is the lateness. */

@@ -1,7 +1,7 @@
 import { gaugeOf } from './gauges.ts';
 import { isMeasuring, metricCatalogue } from './metrics.ts';
 
-const everyMs = 1_000;
+const intervalMs = 1_000;
 
 /** Measures from now on whether the service can serve; nothing while metrics are off. */
 export function measureReadiness(isReady: () => boolean): void {
@@ -9,5 +9,5 @@ export function measureReadiness(isReady: () => boolean): void {
   const ready = gaugeOf(metricCatalogue.ready);
   const measure = (): void => ready.record(isReady() ? 1 : 0);
   measure();
-  setInterval(measure, everyMs).unref();
+  setInterval(measure, intervalMs).unref();
 }

@@ -35,7 +35,7 @@ const maxAckPending = 1_024;
  */
 const maxUnderWay = 1_024;
 /** A message that fails is delivered again after so long. */
-const retryMs = 1_000;
+const retryDelayMs = 1_000;
 /** After so many deliveries a command that fails by a fault of ours is given up, and that is told as a fact. */
 const maxDeliveries = 60;
 
@@ -54,7 +54,7 @@ interface AsyncCommandsOptions {
 }
 
 /** What became of one element: told as a fact or in the books, or to be tried again. */
-type Fate = 'done' | 'again';
+type Fate = 'done' | 'retry';
 
 /**
  * Takes the commands of `balance.async.*`, whose senders do not wait, through the same batches as all others. A message
@@ -131,7 +131,7 @@ export class AsyncMessages {
     });
     this.#unsettled.delete(message);
     // What fails keeps its place until it comes again: the next ones would most likely fail as well, and as fast as they come.
-    if (!isDone) await delay(retryMs, undefined, { ref: false });
+    if (!isDone) await delay(retryDelayMs, undefined, { ref: false });
     this.#commandsUnderWay -= commands;
     this.#begin();
   }
@@ -163,14 +163,14 @@ async function takeMessage(
     const fates = await Promise.all(
       payload.elements.map((element) => takeElement(kind, element, lastTry, options)),
     );
-    if (!fates.includes('again')) {
+    if (!fates.includes('retry')) {
       message.ack();
       return true;
     }
   } catch (error) {
     options.logger.warn({ err: error, seq: message.seq }, 'a command from the stream is tried again');
   }
-  message.nak(retryMs);
+  message.nak(retryDelayMs);
   return false;
 }
 
@@ -196,10 +196,10 @@ async function takeElement(
     case 'expired':
       return 'done';
     case 'overloaded':
-      return 'again';
+      return 'retry';
     case 'failed':
       // A database that can't be asked is no reason to forget what was accepted, however long that takes.
-      if (!lastTry || outcome.code !== 'internal') return 'again';
+      if (!lastTry || outcome.code !== 'internal') return 'retry';
       return publishRefusal(
         element,
         {

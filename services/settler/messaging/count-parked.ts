@@ -4,7 +4,7 @@ import type { NatsLink } from '../../../shared/messaging/connect.ts';
 import { manageStreams } from '../../../shared/messaging/streams.ts';
 import { isMeasuring, type Metrics } from '../../../shared/telemetry/metrics.ts';
 
-const everyMs = 10_000;
+const intervalMs = 10_000;
 
 /** Asks the broker every 10 s how many due messages it keeps for the settlers; nothing while metrics are off. */
 export async function countParked(options: {
@@ -23,6 +23,6 @@ export async function countParked(options: {
     } catch {
       // No broker, or no consumer yet: whoever consumes says so.
     }
-    await delay(everyMs, undefined, { signal: stopping }).catch(() => undefined);
+    await delay(intervalMs, undefined, { signal: stopping }).catch(() => undefined);
   }
 }

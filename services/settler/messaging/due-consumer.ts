@@ -21,7 +21,7 @@ const maxMessages = 500;
  * No message is parked for longer, and comes back to be parked again. Times within the hour are all that is announced;
  * of a time centuries away the broker would not take the delay, and deliver the message again at once, for ever.
  */
-const longestParkMs = 60 * 60 * 1000;
+const maxParkMs = 60 * 60 * 1000;
 
 /** Until the ledger has told its time. Our own clock may be wrong, and a message parked by it come back too late. */
 const timeUnknownMs = 1_000;
@@ -81,7 +81,7 @@ function take(message: JsMsg, { logger, now, onDue }: DueConsumerOptions): void 
   const nowMs = now();
   const waitMs = nowMs === undefined ? timeUnknownMs : Math.ceil(Date.parse(due) - nowMs);
   if (waitMs > 0) {
-    message.nak(Math.min(waitMs, longestParkMs));
+    message.nak(Math.min(waitMs, maxParkMs));
     return;
   }
   onDue({

@@ -17,7 +17,7 @@ import {
   type Span,
 } from '../../telemetry/tracing.ts';
 import { LedgerWatch, pingDeadlineMs } from './ledger-watch.ts';
-import { RequestLine, type ClientLink, type Verdict } from './request-line.ts';
+import { RequestSender, type ClientLink, type Verdict } from './request-sender.ts';
 
 /** Milliseconds a caller waits when it says nothing else. */
 const defaultDeadlineMs = 5_000;
@@ -27,7 +27,7 @@ const defaultDeadlineMs = 5_000;
  * every metadata is as long as can be: an outcome takes up to 2 kB, an account 4 kB, a page of a list all there is.
  * The contract allows 1,024, but a ledger's batch is no larger than 512 either.
  */
-const mostPerMessage = {
+const maxPerMessage = {
   command: 512,
   ping: 512,
   account: 256,
@@ -93,7 +93,7 @@ export function createLedgerClient(options: {
     code: 'overloaded',
     detail: `${maxInFlight} requests are waiting for the ledger already.`,
   };
-  const line = new RequestLine(options);
+  const sender = new RequestSender(options);
   const watch = new LedgerWatch(
     () => askNow('ping', {}, pingDeadlineMs),
     () => link.isConnected(),
@@ -114,9 +114,9 @@ export function createLedgerClient(options: {
     const attributes = { [attributeNames.commandId]: commandId, [attributeNames.commandKind]: kind };
     const span = startSendSpan(subject, parentSpan, attributes);
     const traceparent = traceparentOf(span);
-    const outcome = line.request<CommandOutcome<K>>({
+    const outcome = sender.send<CommandOutcome<K>>({
       subject,
-      mostPerMessage: mostPerMessage.command,
+      maxPerMessage: maxPerMessage.command,
       deadlineMs,
       // Written anew for each attempt: the estimate of the ledger's time may have become better.
       write: (remainingMs) => {
@@ -159,9 +159,9 @@ export function createLedgerClient(options: {
     deadlineMs: number,
   ): Promise<QueryAnswer<K>> {
     const json = JSON.stringify(query);
-    return line.request<QueryAnswer<K>>({
+    return sender.send<QueryAnswer<K>>({
       subject: querySubject(kind),
-      mostPerMessage: mostPerMessage[kind],
+      maxPerMessage: maxPerMessage[kind],
       deadlineMs,
       write: () => json,
       read: (reply) => readAnswer(kind, reply),
@@ -176,7 +176,7 @@ export function createLedgerClient(options: {
   }
 
   function room(): number {
-    return Math.max(0, maxInFlight - line.inFlight);
+    return Math.max(0, maxInFlight - sender.inFlight);
   }
 
   return {
@@ -188,7 +188,7 @@ export function createLedgerClient(options: {
     close: async () => {
       closed = true;
       watch.stop();
-      await line.close();
+      await sender.close();
     },
   };
 }
@@ -205,28 +205,28 @@ function readOutcome<K extends CommandKind>(
   reply: unknown,
 ): Verdict<CommandOutcome<K>> {
   const parsed = outcomeSchemas[kind].safeParse(reply);
-  if (!parsed.success) return { is: 'malformed' };
+  if (!parsed.success) return { type: 'malformed' };
   const outcome = parsed.data as CommandOutcome<K>;
   // The order of a reply says which outcome is whose; one mistake there would tell a caller of another's money.
-  if (outcome.commandId !== undefined && outcome.commandId !== commandId) return { is: 'malformed' };
-  if (outcome.ok) return { is: 'decided', answer: outcome };
+  if (outcome.commandId !== undefined && outcome.commandId !== commandId) return { type: 'malformed' };
+  if (outcome.ok) return { type: 'decided', answer: outcome };
   const { error } = outcome;
-  if (isNotNow(error)) return { is: 'not-now', error };
-  if (error.code === 'internal') return { is: 'failed', error };
-  if (error.code === 'outcome_unknown') return { is: 'unclear' };
-  return { is: 'decided', answer: { ...outcome, commandId } };
+  if (isRetryable(error)) return { type: 'retryable', error };
+  if (error.code === 'internal') return { type: 'failed', error };
+  if (error.code === 'outcome_unknown') return { type: 'unknown' };
+  return { type: 'decided', answer: { ...outcome, commandId } };
 }
 
 function readAnswer<K extends QueryKind>(kind: K, reply: unknown): Verdict<QueryAnswer<K>> {
   const parsed = answerSchemas[kind].safeParse(reply);
-  if (!parsed.success) return { is: 'malformed' };
+  if (!parsed.success) return { type: 'malformed' };
   const answer = parsed.data as QueryAnswer<K>;
-  if (answer.ok) return { is: 'decided', answer };
-  return isNotNow(answer.error) ? { is: 'not-now', error: answer.error } : { is: 'decided', answer };
+  if (answer.ok) return { type: 'decided', answer };
+  return isRetryable(answer.error) ? { type: 'retryable', error: answer.error } : { type: 'decided', answer };
 }
 
 /** Both say that this attempt changed nothing. */
-function isNotNow(error: ErrorView): boolean {
+function isRetryable(error: ErrorView): boolean {
   return error.code === 'overloaded' || error.code === 'unavailable';
 }
 

@@ -1,8 +1,8 @@
 /** Far more than are ever under way at once. */
-const mostSlots = 2 ** 20;
+const maxSlots = 2 ** 20;
 
 /** A key is its slot and how many came before it, counted anew after so many: both fit into a number's 53 bits. */
-const mostCounted = 2 ** 33;
+const countsPerCycle = 2 ** 33;
 
 interface Filled<Value> {
   readonly key: number;
@@ -31,20 +31,20 @@ export class Slots<Value> {
   /** @throws RangeError when more than a million are there. */
   add(value: Value): number {
     const slot = this.#free.pop() ?? this.#slots.length;
-    if (slot === mostSlots) throw new RangeError(`there are ${mostSlots} values already`);
-    const key = this.#given * mostSlots + slot;
-    this.#given = (this.#given + 1) % mostCounted;
+    if (slot === maxSlots) throw new RangeError(`there are ${maxSlots} values already`);
+    const key = this.#given * maxSlots + slot;
+    this.#given = (this.#given + 1) % countsPerCycle;
     this.#slots[slot] = { key, value };
     return key;
   }
 
   has(key: number): boolean {
-    return this.#slots[key % mostSlots]?.key === key;
+    return this.#slots[key % maxSlots]?.key === key;
   }
 
   /** The value, which is gone from here then; undefined when it has gone before, and for anything that is no key. */
   take(key: number): Value | undefined {
-    const slot = key % mostSlots;
+    const slot = key % maxSlots;
     const filled = this.#slots[slot];
     if (filled?.key !== key) return undefined;
     this.#slots[slot] = undefined;

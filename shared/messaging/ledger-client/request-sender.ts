@@ -15,39 +15,39 @@ import { fits, splitPayloads, type MessageBounds, type Parcel } from '../split-p
 const attemptMs = 1_500;
 
 /** A further attempt needs this long to have a chance; a hopeless one would only turn "not applied" into "unknown". */
-const leastAttemptMs = 100;
+const minAttemptMs = 100;
 
 /** One timer looks after all requests: a timer per request costs more than the request. */
-const lookEveryMs = 25;
+const checkEveryMs = 25;
 
-/** Pauses before trying again after "not now", doubling from the first to the longest, each shortened at random. */
-const firstPauseMs = 50;
-const longestPauseMs = 400;
+/** Pauses before trying again after an answer that is retryable, doubling from the first to the longest, each shortened at random. */
+const minPauseMs = 50;
+const maxPauseMs = 400;
 
 /** While the event loop is busy with one turn's input, what was gathered so far leaves after this. */
-const longestGatherMs = 25;
+const maxGatherMs = 25;
 
-/** The line coming back is noticed within this. */
+/** The connection coming back is noticed within this. */
 const reconnectPollMs = 50;
 
 /** What a reply says about a request. */
 export type Verdict<Answer> =
   /** The last word. */
-  | { is: 'decided'; answer: Answer }
+  | { type: 'decided'; answer: Answer }
   /** A fault of the ledger's: the end, but it says nothing about other attempts. */
-  | { is: 'failed'; error: ErrorView }
+  | { type: 'failed'; error: ErrorView }
   /** This attempt changed nothing, and another may fare better. */
-  | { is: 'not-now'; error: ErrorView }
+  | { type: 'retryable'; error: ErrorView }
   /** What became of this attempt is not known. */
-  | { is: 'unclear' }
+  | { type: 'unknown' }
   /** Not a reply of ours: as good as none. */
-  | { is: 'malformed' };
+  | { type: 'malformed' };
 
 /** One request, and how to write, read and end it. */
 export interface Request<Answer> {
   subject: string;
   /** At most so many requests of this subject in one message. */
-  mostPerMessage: number;
+  maxPerMessage: number;
   /** Milliseconds from now until it is answered, one way or the other. */
   deadlineMs: number;
   /** Its JSON for an attempt made now with so much time left; an error when it can't be sent yet. */
@@ -58,15 +58,15 @@ export interface Request<Answer> {
 }
 
 interface PendingRequest {
-  /** In the line's slots, greater than those of older ones; NaN until it is there. */
+  /** In the sender's slots, greater than those of older ones; NaN until it is there. */
   key: number;
   readonly subject: string;
-  readonly mostPerMessage: number;
+  readonly maxPerMessage: number;
   readonly deadlineAtMs: number;
   readonly attempts: Attempts;
   readonly write: (remainingMs: number) => string | ErrorView;
   /** Takes a reply; answers whether that ended the request, or how the attempt ended. */
-  readonly take: (reply: unknown) => 'ended' | 'not-now' | 'unclear' | 'malformed';
+  readonly take: (reply: unknown) => 'ended' | 'retryable' | 'unknown' | 'malformed';
   readonly end: (error: ErrorView) => void;
   /** The message whose reply it waits for; none while it waits for its turn. */
   message: Message | undefined;
@@ -89,7 +89,7 @@ interface Message {
 const notConnected: ErrorView = { code: 'unavailable', detail: 'Not connected to NATS.' };
 const nobodyListens: ErrorView = { code: 'unavailable', detail: 'No ledger is listening.' };
 
-/** What requests need of the line to NATS. */
+/** What requests need of the connection to NATS. */
 export type ClientLink = Pick<NatsLink, 'connection' | 'isConnected' | 'inboxPrefix'>;
 
 /**
@@ -97,7 +97,7 @@ export type ClientLink = Pick<NatsLink, 'connection' | 'isConnected' | 'inboxPre
  *
  * It has one inbox subscription of its own: measured, `connection.request` costs 15 to 19 µs more per request.
  */
-export class RequestLine {
+export class RequestSender {
   readonly #link: ClientLink;
   readonly #logger: Logger;
   readonly #duration: Metrics['natsRequestDuration'];
@@ -133,34 +133,34 @@ export class RequestLine {
     return this.#pending.size;
   }
 
-  request<Answer>(request: Request<Answer>): Promise<Answer> {
+  send<Answer>(request: Request<Answer>): Promise<Answer> {
     return new Promise((resolve) => {
       const attempts = new Attempts(notConnected);
       const nowMs = performance.now();
       const pending: PendingRequest = {
         key: NaN,
         subject: request.subject,
-        mostPerMessage: request.mostPerMessage,
+        maxPerMessage: request.maxPerMessage,
         deadlineAtMs: nowMs + request.deadlineMs,
         attempts,
         write: request.write,
         take: (reply) => {
           const verdict = request.read(reply);
-          switch (verdict.is) {
+          switch (verdict.type) {
             case 'decided':
               resolve(verdict.answer);
               return 'ended';
             case 'failed':
               resolve(request.fail(attempts.failed(verdict.error)));
               return 'ended';
-            case 'not-now':
+            case 'retryable':
               attempts.changedNothing(verdict.error);
-              if (verdict.error.code !== 'overloaded' || attempts.mayHaveChangedSomething) return 'not-now';
+              if (verdict.error.code !== 'overloaded' || attempts.mayHaveChangedSomething) return 'retryable';
               resolve(request.fail(verdict.error));
               return 'ended';
-            case 'unclear':
+            case 'unknown':
             case 'malformed':
-              return verdict.is;
+              return verdict.type;
           }
         },
         end: (error) => resolve(request.fail(error)),
@@ -171,7 +171,7 @@ export class RequestLine {
       };
       pending.key = this.#pending.add(pending);
       this.#enqueue(pending, nowMs);
-      this.#timer ??= setInterval(() => this.#lookAfterAll(), lookEveryMs);
+      this.#timer ??= setInterval(() => this.#checkAll(), checkEveryMs);
     });
   }
 
@@ -189,7 +189,7 @@ export class RequestLine {
     else waiting.push(pending);
     if (this.#flushing) {
       // With more than a thousand busy sockets that turn can take seconds.
-      if (nowMs - this.#gatheringSinceMs >= longestGatherMs) this.#flush();
+      if (nowMs - this.#gatheringSinceMs >= maxGatherMs) this.#flush();
       return;
     }
     this.#flushing = true;
@@ -206,7 +206,7 @@ export class RequestLine {
     const nowMs = performance.now();
     for (const [subject, requests] of queue) {
       for (const pending of requests) pending.queued = false;
-      // The client would keep what it can't send, and send it later: nothing is published to a line that is down.
+      // The client would keep what it can't send, and send it later: nothing is published to a connection that is down.
       if (this.#link.isConnected()) this.#publish(subject, requests, nowMs);
       else for (const pending of requests) this.#holdBack(pending, notConnected, nowMs);
     }
@@ -225,17 +225,17 @@ export class RequestLine {
           detail: `It is larger than ${bounds.maxBytes} bytes.`,
         });
     }
-    for (const parcel of splitPayloads(ready, bounds)) this.#send(subject, parcel, nowMs);
+    for (const parcel of splitPayloads(ready, bounds)) this.#publishParcel(subject, parcel, nowMs);
   }
 
   /** The contract's bounds, or less where the server or the reply wants it. */
   #bounds(requests: readonly PendingRequest[]): MessageBounds {
     const maxBytes = Math.min(maxMessageBytes, maxPayloadOf(this.#link.connection));
-    const maxElements = Math.min(maxCommandsPerMessage, requests[0]?.mostPerMessage ?? 1);
+    const maxElements = Math.min(maxCommandsPerMessage, requests[0]?.maxPerMessage ?? 1);
     return { maxElements, maxBytes };
   }
 
-  #send(subject: string, parcel: Parcel<PendingRequest>, nowMs: number): void {
+  #publishParcel(subject: string, parcel: Parcel<PendingRequest>, nowMs: number): void {
     const message: Message = {
       subject,
       sentAtMs: nowMs,
@@ -273,7 +273,7 @@ export class RequestLine {
       for (const pending of message.requests) {
         if (!this.#pending.has(pending.key)) continue;
         pending.attempts.changedNothing(nobodyListens);
-        this.#tryAgain(pending, message);
+        this.#retryLater(pending, message);
       }
       return;
     }
@@ -288,7 +288,7 @@ export class RequestLine {
       const end = replies === undefined ? 'malformed' : pending.take(replies[index]);
       malformed ||= end === 'malformed';
       if (end === 'ended') this.#forget(pending);
-      else this.#tryAgain(pending, message);
+      else this.#retryLater(pending, message);
     }
     if (malformed) {
       this.#logger.error(
@@ -299,14 +299,14 @@ export class RequestLine {
   }
 
   /** After an attempt that ended without an outcome; of an earlier one, that is no news. */
-  #tryAgain(pending: PendingRequest, ended: Message): void {
+  #retryLater(pending: PendingRequest, ended: Message): void {
     if (pending.message !== ended) return;
     pending.message = undefined;
-    const pauseMs = Math.min(firstPauseMs * 2 ** (pending.tries - 1), longestPauseMs);
+    const pauseMs = Math.min(minPauseMs * 2 ** (pending.tries - 1), maxPauseMs);
     pending.retryAtMs = performance.now() + pauseMs * (0.5 + Math.random() / 2);
   }
 
-  #lookAfterAll(): void {
+  #checkAll(): void {
     const nowMs = performance.now();
     const connected = this.#link.isConnected();
     const again: PendingRequest[] = [];
@@ -315,9 +315,9 @@ export class RequestLine {
       if (leftMs <= 0) {
         this.#end(pending, pending.attempts.atDeadline());
       } else if (pending.message !== undefined) {
-        // A reply to a line that went down is lost; waiting for it would be waiting for nothing.
+        // A reply over a connection that went down is lost; waiting for it would be waiting for nothing.
         if (nowMs >= pending.message.attemptEndsAtMs || !connected) pending.message = undefined;
-      } else if (!pending.queued && nowMs >= pending.retryAtMs && leftMs >= leastAttemptMs) {
+      } else if (!pending.queued && nowMs >= pending.retryAtMs && leftMs >= minAttemptMs) {
         again.push(pending);
       }
     }
