@@ -1,6 +1,6 @@
 import { inboxPrefixOf } from '../../shared/contracts/nats-users.ts';
 import { listenProblem } from '../../shared/lifecycle/listen-problem.ts';
-import { runService, type Service } from '../../shared/lifecycle/run-service.ts';
+import { runService, type ServiceContext } from '../../shared/lifecycle/run-service.ts';
 import { connectNats } from '../../shared/messaging/connect.ts';
 import { createLedgerClient } from '../../shared/messaging/ledger-client/index.ts';
 import { createMetrics } from '../../shared/telemetry/metrics.ts';
@@ -16,8 +16,8 @@ import { refuseWhenFull } from './plugins/refuse-when-full.ts';
  */
 const maxInFlight = 1_024;
 
-async function start(service: Service<GatewaySettings>): Promise<() => readonly string[]> {
-  const { settings, logger, stopping, onStop } = service;
+async function start(context: ServiceContext<GatewaySettings>): Promise<() => readonly string[]> {
+  const { settings, logger, stopping, onStop } = context;
 
   const metrics = createMetrics();
   measureProcess(metrics);

@@ -53,22 +53,22 @@ export const openCommandSchema = z.strictObject({
   metadata: metadataSchema.optional(),
 });
 
-export const closeCommandSchema = z.strictObject({ ...envelope, accountId: accountIdSchema });
+const closeCommandSchema = z.strictObject({ ...envelope, accountId: accountIdSchema });
 
-export const addCommandSchema = z.strictObject({
+const addCommandSchema = z.strictObject({
   ...envelope,
   accountId: accountIdSchema,
   amount: amountSchema,
 });
 
-export const subtractCommandSchema = z.strictObject({
+const subtractCommandSchema = z.strictObject({
   ...envelope,
   accountId: accountIdSchema,
   amount: amountSchema,
 });
 
 /** Settles what is due, over all accounts. It has no account of its own and is harmless to repeat. */
-export const settleDueCommandSchema = z.strictObject({
+const settleDueCommandSchema = z.strictObject({
   id: callersCommandIdSchema,
   deadline: envelope.deadline,
   traceparent: envelope.traceparent,
@@ -83,6 +83,7 @@ export const settleDueCommandSchema = z.strictObject({
     ),
 });
 
+/** What a payload of each kind of command must be. */
 export const commandSchemas = {
   open: openCommandSchema,
   close: closeCommandSchema,

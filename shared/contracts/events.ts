@@ -4,7 +4,7 @@ import { entryKinds } from './outcomes.ts';
 import { accountIdSchema, balanceSchema, commandIdSchema, holdIdSchema, timeSchema } from './primitives.ts';
 
 /** Something is in the journal. Delivered at least once; (accountId, seq) orders and dedupes. */
-export const entryFactSchema = z.object({
+const entryFactSchema = z.object({
   type: z.literal('entry'),
   accountId: accountIdSchema,
   seq: z.int(),
@@ -25,7 +25,7 @@ export type EntryFact = z.output<typeof entryFactSchema>;
  * A command of a caller who did not wait came to nothing. A refusal by the state of the books is kept under its id; what was
  * invalid, forbidden, late or given up may be sent again under it.
  */
-export const refusalFactSchema = z.object({
+const refusalFactSchema = z.object({
   type: z.literal('refusal'),
   accountId: accountIdSchema,
   commandId: commandIdSchema,

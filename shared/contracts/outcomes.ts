@@ -55,7 +55,7 @@ export const holdViewSchema = z.object({
   dueAt: timeSchema,
 });
 
-export const fieldErrorSchema = z.object({
+const fieldErrorSchema = z.object({
   field: z.string().describe('Where it is, such as amount or 3.amount'),
   message: z.string().describe('What it should be.'),
 });
@@ -75,7 +75,7 @@ export const errorViewSchema = z.object({
 export type ErrorView = z.output<typeof errorViewSchema>;
 
 /** A command that was refused, or whose fate is not known (`outcome_unknown`). */
-export const failedOutcomeSchema = z.object({
+const failedOutcomeSchema = z.object({
   ok: z.literal(false),
   commandId: commandIdSchema.optional().describe('Missing when the payload had no readable id.'),
   replayed: z.boolean().optional(),
@@ -84,7 +84,7 @@ export const failedOutcomeSchema = z.object({
 export type FailedOutcome = z.output<typeof failedOutcomeSchema>;
 
 /** A command that is in the books. With `replayed` it already was, and everything is as it was then. */
-export const appliedOutcomeSchema = z.object({
+const appliedOutcomeSchema = z.object({
   ok: z.literal(true),
   commandId: commandIdSchema,
   replayed: z.boolean(),
@@ -94,7 +94,8 @@ export const appliedOutcomeSchema = z.object({
 });
 export type AppliedOutcome = z.output<typeof appliedOutcomeSchema>;
 
-export const settledOutcomeSchema = z.object({
+/** What a turn of settling came to. */
+const settledOutcomeSchema = z.object({
   ok: z.literal(true),
   commandId: commandIdSchema,
   settled: z.int().describe('Holds settled since it was sent.'),
@@ -106,6 +107,7 @@ export const settledOutcomeSchema = z.object({
 });
 export type SettledOutcome = z.output<typeof settledOutcomeSchema>;
 
+/** What each kind of command is answered with. */
 export const outcomeSchemas = {
   open: z.discriminatedUnion('ok', [appliedOutcomeSchema, failedOutcomeSchema]),
   close: z.discriminatedUnion('ok', [appliedOutcomeSchema, failedOutcomeSchema]),

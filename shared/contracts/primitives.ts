@@ -68,7 +68,7 @@ export const timeSchema = z.iso
   .meta({ examples: ['2026-01-31T12:00:00.000Z'] });
 
 /** U+0000 can't be stored by Postgres, and lone surrogates have no UTF-8: both are refused at the door. */
-export function isStorableText(text: string): boolean {
+function isStorableText(text: string): boolean {
   return !text.includes('\u0000') && text.isWellFormed();
 }
 

@@ -14,6 +14,7 @@ import type { QueryKind } from './subjects.ts';
 const allowedAccounts = z.array(accountIdSchema).min(1).max(maxAllowedAccounts).optional();
 const limit = z.int().min(1).max(maxPageSize).default(100);
 
+/** What a payload of each kind of query must be. */
 export const querySchemas = {
   /** Answers when a command could be served, with the ledger's time. */
   ping: z.strictObject({}),
@@ -43,7 +44,7 @@ export const querySchemas = {
   }),
 } as const satisfies Record<QueryKind, z.ZodType>;
 
-export const holdDetailSchema = z.object({
+const holdDetailSchema = z.object({
   id: holdIdSchema,
   accountId: accountIdSchema,
   amount: balanceSchema,
@@ -56,7 +57,7 @@ export const holdDetailSchema = z.object({
 });
 export type HoldDetail = z.output<typeof holdDetailSchema>;
 
-export const entryDetailSchema = z.object({
+const entryDetailSchema = z.object({
   id: z.string(),
   accountId: accountIdSchema,
   seq: z.int(),
@@ -76,6 +77,7 @@ export type EntryDetail = z.output<typeof entryDetailSchema>;
 
 const failedSchema = z.object({ ok: z.literal(false), error: errorViewSchema });
 
+/** What each kind of query is answered with. */
 export const answerSchemas = {
   ping: z.discriminatedUnion('ok', [
     z.object({ ok: z.literal(true), now: z.number().describe('The ledger’s time, ms since 1970 UTC.') }),

@@ -23,11 +23,9 @@ const sameSignalMs = 500;
 export const exitCodes = { stopped: 0, fault: 1, notDone: 75, settings: 78, interrupted: 130 } as const;
 
 /** What a service is given to start with. */
-export interface Service<Settings> {
+export interface ServiceContext<Settings> {
   settings: Settings;
   logger: Logger;
-  /** A random uuid, this process's alone. */
-  instanceId: string;
   /** Aborted as soon as the service is asked to stop: give up waiting, take no new work. */
   stopping: AbortSignal;
   /** Registers what must be stopped, and how. Stopping goes in reverse order, each after the one before is done. */
@@ -49,7 +47,7 @@ export async function runService<
   /** For one that is to come to an end by itself: what it ends with when it is asked to stop before. */
   stoppedEarly?: number;
   /** Resolves once the service serves, to what is missing to serve: empty when nothing is; asked with every probe. */
-  start: (service: Service<Settings>) => Promise<() => readonly string[]>;
+  start: (context: ServiceContext<Settings>) => Promise<() => readonly string[]>;
 }): Promise<void> {
   process.title = `holdfast-${options.name}`;
   // Short-lived objects are gathered by one thread. With helpers, which V8 has by default, a service took 6 % more of the
@@ -74,10 +72,9 @@ export async function runService<
     }
     const closers = new Closers(logger);
     stopping = stopOnSignals(logger, closers, options.stoppedEarly ?? exitCodes.stopped);
-    const instanceId = randomUUID();
     const telemetry = await startTelemetry({
       service: options.name,
-      instanceId,
+      instanceId: randomUUID(),
       logger,
       env: process.env,
       prometheus: settings.opsPort !== undefined,
@@ -104,7 +101,6 @@ export async function runService<
     missingToServe = await options.start({
       settings,
       logger,
-      instanceId,
       stopping,
       onStop: (what, close) => closers.add(what, close),
     });
