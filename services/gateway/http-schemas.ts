@@ -8,7 +8,7 @@ import {
 } from '../../shared/contracts/outcomes.ts';
 import { accountIdSchema, amountSchema, commandIdSchema } from '../../shared/contracts/primitives.ts';
 
-/** What the HTTP API takes and answers: types, checks and documentation at once. */
+/* What the HTTP API takes and answers: types, checks and documentation at once. */
 
 const exampleAccount = {
   id: '26c940a1-7228-4ea2-a3bc-e6460b172040',
@@ -146,6 +146,7 @@ export const problemSchema = z
   .meta({ id: 'Problem' });
 export type Problem = z.output<typeof problemSchema>;
 
+/** The `type` of a problem: a URI that names its code. */
 export function problemType(code: ErrorCode): string {
   return `urn:holdfast:error:${code}`;
 }

@@ -47,6 +47,7 @@ const maxWaiting = 8_192;
 /** Connections for reads beside the one that writes. */
 const readConnections = 4;
 
+/** A ledger at work, and how it stops. */
 export interface Ledger {
   /** What is missing to serve a command; empty when nothing is. */
   readonly missing: () => string[];

@@ -48,7 +48,10 @@ interface Ending {
   readonly changes: FilledChanges;
   /** Of these, and of what the transaction has written before. */
   readonly messages: readonly SendableMessage[];
-  /** Whether outbox rows whose messages the broker has are deleted in passing. Only one of two transactions at a time does, since the other would wait for it. */
+  /**
+   * Whether outbox rows whose messages the broker has are deleted in passing. Of two transactions at the same time only one
+   * may: the other would wait for its locks.
+   */
   readonly deletesSent: boolean;
 }
 

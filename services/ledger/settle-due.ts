@@ -36,6 +36,7 @@ const brokenWaitMs = 1_000;
  */
 const lateCommitMs = 30_000;
 
+/** Who wants what settled. */
 export interface SettleDueRequest {
   /** Holds due at or before it; null is now, by the database's clock. */
   readonly until: Micros | null;

@@ -19,8 +19,10 @@ export interface SettingFacts {
   formerName?: string;
 }
 
-/** The facts of every field that `fields.ts` makes: error messages, `.env.example` and the configuration page all take
- *  them from here, so that they can't drift apart. */
+/**
+ * The facts of every field that `fields.ts` makes: error messages, `.env.example` and the configuration page all take
+ * them from here, so that they can't drift apart.
+ */
 export const settingFacts = z.registry<SettingFacts>();
 
 /** Thrown when the settings can't be used. The message is for people: one invalid setting per line. */

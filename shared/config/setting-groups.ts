@@ -10,7 +10,7 @@ import {
   urlList,
 } from './fields.ts';
 
-/** Settings that more than one service has, each declared once. Spread them into a service's own schema. */
+/* Settings that more than one service has, each declared once. Spread them into a service's own schema. */
 
 export const natsSettings = {
   NATS_URL: urlList({

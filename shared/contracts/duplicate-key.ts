@@ -1,4 +1,4 @@
-/** What matters in valid JSON: where objects, arrays and elements begin and end, and texts, with the colon that makes one a key. */
+/** What matters in valid JSON: where objects, arrays and elements end, and texts, with the colon that makes one a key. */
 const tokens = /[{}[\],]|"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?/g;
 
 const none: ReadonlyMap<number, string> = new Map();

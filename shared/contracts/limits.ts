@@ -1,4 +1,4 @@
-/** The bounds that callers can run into. Each has its reason; nothing in the system grows without one. */
+/* The bounds that callers can run into. Each has its reason; nothing in the system grows without one. */
 
 /** Commands in one array payload: two ledger batches, so one message can't hold up everybody else for long. */
 export const maxCommandsPerMessage = 1024;

@@ -1,4 +1,4 @@
-/** Every NATS subject, stream and consumer name. Nobody spells one anywhere else. */
+/* Every NATS subject, stream and consumer name. Nobody spells one anywhere else. */
 
 /** The commands a caller can send, each on a subject of its own, so that permissions can allow just one kind. */
 export const commandKinds = ['open', 'close', 'add', 'subtract', 'settle-due'] as const;

@@ -10,15 +10,18 @@ export interface OpsServer {
 }
 
 /**
- * Answers `GET /healthz` (200 while the process lives) and `GET /readyz` (200 when `missing()` is empty, else 503 with
- * what is missing), and `GET /metrics` in Prometheus' text format when it is given a text. `missing` must answer from memory: probes come every second. Port 0 takes a free one.
- * Throws a `SettingsError` when it can't listen there.
+ * Answers `GET /healthz` (200 while the process lives), `GET /readyz` (200 when nothing is missing, else 503 with what is)
+ * and, where metrics are given, `GET /metrics` in Prometheus' text format.
+ *
+ * @throws SettingsError when it can't listen there.
  */
 export async function startOpsServer(options: {
   host: string;
+  /** 0 takes a free one. */
   port: number;
   /** The setting to name when the port is taken. */
   portSetting: string;
+  /** Must answer from memory: probes come every second. */
   missing: () => readonly string[];
   metricsText?: (() => Promise<string>) | undefined;
 }): Promise<OpsServer> {

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 /** A subscription that was refused is tried again after so long. */
 const retryDelayMs = 1_000;
 
+/** A subscription that outlives its refusals. */
 export interface KeptSubscription {
   /** True from when the broker refuses it until it has taken it again. */
   readonly isRefused: () => boolean;

@@ -1,4 +1,4 @@
-/** The words of our spans and metrics. OpenTelemetry's semantic conventions wherever they have one, else `holdfast.`. */
+/* The words of our spans and metrics. OpenTelemetry's semantic conventions wherever they have one, else `holdfast.`. */
 
 /** Span names. Those about a message are an operation and a subject, so that they group well. */
 export const spanNames = {

@@ -2,8 +2,10 @@ import { isNativeError } from 'node:util/types';
 
 // `isNativeError`, not `instanceof`: under jest, the errors of Node's own modules are of another world than the tests'.
 
-/** Fields that say where a fault is without carrying data; all others of an error stay unlogged. Postgres, for one, puts
- *  whole rows into `detail`, and connection errors of many libraries carry their configuration with the password. */
+/**
+ * Fields that say where a fault is without carrying data; all others of an error stay unlogged. Postgres, for one, puts
+ * whole rows into `detail`, and connection errors of many libraries carry their configuration with the password.
+ */
 const safeFields = ['code', 'severity', 'table', 'constraint', 'syscall', 'address', 'port'] as const;
 
 /** Causes are followed no deeper than this: enough to see the origin, and an end for circular ones. */

@@ -17,6 +17,7 @@ const flushLimitMs = 2_000;
 /** OpenTelemetry reports every failed export, one each few seconds. */
 const repeatWarningMs = 60_000;
 
+/** What was started, and how it ends. */
 export interface Telemetry {
   enabled: boolean;
   /** All metrics in Prometheus' text format; undefined when they were not asked for so. */
@@ -26,15 +27,17 @@ export interface Telemetry {
 }
 
 /**
- * Starts sending traces and metrics by OTLP when the environment names an endpoint (`OTEL_EXPORTER_OTLP_ENDPOINT`, or
- * one for traces or for metrics alone), and gathers metrics when
- * they will be asked for in Prometheus' format; unless `OTEL_SDK_DISABLED=true`. All standard `OTEL_*` variables hold; the SDK
- * takes them from the environment of the process. Otherwise no module of the SDK is even loaded.
- * A collector that can't be reached is no error.
+ * Starts sending traces and metrics by OTLP when the environment names an endpoint (`OTEL_EXPORTER_OTLP_ENDPOINT`, or one
+ * for traces or for metrics alone), and gathers metrics when they will be asked for in Prometheus' format. All standard
+ * `OTEL_*` variables hold; the SDK takes them from the environment of the process. A collector that can't be reached is no
+ * error.
+ *
+ * With neither, or with `OTEL_SDK_DISABLED=true`, no module of the SDK is even loaded.
  */
 export async function startTelemetry(options: {
   /** gateway, ledger or settler. */
   service: string;
+  /** A random uuid, this process's alone. */
   instanceId: string;
   logger: Logger;
   env: Environment;

@@ -71,6 +71,7 @@ export function traceparentOf(span: Span | undefined): string | undefined {
   return (spanContext.traceFlags & TraceFlags.SAMPLED) === 0 ? undefined : formatTraceparent(spanContext);
 }
 
+/** A span below another one of this process. */
 export function startSpan(name: string, options: SpanOptions, parent: Span): Span {
   return start(name, options, trace.setSpan(ROOT_CONTEXT, parent));
 }

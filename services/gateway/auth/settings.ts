@@ -8,8 +8,10 @@ const minKeyBytes = 32;
 
 const makeAKey = 'openssl rand -base64 33';
 
-/** What one caller may ask for per second where others than this machine can reach the gateway: far above any honest use,
- *  and far below what a gateway can do, so that no single caller takes all of it. */
+/**
+ * What one caller may ask for per second where others than this machine can reach the gateway: far above any honest use,
+ * and far below what a gateway can do, so that no single caller takes all of it.
+ */
 const exposedLimit = { max: 1_000, windowMs: 1_000 };
 
 const windowsMs = { s: 1_000, m: 60_000, h: 3_600_000 } as const;

@@ -9,6 +9,7 @@ export function isProbe(route: string | undefined): boolean {
   return probes.has(route);
 }
 
+/** The probes: whether the process lives, and whether a command could be served. */
 export function addHealthRoutes(app: FastifyInstance, ledger: Pick<Ledger, 'missing'>): void {
   app.get(
     '/healthz',

@@ -4,6 +4,7 @@ import { checkChains } from './check-chains.ts';
 import { checkTables } from './check-tables.ts';
 import type { Finding } from './finding.ts';
 
+/** How much was audited, and what was found. */
 export interface AuditReport {
   readonly accounts: number;
   readonly entries: number;
@@ -13,9 +14,12 @@ export interface AuditReport {
   readonly findings: readonly Finding[];
 }
 
+/** What to audit, and who is told of it. */
 export interface AuditOptions {
+  /** Only this account. */
   readonly accountId?: string | undefined;
   readonly onProgress?: (entries: number, ofAbout: number) => void;
+  /** As for {@link checkChains}. */
   readonly onHead?: (accountId: string, seq: number, hash: string) => void;
   /** More checks in the same snapshot. */
   readonly also?: (client: Client, onFinding: (finding: Finding) => void) => Promise<void>;

@@ -28,6 +28,7 @@ const journalColumns = `account_id::text, seq::text, command_id::text, kind::tex
   overdraft_limit::text, hold_id::text, (extract(epoch FROM at) * 1000000)::bigint::text, encode(fingerprint, 'hex'),
   details::text, format_version::text, encode(hash, 'hex')`;
 
+/** Which chains to check, and who is told of it. */
 export interface ChainCheck {
   readonly client: Client;
   /** Only this account. */

@@ -21,6 +21,7 @@ const headLine = /^([0-9a-f-]{36}) (\d+) ([0-9a-f]{64})$/;
 /** Heads compared with the journal by one statement. */
 const headsPerStatement = 5_000;
 
+/** An account’s last entry. */
 export interface Head {
   readonly accountId: string;
   readonly seq: number;

@@ -51,6 +51,7 @@ export type Command = OpenCommand | CloseCommand | AddCommand | SubtractCommand 
 /** What a command id is unique in: one string for the pair. */
 export type CommandKey = string & { readonly __brand: 'CommandKey' };
 
+/** Two commands with the same key are the same command, sent again, or a conflict. */
 export function commandKey(accountId: AccountId, commandId: CommandId): CommandKey {
   return `${accountId}/${commandId}` as CommandKey;
 }

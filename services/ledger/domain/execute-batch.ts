@@ -47,6 +47,7 @@ export type Outcome =
   /** Past its deadline when its turn came: not applied, and it never will be. */
   | { readonly type: 'expired' };
 
+/** What the commands of a batch came to. */
 export interface BatchResult {
   /** One per command, in the same order. */
   readonly outcomes: readonly Outcome[];

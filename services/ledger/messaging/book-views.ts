@@ -6,7 +6,7 @@ import type { Entry } from '../domain/entry.ts';
 import type { Hold } from '../domain/hold.ts';
 import { formatMicros, formatSecond } from '../domain/time.ts';
 
-/** An account as it is now. */
+/** An account as callers read it, as it is now. */
 export function accountView(account: Account): AccountView {
   const { decimals } = account;
   return {
@@ -24,6 +24,7 @@ export function accountView(account: Account): AccountView {
   };
 }
 
+/** A hold as callers read it. */
 export function holdView(hold: Hold, { decimals }: Account): HoldDetail {
   return {
     id: hold.id,
@@ -38,6 +39,7 @@ export function holdView(hold: Hold, { decimals }: Account): HoldDetail {
   };
 }
 
+/** An entry as callers read it. */
 export function entryView(entry: Entry, { decimals }: Account): EntryDetail {
   return {
     id: `${entry.accountId}:${entry.seq}`,

@@ -26,6 +26,7 @@ export function outcomeView(
   }
 }
 
+/** A command that came to nothing, as its caller reads it. Without an id when none could be read. */
 export function failedView(commandId: CommandId | undefined, error: ErrorView): FailedOutcome {
   return { ok: false, ...(commandId !== undefined && { commandId }), error };
 }

@@ -6,7 +6,11 @@ import type { HoldAsMade } from '../domain/hold.ts';
 import { formatMicros, formatSecond, type Micros } from '../domain/time.ts';
 import type { EntryOfAccount } from '../store/outbox-message.ts';
 
-/** @param hold the hold that the entry made, if it made one. */
+/**
+ * What consumers of facts read about an entry.
+ *
+ * @param hold the hold that the entry made, if it made one.
+ */
 export function entryFact(
   { entry, account: { currency, decimals } }: EntryOfAccount,
   hold: HoldAsMade | undefined,
@@ -28,6 +32,7 @@ export function entryFact(
   };
 }
 
+/** What consumers of facts read about a command that came to nothing. */
 export function refusalFact(
   command: Command,
   { code, detail }: Pick<RefusalFact, 'code' | 'detail'>,

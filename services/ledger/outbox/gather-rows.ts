@@ -16,8 +16,8 @@ export interface BrokerMessage extends Pick<OutboxMessage, 'topic' | 'messageId'
 }
 
 /**
- * The facts of several batches in one message, or in a few when one would be too large for the broker: the broker takes, writes and
- * syncs each by itself. Due seconds stay alone, since their ids tell the broker which it has.
+ * The facts of several batches in one message, or in a few when one would be too large for the broker, which takes, writes
+ * and syncs each by itself. Due seconds stay alone, since their ids tell the broker which it has.
  *
  * What is gathered or cut gets an id made of its content, never that of one of its rows: the broker drops what comes under
  * an id that it knows, so whatever comes under that of a row must be all of the row and nothing else.

@@ -13,6 +13,7 @@ interface CountRow {
   oldest_s: number | null;
 }
 
+/** How many holds there are, as exactly as a metric needs it. */
 export interface HoldCounts {
   readonly pending: number;
   readonly overdue: number;

@@ -25,6 +25,7 @@ const readOnlyTransaction = '25006';
 /** To a new session that asks for one that can write (see `primaryOnly`): of PostgreSQL 18, and of older ones. */
 const noReadWriteSession = new Set(['0A000', '25001']);
 
+/** The kind of a fault. An error that does not come from the database is our own code’s: `statement`. */
 export function faultKindOf(error: unknown): FaultKind {
   if (error instanceof ConnectionLostError) return 'connection';
   if (!(error instanceof DatabaseError)) return 'statement';

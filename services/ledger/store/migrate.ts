@@ -28,14 +28,19 @@ const migrationSource: Knex.MigrationSource<string> = {
   },
 };
 
+/** How to migrate. */
 export interface MigrateOptions {
   readonly echo?: Echo | undefined;
   /** Who the ledger logs in as, when that is not who migrates. */
   readonly ledgerUser?: string | undefined;
-  /** Told of what is waited for from now on, in words that follow "waiting for": while its machine is there, these waits have no bound. */
+  /**
+   * Told of what is waited for from now on, in words that follow "waiting for". These waits have no bound for as long as
+   * the server's machine is there.
+   */
   readonly onWait?: (what: string) => void;
 }
 
+/** What a migration has done. */
 export interface Migrated {
   /** The migrations that were run now. */
   readonly names: readonly string[];

@@ -69,7 +69,7 @@ export class OutboxTable {
     return rows.map(leftMessageOf);
   }
 
-  /** What the journal has of these entries. Their batch is committed: that is all of them, unless someone else has rewritten it. */
+  /** What the journal has of these entries: all of them, as their batch is committed, unless someone has rewritten it. */
   async entriesIn(ranges: readonly EntryRange[]): Promise<EntryOfAccount[]> {
     if (ranges.length === 0) return [];
     const { rows } = await this.#pool.query<EntryInRangeRow>(readRanges(ranges));

@@ -49,6 +49,7 @@ const timeUnknown: ErrorView = {
 /** A command as a caller gives it; deadline and trace context are the client's business. */
 export type CommandToSend<K extends CommandKind> = Omit<CommandInput<K>, 'deadline' | 'traceparent'>;
 
+/** How a command is sent or a question asked. */
 export interface SendOptions {
   /** Milliseconds until there is an answer, one way or the other; 5,000 by default. */
   deadlineMs?: number;
@@ -60,8 +61,10 @@ export interface SendOptions {
 export interface LedgerClient {
   /**
    * Sends a command and answers its outcome; never rejects. Within the deadline it tries again with the same id where
-   * that can help; a ledger that is `overloaded` is not asked again, which would only give it more to do. Without an outcome at the deadline, the error is `unavailable` or `overloaded` when the command has
-   * certainly changed nothing, and `outcome_unknown` when it may have: the same id again tells.
+   * that can help; a ledger that is `overloaded` is not asked again, which would only give it more to do.
+   *
+   * Without an outcome at the deadline, the error is `unavailable` or `overloaded` when the command has certainly changed
+   * nothing, and `outcome_unknown` when it may have: sent again under the same id, it gets the outcome.
    */
   send<K extends CommandKind>(
     kind: K,

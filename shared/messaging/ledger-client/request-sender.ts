@@ -20,7 +20,7 @@ const minAttemptMs = 100;
 /** One timer looks after all requests: a timer per request costs more than the request. */
 const checkEveryMs = 25;
 
-/** Pauses before trying again after an answer that is retryable, doubling from the first to the longest, each shortened at random. */
+/** Pauses before another try at what may fare better later: doubling from the least to the most, each shortened at random. */
 const minPauseMs = 50;
 const maxPauseMs = 400;
 

@@ -1,6 +1,7 @@
 import type { Micros } from '../../domain/time.ts';
 import type { Statement } from '../pipeline.ts';
 
+/** The one row of the claim. */
 export interface ClaimRow {
   claimed: boolean;
   now: Micros;

@@ -62,6 +62,7 @@ type EntryColumns = [
   hash: string,
 ];
 
+/** What commands of the batch were applied before, by their entries. */
 export function entriesOf(row: LookUpRow): Entry[] {
   if (row.applied === null) return [];
   return (JSON.parse(row.applied) as EntryColumns[]).map(
@@ -107,6 +108,7 @@ type RefusalColumns = [
   at: number,
 ];
 
+/** What commands of the batch were refused before. */
 export function refusalsOf(row: LookUpRow): KeptRefusal[] {
   if (row.refused === null) return [];
   return (JSON.parse(row.refused) as RefusalColumns[]).map(

@@ -3,6 +3,7 @@ import { formatMicros, type Micros } from '../../domain/time.ts';
 import type { Statement } from '../pipeline.ts';
 import { uuid } from './array-types.ts';
 
+/** A due hold, with what it takes to find and to trace it. */
 export interface PickedRow {
   account_id: AccountId;
   id: HoldId;
@@ -12,7 +13,9 @@ export interface PickedRow {
   ctid: string;
 }
 
+/** Which due holds to pick. */
 export interface DueRange {
+  /** Null is from the oldest on. */
   readonly from: Micros | null;
   /** Null is now. */
   readonly until: Micros | null;
