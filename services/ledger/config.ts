@@ -46,7 +46,7 @@ export const ledgerSettings = z.object({
   DB_NAME: anyText({ description: 'The database.', default: 'holdfast', expected: 'a database name' }),
   DB_SSL: oneOf({
     description:
-      'Whether the line to PostgreSQL is encrypted: not, by whoever answers there, or only by one whose certificate has the name DB_HOST.',
+      'Whether the connection to PostgreSQL is encrypted: not, by whoever answers there, or only by one whose certificate has the name DB_HOST.',
     default: 'disable',
     words: ['disable', 'require', 'verify-full'],
   }),

@@ -44,7 +44,7 @@ interface ConsumeOptions {
 }
 
 /**
- * Takes the messages of a stream until the service stops. Each time the line to the broker comes back it begins anew,
+ * Takes the messages of a stream until the service stops. Each time the connection to the broker comes back it begins anew,
  * with streams and consumer made again if need be: a broker may come back without its data.
  */
 export async function consumeStream(options: ConsumeOptions): Promise<void> {

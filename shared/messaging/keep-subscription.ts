@@ -66,7 +66,7 @@ export function keepSubscription(
         if (!subscription.isClosed()) isRefused = false;
         return;
       } catch {
-        // The line was lost meanwhile; it comes back with its subscriptions.
+        // The connection was lost meanwhile; it comes back with its subscriptions.
         await delay(retryDelayMs);
       }
     }

@@ -80,7 +80,7 @@ function respond(message: Msg, json: string, logger: Logger): void {
   try {
     message.respond(json);
   } catch (error) {
-    // The line is closed for good. What was answered stays true: the caller asks again, a command under the same id.
+    // The connection is closed for good. What was answered stays true: the caller asks again, a command under the same id.
     logger.warn(
       { err: error, subject: message.subject },
       'an answer could not be sent; its caller will ask again',

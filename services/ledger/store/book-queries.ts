@@ -23,7 +23,7 @@ const listTimeoutMs = 4_000;
 /** Connections for lists beside the pool's: a page takes longer than what is asked all the time, and must not delay it. */
 const listConnections = 2;
 
-/** What lists are asked with. Where a line was lost, the next list takes a new one. */
+/** What lists are asked with. Where a connection was lost, the next list takes a new one. */
 export function knexForLists(address: DatabaseAddress, logger: Logger): Knex {
   return knexFactory({
     client: 'pg',

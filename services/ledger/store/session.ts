@@ -1,7 +1,7 @@
 import { TypeOverrides, types, type ClientConfig } from 'pg';
 import { microsOfMillis, type Micros } from '../domain/time.ts';
 
-/** How the line to Postgres is encrypted: by whoever answers there, or only by one whose certificate is right. */
+/** How the connection to Postgres is encrypted: by whoever answers there, or only by one whose certificate is right. */
 export type DatabaseTls =
   | { readonly verify: false }
   /** `ca`: the certificates (PEM) that its own must lead to; without them, those that Node.js trusts. */
@@ -22,7 +22,7 @@ export interface DatabaseAddress {
 
 /**
  * What every ledger session asks of the server. An answer goes out after COMMIT only, so COMMIT must mean *on disk*;
- * and a frozen ledger or a half-cut line must not keep its locks for long.
+ * and a frozen ledger or a half-open connection must not keep its locks for long.
  */
 const sessionSettings = {
   synchronous_commit: 'on',
@@ -43,7 +43,7 @@ const sessionSettings = {
   enable_memoize: 'off',
 } as const;
 
-/** Longer than any lock wait or commit should take, in milliseconds: past it the line counts as dead. */
+/** Longer than any lock wait or commit should take, in milliseconds: past it the connection counts as dead. */
 export const queryTimeoutMs = 8_000;
 const connectTimeoutMs = 3_000;
 
@@ -55,16 +55,16 @@ export function tlsConfig(tls: DatabaseTls | undefined): Pick<ClientConfig, 'ssl
 }
 
 /**
- * A line that has been quiet for so long is asked about once a second, and lost after ten questions without an answer (Node.js
+ * A connection that has been quiet for so long is probed once a second, and lost after ten probes without an answer (Node.js
  * sets both): a server whose machine or network is gone is noticed within 12 s. Left out or 0, it would be the kernel's two
  * hours. It does not notice a server that is frozen, since its kernel answers; nor what was sent and not acknowledged, which
- * Linux sends again for about a quarter of an hour (its TCP_USER_TIMEOUT can't be set from Node.js). Against these helps only
- * a bound on the question.
+ * Linux sends again for about a quarter of an hour (its TCP_USER_TIMEOUT can't be set from Node.js). Only a bound on
+ * the query itself helps against these.
  */
 const keepAliveAfterMs = 2_000;
 
 /**
- * The same for PostgreSQL's end of the line: a session whose machine or network is gone ends within half a minute, and with it
+ * The same for PostgreSQL's end of the connection: a session whose machine or network is gone ends within half a minute, and with it
  * its locks and its place among `max_connections`. They would be kept for the server's own two hours.
  */
 const lineSettings = {

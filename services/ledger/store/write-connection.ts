@@ -62,7 +62,7 @@ export class WriteConnection {
   discard(): void {
     const session = this.#session;
     this.#session = undefined;
-    // Politeness is for sessions that answer. This one may be frozen; the server rolls back when the line closes.
+    // Politeness is for sessions that answer. This one may be frozen; the server rolls back when the connection closes.
     session?.destroy();
   }
 
