@@ -60,7 +60,7 @@ export function createSettler(options: {
     },
   });
 
-  const sweep = oneAtATime(async () => {
+  const sweep = coalesced(async () => {
     try {
       const settled = await settleDue({ client, sweep: true, stopping });
       if (settled > 0) logger.info({ settled }, 'holds were settled that no message had announced');
@@ -88,10 +88,10 @@ export function createSettler(options: {
 }
 
 /**
- * Who asks while the task is under way gets one that begins after it, and shares that with all who ask meanwhile: a line that
- * is lost and found many times must not begin as many tasks.
+ * Runs a task one at a time. Calls that come while it runs share one further run, which begins after it: a connection that
+ * is lost and found many times must not lead to as many runs.
  */
-function oneAtATime(task: () => Promise<void>): () => Promise<void> {
+function coalesced(task: () => Promise<void>): () => Promise<void> {
   let current = Promise.resolve();
   let next: Promise<void> | undefined;
   return () =>

@@ -31,6 +31,12 @@ export interface Refusal {
   readonly requested?: string;
 }
 
+/** What is said of a command that was past its deadline when its turn came. It is no refusal: nothing is kept of it. */
+export const expiredError = {
+  code: 'unavailable',
+  detail: 'The deadline had passed when its turn came.',
+} as const satisfies { code: ErrorCode; detail: string };
+
 /** A refusal as it is kept under its command's id. */
 export interface KeptRefusal {
   readonly accountId: AccountId;

@@ -3,6 +3,7 @@ import type { CommandId } from '../../../shared/contracts/primitives.ts';
 import { formatMoney } from '../../../shared/money/money.ts';
 import { availableOf } from '../domain/account.ts';
 import type { Outcome } from '../domain/execute-batch.ts';
+import { expiredError } from '../domain/refusals.ts';
 import { formatMicros, formatSecond } from '../domain/time.ts';
 import type { Failure } from '../run-batch.ts';
 
@@ -17,10 +18,7 @@ export function outcomeView(
     case 'refused':
       return { ok: false, commandId, replayed: outcome.replayed, error: outcome.refusal as ErrorView };
     case 'expired':
-      return failedView(commandId, {
-        code: 'unavailable',
-        detail: 'The deadline had passed when its turn came.',
-      });
+      return failedView(commandId, expiredError);
     case 'failed':
       return failedView(commandId, { code: outcome.code, detail: failureDetails[outcome.code] });
   }

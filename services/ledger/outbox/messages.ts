@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import type { Fact, HoldDue } from '../../../shared/contracts/events.ts';
+import type { Fact, HoldDue, RefusalFact } from '../../../shared/contracts/events.ts';
 import type { AccountId } from '../../../shared/contracts/primitives.ts';
 import type { Command } from '../domain/commands.ts';
 import type { Entry } from '../domain/entry.ts';
 import type { Outcome } from '../domain/execute-batch.ts';
 import { holdAsMade } from '../domain/hold.ts';
+import { expiredError } from '../domain/refusals.ts';
 import { formatSecond, type Micros } from '../domain/time.ts';
 import type { EntryOfAccount, EntryRange, OutboxMessage } from '../store/outbox-message.ts';
 import { entryFact, refusalFact } from './facts.ts';
@@ -43,14 +44,13 @@ export function eventMessages(
   ];
 }
 
-function refusalFactFor(command: Command | undefined, outcome: Outcome, now: Micros) {
+function refusalFactFor(
+  command: Command | undefined,
+  outcome: Outcome,
+  now: Micros,
+): RefusalFact | undefined {
   if (command === undefined || !command.unattended || outcome.type === 'applied') return undefined;
-  if (outcome.type === 'refused') return refusalFact(command, outcome.refusal, now);
-  return refusalFact(
-    command,
-    { code: 'unavailable', detail: 'The deadline had passed when its turn came.' },
-    now,
-  );
+  return refusalFact(command, outcome.type === 'refused' ? outcome.refusal : expiredError, now);
 }
 
 /** The entries that a batch makes on an account follow one another. */
@@ -64,12 +64,13 @@ function rangesOf(entries: readonly Entry[]): EntryRange[] {
 }
 
 /**
- * A message that was left in the outbox. Its facts are the same as when its batch told them, though not in the same order.
+ * Makes a message that was left in the outbox sendable again: with the facts that its batch made, though not in the same
+ * order.
  *
- * @param entries what the journal has of those that it tells of.
- * @returns nothing when that isn't all of them.
+ * @param entries what the journal has of the entries that it tells of.
+ * @returns undefined when that isn't all of them.
  */
-export function sendableAgain(
+export function restoreMessage(
   message: OutboxMessage,
   entries: readonly EntryOfAccount[],
 ): SendableMessage | undefined {

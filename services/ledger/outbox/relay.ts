@@ -3,7 +3,7 @@ import type { Metrics } from '../../../shared/telemetry/metrics.ts';
 import type { OutboxMessage, StoredMessage } from '../store/outbox-message.ts';
 import type { OutboxTable } from '../store/outbox-table.ts';
 import type { OutgoingRow } from './gather-rows.ts';
-import { sendableAgain, type SendableMessage } from './messages.ts';
+import { restoreMessage, type SendableMessage } from './messages.ts';
 
 /** How often it looks. */
 const intervalMs = 1_000;
@@ -11,10 +11,10 @@ const intervalMs = 1_000;
 const maxRowsPerLook = 200;
 const maxLookMs = 5_000;
 /**
- * So many are sent side by side at first, and twice as many whenever the broker took some. If it takes none, it is not there
- * for the others either, and to make their facts would cost the database and us.
+ * So many are sent side by side at first, and twice as many whenever the broker took some. When it takes none, it is not
+ * there for the others either, and making their facts would be work for nothing.
  */
-const fewRows = 10;
+const initialConcurrency = 10;
 
 interface RelayOptions {
   readonly table: OutboxTable;
@@ -87,10 +87,10 @@ export class Relay {
   /** @returns how many rows the broker has. */
   async #sendLeft(topic: OutboxMessage['topic']): Promise<number> {
     const { table, isOwn, send } = this.#options;
-    const left = await table.left(topic, this.#after[topic], maxRowsPerLook);
+    const left = await table.leftBehind(topic, this.#after[topic], maxRowsPerLook);
     const until = performance.now() + maxLookMs;
     let sent = 0;
-    let together = fewRows;
+    let concurrency = initialConcurrency;
     let sendings: Promise<boolean>[] = [];
     for (const row of left) {
       if (this.#isStopped || performance.now() > until) return sent + (await countTrue(sendings));
@@ -98,12 +98,12 @@ export class Relay {
       if (isOwn(row.id)) continue;
       const message = await this.#sendable(row);
       if (message !== undefined) sendings.push(send({ id: row.id, message }));
-      if (sendings.length < together) continue;
+      if (sendings.length < concurrency) continue;
       const taken = await countTrue(sendings);
       if (taken === 0) return sent;
       sent += taken;
       sendings = [];
-      together *= 2;
+      concurrency *= 2;
     }
     if (left.length < maxRowsPerLook) this.#after[topic] = 0n;
     return sent + (await countTrue(sendings));
@@ -113,7 +113,7 @@ export class Relay {
   async #sendable({ id, message }: StoredMessage): Promise<SendableMessage | undefined> {
     const { table, logger } = this.#options;
     try {
-      const sendable = sendableAgain(message, await table.entriesIn(message.entries));
+      const sendable = restoreMessage(message, await table.entriesIn(message.entries));
       if (sendable === undefined && !this.#incomplete.has(id)) {
         this.#incomplete.add(id);
         logger.error(

@@ -70,7 +70,7 @@ export async function inBatchTransaction<T>(
   commands: readonly Command[],
   work: (transaction: BatchTransaction) => Promise<T>,
 ): Promise<T> {
-  return guarded(connection, async (session, progress) =>
+  return onSession(connection, async (session, progress) =>
     work(openTransaction(session, progress, await beginBatch(session, commands))),
   );
 }
@@ -95,7 +95,7 @@ export async function inSettleTransaction<T>(
   due: DueRange,
   work: (pick: DuePick, load: LoadWhile) => Promise<T>,
 ): Promise<T> {
-  return guarded(connection, async (session, progress) => {
+  return onSession(connection, async (session, progress) => {
     const [, claim, picked] = await session.pipeline([begin, claimSettling(), pickDueHolds(due)]);
     const claimRow = claim?.rows[0] as ClaimRow | undefined;
     if (claimRow === undefined) throw new Error('the claim gave no row');
@@ -110,19 +110,19 @@ export async function inShareTransaction<T>(
   connection: WriteConnection,
   work: (load: LoadWhile) => Promise<T>,
 ): Promise<T> {
-  return guarded(connection, async (session, progress) => work(loadOn(session, progress, [begin])));
+  return onSession(connection, async (session, progress) => work(loadOn(session, progress, [begin])));
 }
 
 /** @param before what is sent in the same pipeline, ahead of what loads. */
 function loadOn(session: Session, progress: Progress, before: readonly Statement[]): LoadWhile {
   return async (holds, meanwhile) => {
-    const [answers, made] = await pipelineWhile(session, [...before, ...loadPickedHolds(holds)], meanwhile);
-    return [openTransaction(session, progress, loadedFrom(answers.slice(before.length))), made];
+    const [answers, result] = await pipelineWhile(session, [...before, ...loadPickedHolds(holds)], meanwhile);
+    return [openTransaction(session, progress, loadedFrom(answers.slice(before.length))), result];
   };
 }
 
-/** Leaves no transaction open, however `run` ends: what it did not save is not written. */
-async function guarded<T>(
+/** Runs a transaction on the connection's session, and leaves none open: what `run` did not save is rolled back. */
+async function onSession<T>(
   connection: WriteConnection,
   run: (session: Session, progress: Progress) => Promise<T>,
 ): Promise<T> {
@@ -150,8 +150,8 @@ function openTransaction(
     writeWhile: async (changes, meanwhile) => {
       if (changes.length === 0) return meanwhile();
       progress.stage = 'written';
-      const [, made] = await pipelineWhile(session, [writeChanges(changes, [], [])], meanwhile);
-      return made;
+      const [, result] = await pipelineWhile(session, [writeChanges(changes, [], [])], meanwhile);
+      return result;
     },
     save: async (changes, messages, sentOutboxIds) => {
       const rows = await save(session, writeChanges(changes, messages, sentOutboxIds));
@@ -168,21 +168,21 @@ function rowIdOf({ messageId }: OutboxMessage, ids: ReadonlyMap<string, bigint>)
   return id;
 }
 
-/** Both are waited for, come what may: what is left alone while it fails ends the process. */
+/** Does something else while Postgres answers. Waits for both, come what may: a rejection that nobody waits for ends the process. */
 async function pipelineWhile<T>(
   session: Session,
   statements: readonly Statement[],
   meanwhile: () => T,
 ): Promise<readonly [Answer[], T]> {
   const pipeline = session.pipeline(statements);
-  let made: T;
+  let result: T;
   try {
-    made = meanwhile();
+    result = meanwhile();
   } catch (error) {
     await pipeline;
     throw error;
   }
-  return [await pipeline, made];
+  return [await pipeline, result];
 }
 
 /** BEGIN, locks and look-ups in one pipeline: each is a statement of its own, so each sees what the locks waited for. */
@@ -221,7 +221,7 @@ function distinct<T>(values: readonly T[]): T[] {
   return [...new Set(values)];
 }
 
-/** Whether a hold was settled before it says itself, so settlings are not looked up: entry and status are written together. */
+/** Settlings are not looked up: a hold's own status says whether it was settled, as its entry is written with it. */
 function loadStatements(
   accountIds: readonly AccountId[],
   repeatable: readonly Pick<Command, 'accountId' | 'id'>[],

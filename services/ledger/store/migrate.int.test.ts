@@ -59,7 +59,7 @@ describe('migrating', () => {
         VALUES ('event', 'event:1', '[{"type":"entry"}]', clock_timestamp() - interval '1 minute')`);
     expect((await migrate(address)).names).toEqual(['002-named-entries']);
     const pool = new Pool(sessionConfig(address));
-    const [left] = await new OutboxTable(pool).left('event', 0n, 10);
+    const [left] = await new OutboxTable(pool).leftBehind('event', 0n, 10);
     await pool.end();
     expect(left?.message).toEqual({
       topic: 'event',

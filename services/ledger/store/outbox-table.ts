@@ -57,7 +57,7 @@ export class OutboxTable {
    * The oldest of those left behind whose ids come after this one. With OFFSET 0 they are walked over in their order: a plan
    * made on an empty table would read all of a full one to sort it.
    */
-  async left(topic: OutboxMessage['topic'], after: bigint, limit: number): Promise<StoredMessage[]> {
+  async leftBehind(topic: OutboxMessage['topic'], after: bigint, limit: number): Promise<StoredMessage[]> {
     const { rows } = await this.#pool.query<LeftRow>({
       name: 'left-in-outbox',
       text: `
