@@ -8,7 +8,7 @@ import {
   spanNames,
 } from '../../shared/telemetry/conventions.ts';
 import type { Logger } from '../../shared/telemetry/logger.ts';
-import { countFromZero, isMeasuring, type Metrics } from '../../shared/telemetry/metrics.ts';
+import { countFromZero, isMeasuring, secondsSince, type Metrics } from '../../shared/telemetry/metrics.ts';
 import {
   isSampled,
   linkTo,
@@ -181,22 +181,22 @@ export async function observeBatch<Result extends Outcome | Failure>(
   work: () => Promise<readonly Result[]>,
 ): Promise<readonly Result[]> {
   metrics.batchSize.record(waiting.length);
-  const began = performance.now();
+  const startedAtMs = performance.now();
   // In order of arrival: the first has waited longest.
-  const since = waiting[0]?.queuedAtMs ?? began;
-  metrics.queueWait.record(secondsSince(since));
+  const queuedAtMs = waiting[0]?.queuedAtMs ?? startedAtMs;
+  metrics.queueWait.record(secondsSince(queuedAtMs));
   const sampled = isTracing() ? waiting.flatMap(({ span }) => span ?? []) : [];
   try {
     const results = await timed(metrics, () => inSharedSpan(sampled, waiting.length, currentSpan, work));
     if (logger.isLevelEnabled('debug')) {
       logger.debug(
-        { commands: waiting.length, outcomes: countOutcomes(results), ms: msSince(began) },
+        { commands: waiting.length, outcomes: countOutcomes(results), ms: msSince(startedAtMs) },
         'batch',
       );
     }
     return results;
   } finally {
-    metrics.processDuration.record(secondsSince(since));
+    metrics.processDuration.record(secondsSince(queuedAtMs));
   }
 }
 
@@ -209,7 +209,7 @@ export async function observeSettleTurn(
   { metrics, logger, currentSpan }: Recorders,
   work: () => Promise<SettleOutcomes>,
 ): Promise<SettleOutcomes> {
-  const began = performance.now();
+  const startedAtMs = performance.now();
   const settling = isTracing() ? holds.map(startSettleSpan) : [];
   try {
     const sampled = [...settling.flatMap((span) => span ?? []), ...askedBy];
@@ -219,7 +219,7 @@ export async function observeSettleTurn(
       if (!outcomes.has(hold.id)) settling[index]?.setAttribute(attributeNames.outcome, 'left');
       else metrics.settleLag.record(Math.max(0, secondsOf(now - hold.due_at)));
     });
-    logger.debug({ holds: outcomes.size, ms: msSince(began) }, 'settle turn');
+    logger.debug({ holds: outcomes.size, ms: msSince(startedAtMs) }, 'settle turn');
     return outcomes;
   } catch (error) {
     for (const span of settling) if (span !== undefined) recordFault(span, error);
@@ -268,11 +268,11 @@ async function inSharedSpan<T>(
 }
 
 async function timed<T>(metrics: Metrics, work: () => Promise<T>): Promise<T> {
-  const began = performance.now();
+  const startedAtMs = performance.now();
   try {
     return await work();
   } finally {
-    metrics.transactionDuration.record(secondsSince(began));
+    metrics.transactionDuration.record(secondsSince(startedAtMs));
   }
 }
 
@@ -286,12 +286,8 @@ function countOutcomes(results: readonly Ending[]): Record<string, number> {
 }
 
 /** Milliseconds, to a tenth. */
-function msSince(began: number): number {
-  return Math.round((performance.now() - began) * 10) / 10;
-}
-
-function secondsSince(began: number): number {
-  return (performance.now() - began) / 1000;
+function msSince(startedAtMs: number): number {
+  return Math.round((performance.now() - startedAtMs) * 10) / 10;
 }
 
 /** A span for one statement, below the batch that is under way; undefined when nothing of it is sampled. */

@@ -248,6 +248,11 @@ export function createMetrics(): Metrics {
   ) as unknown as Metrics;
 }
 
+/** For a histogram of durations: the seconds since `startedAtMs` by `performance.now()`. */
+export function secondsSince(startedAtMs: number): number {
+  return (performance.now() - startedAtMs) / 1_000;
+}
+
 /**
  * Counts one series of a counter, which is there from the start: of one that begins with a 1, Prometheus can't tell that
  * it grew.

@@ -3,7 +3,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { Socket } from 'node:net';
 import { attributeNames } from '../../../shared/telemetry/conventions.ts';
 import type { Logger } from '../../../shared/telemetry/logger.ts';
-import type { Metrics } from '../../../shared/telemetry/metrics.ts';
+import { secondsSince, type Metrics } from '../../../shared/telemetry/metrics.ts';
 import type { LedgerClient } from '../../../shared/messaging/ledger-client/index.ts';
 import { overloadedProblem, retryAfterS } from './problem-json.ts';
 import { requestIdOf } from './request-id.ts';
@@ -43,7 +43,7 @@ export function refuseWhenFull(
   };
 
   const refuse = (request: IncomingMessage, response: ServerResponse): void => {
-    const began = performance.now();
+    const startedAtMs = performance.now();
     if (refused === 0) setTimeout(warn, warnEveryMs).unref();
     refused += 1;
     const key = request.headers['idempotency-key'];
@@ -55,7 +55,7 @@ export function refuseWhenFull(
       ...(typeof key === 'string' && { 'idempotency-key': key }),
     });
     response.end(body);
-    metrics.httpServerDuration.record((performance.now() - began) / 1_000, {
+    metrics.httpServerDuration.record(secondsSince(startedAtMs), {
       [attributeNames.httpRequestMethod]: request.method,
       [attributeNames.httpResponseStatusCode]: 503,
     });

@@ -55,7 +55,7 @@ export function serveCommands(nats: NatsConnection, options: CommandsOptions): K
       collectOutcomes(
         payload,
         (element, done) => serveElement(kind, element, done, options),
-        (outcomes) => reply(fitting(outcomes, maxPayloadOf(nats))),
+        (outcomes) => reply(replyJson(outcomes, maxPayloadOf(nats))),
       ),
   });
 }
@@ -161,8 +161,8 @@ function readableId({ value }: PayloadElement): CommandId | undefined {
   return commandIdSchema.safeParse(value.id).data;
 }
 
-/** The reply as text; or what can be told instead of one that the broker would not take. */
-function fitting(reply: OutcomeView | OutcomeView[], maxBytes: number): string {
+/** The reply as JSON; or what can be said within `maxBytes` in place of one that the broker would not take. */
+function replyJson(reply: OutcomeView | OutcomeView[], maxBytes: number): string {
   const text = JSON.stringify(reply);
   if (fits(text, maxBytes)) return text;
   // Much that is wrong in many elements: that they were refused must be told, what is wrong with each need not.

@@ -5,7 +5,7 @@ import { eventSubject, holdDueSubject } from '../../../shared/contracts/subjects
 import { traceHeaders } from '../../../shared/messaging/trace-headers.ts';
 import { attributeNames, messagingAttributes, spanNames } from '../../../shared/telemetry/conventions.ts';
 import { messageOf } from '../../../shared/telemetry/describe-error.ts';
-import type { Metrics } from '../../../shared/telemetry/metrics.ts';
+import { secondsSince, type Metrics } from '../../../shared/telemetry/metrics.ts';
 import {
   inChildSpan,
   linkTo,
@@ -184,7 +184,7 @@ export class Outbox {
   /** @returns whether the broker has it. */
   async #publish({ topic, messageId, payload, rows }: BrokerMessage): Promise<boolean> {
     const subject = subjectOf[topic];
-    const began = performance.now();
+    const startedAtMs = performance.now();
     try {
       await inPublishSpan(rows, subject, messageId, (span) =>
         this.#options.jetstream.publish(subject, payload, {
@@ -194,7 +194,7 @@ export class Outbox {
         }),
       );
       this.#options.metrics.natsRequestDuration.record(
-        (performance.now() - began) / 1_000,
+        secondsSince(startedAtMs),
         messagingAttributes(subject, 'send'),
       );
       if (topic === 'due') this.#dueSeconds.acknowledged(messageId);

@@ -3,7 +3,7 @@ import { maxCommandsPerMessage, maxMessageBytes } from '../../contracts/limits.t
 import type { ErrorView } from '../../contracts/outcomes.ts';
 import { messagingAttributes } from '../../telemetry/conventions.ts';
 import type { Logger } from '../../telemetry/logger.ts';
-import type { Metrics } from '../../telemetry/metrics.ts';
+import { secondsSince, type Metrics } from '../../telemetry/metrics.ts';
 import { keepSubscription, type KeptSubscription } from '../keep-subscription.ts';
 import type { NatsLink } from '../connect.ts';
 import { Attempts } from './attempts.ts';
@@ -277,10 +277,7 @@ export class RequestSender {
       }
       return;
     }
-    this.#duration.record(
-      (performance.now() - message.sentAtMs) / 1_000,
-      messagingAttributes(message.subject, 'send'),
-    );
+    this.#duration.record(secondsSince(message.sentAtMs), messagingAttributes(message.subject, 'send'));
     const replies = readReplies(received, message);
     let malformed = replies === undefined;
     for (const [index, pending] of message.requests.entries()) {
