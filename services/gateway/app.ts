@@ -27,13 +27,13 @@ const bodyLimitBytes = 64 * 1024;
 const maxHeaderBytes = 16 * 1024;
 
 /** A request must have arrived whole within this: a caller that trickles must not keep a connection for ever. */
-const arrivalLimitMs = 10_000;
+const requestTimeoutMs = 10_000;
 
-/** How often late requests are looked for. Node's default is 30 s, so that one could take 40 s. */
-const lateCheckMs = 1_000;
+/** How often requests are looked for that are past it. Node's default is 30 s, so that one could take 40 s. */
+const timeoutCheckMs = 1_000;
 
 /** Longer than proxies keep an idle connection (nginx: 60 s), so that it is theirs to close and no request is lost. */
-const keepAliveMs = 75_000;
+const keepAliveTimeoutMs = 75_000;
 
 /** Composes the gateway; `listen` makes it serve. */
 export async function buildApp(options: {
@@ -62,11 +62,11 @@ export async function buildApp(options: {
     http: {
       maxHeaderSize: maxHeaderBytes,
       // Not longer than the limit on the whole request: Node exchanges the two then, and a body would have its 60 s.
-      headersTimeout: arrivalLimitMs,
-      connectionsCheckingInterval: lateCheckMs,
+      headersTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: timeoutCheckMs,
     },
-    requestTimeout: arrivalLimitMs,
-    keepAliveTimeout: keepAliveMs,
+    requestTimeout: requestTimeoutMs,
+    keepAliveTimeout: keepAliveTimeoutMs,
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
     // While it stops, what still comes on an open connection is served, and the connection closed.

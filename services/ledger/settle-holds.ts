@@ -12,14 +12,14 @@ import type { PickedRow } from './store/statements/pick-due-holds.ts';
 import type { FilledChanges } from './store/statements/write-changes.ts';
 import type { WriteConnection } from './store/write-connection.ts';
 
-/** Postgres writes so many while the next are decided: some milliseconds of either. */
+/** Holds decided at a time. Postgres writes one part while the next is decided, which takes either some milliseconds. */
 export const holdsPerPart = 128;
 
 /** With fewer holds in all, or in one of the shares, a second transaction costs more than it gives. */
 const minHoldsToShare = 4 * holdsPerPart;
 const minHoldsInShare = holdsPerPart;
 
-/** How long one connection does when the second fails, or can't be made. */
+/** How long settling goes on with one connection when the second fails, or can't be made. */
 const shareAgainMs = 60_000;
 
 /** What became of picked holds. Those without an outcome are left as they were. */

@@ -12,12 +12,12 @@ import { ensureStreams, manageStreams } from './streams.ts';
 const retryDelayMs = 250;
 
 /**
- * The consumer's leader says this often that it is there. The client (3.4) asks anew when it was not heard twice: with the
- * 15 s that are its default, messages wait for 40 s whenever another server of the cluster takes over the consumer.
+ * Between heartbeats of the consumer's leader. The client (3.4) asks anew when two have not come: with its default of 15 s,
+ * messages wait for 40 s whenever another server of the cluster takes over the consumer.
  */
-const leaderSpeaksMs = 1_000;
-/** How long one request for messages is valid; the broker wants at least two words of the leader in that time. */
-const requestMs = 5_000;
+const heartbeatMs = 1_000;
+/** How long one request for messages is valid; the broker wants at least two heartbeats in that time. */
+const pullExpiresMs = 5_000;
 
 interface ConsumeOptions {
   readonly link: NatsLink;
@@ -73,7 +73,7 @@ export async function consumeStream(options: ConsumeOptions): Promise<void> {
       );
       await delay(retryDelayMs, undefined, { signal: stopping }).catch(() => undefined);
     } finally {
-      // Else one whose `onOpen` failed would stay, and ask for good whether its consumer is there.
+      // Otherwise a pull whose `onOpen` failed would go on, and ask for ever whether its consumer is there.
       stop();
       messages = undefined;
     }
@@ -96,8 +96,8 @@ async function open(options: ConsumeOptions): Promise<ConsumerMessages> {
   return pull.consume({
     max_messages: options.maxMessages,
     abort_on_missing_resource: true,
-    expires: requestMs,
-    idle_heartbeat: leaderSpeaksMs,
+    expires: pullExpiresMs,
+    idle_heartbeat: heartbeatMs,
   });
 }
 

@@ -14,7 +14,7 @@ export const retryAfterS = '1';
 
 const bodyMustBeJson: FieldError = { field: 'body', message: 'must be a JSON object' };
 
-/** Thrown where nothing can be answered, by hooks of others: the answer it stands for. */
+/** A refusal, thrown by hooks that can't answer the request themselves. */
 export class RequestRefused extends Error {
   override readonly name = 'RequestRefused';
   readonly view: ErrorView;

@@ -8,11 +8,11 @@ import { holdAsMade, type Hold, type HoldAsMade } from './hold.ts';
 import type { KeptRefusal, Refusal } from './refusals.ts';
 import { laterOf, type Micros } from './time.ts';
 
-/** Everything that decisions depend on, as it was once the accounts were locked, or as those before have left it. */
+/** Everything that decisions depend on, as it was once the accounts were locked, or as commands that were decided before left it. */
 export interface BatchState {
   readonly now: Micros;
   readonly accounts: ReadonlyMap<AccountId, Account>;
-  /** The entries and refusals that commands of this batch have already led to. */
+  /** The entries and refusals that commands with the ids of this batch led to before. */
   readonly applied: ReadonlyMap<CommandKey, Entry>;
   readonly refused: ReadonlyMap<CommandKey, KeptRefusal>;
   /** The holds that commands of this batch name. */

@@ -35,9 +35,9 @@ export class Relay {
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
   #isStopped = false;
-  /** The row that each topic's next look begins after: those that nobody takes keep it from no others. */
+  /** The row after which each topic's next look begins: rows that nobody takes must not keep it from the others. */
   #after = { due: 0n, event: 0n };
-  /** Rows that were said to be incomplete. */
+  /** Rows that were logged as incomplete, once each. */
   readonly #incomplete = new Set<bigint>();
 
   constructor(options: RelayOptions) {
