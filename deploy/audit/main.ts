@@ -43,7 +43,7 @@ async function main(): Promise<number> {
     },
     ...(digest !== undefined && { onHead: (account, seq, hash) => digest.add(account, seq, hash) }),
     ...(since !== undefined && {
-      also: (client, onFinding) => checkSince(client, readHeads(linesOf(since)), onFinding),
+      moreChecks: (client, onFinding) => checkSince(client, readHeads(linesOf(since)), onFinding),
     }),
   });
   if (options.account !== undefined && report.accounts === 0 && report.findings.length === 0)

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { prometheusContentType } from '../telemetry/prometheus-text.ts';
@@ -28,7 +29,9 @@ export async function startOpsServer(options: {
   const { missing, metricsText } = options;
   const server = createServer((request, response) => answer(request, response, { missing, metricsText }));
   try {
-    await listen(server, options.port, options.host);
+    server.listen(options.port, options.host);
+    // Rejects with the error of a server that can't listen.
+    await once(server, 'listening');
   } catch (error) {
     throw listenProblem(error, { ...options, hostSetting: 'OPS_HOST' });
   }
@@ -76,16 +79,6 @@ async function sendMetrics(
 function send(request: IncomingMessage, response: ServerResponse, status: number, body: object): void {
   response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
   response.end(request.method === 'HEAD' ? undefined : JSON.stringify(body));
-}
-
-function listen(server: Server, port: number, host: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
 }
 
 function close(server: Server): Promise<void> {

@@ -196,7 +196,7 @@ describe('an audit', () => {
     ]);
     const since = () =>
       auditBooks(address, {
-        also: (client, onFinding) => checkSince(client, readHeads(linesOf(lines)), onFinding),
+        moreChecks: (client, onFinding) => checkSince(client, readHeads(linesOf(lines)), onFinding),
       });
     await run(commandsOn(account).add('1.00'));
     expect((await since()).findings).toEqual([]);

@@ -22,7 +22,7 @@ export interface AuditOptions {
   /** As for {@link checkChains}. */
   readonly onHead?: (accountId: string, seq: number, hash: string) => void;
   /** More checks in the same snapshot. */
-  readonly also?: (client: Client, onFinding: (finding: Finding) => void) => Promise<void>;
+  readonly moreChecks?: (client: Client, onFinding: (finding: Finding) => void) => Promise<void>;
 }
 
 /** Past this many the books are in ruins, and a longer list tells nothing more. */
@@ -37,7 +37,7 @@ const workMemory = '64MB';
  * process's work, the other the server's.
  */
 export async function auditBooks(address: DatabaseAddress, options: AuditOptions = {}): Promise<AuditReport> {
-  const { accountId, onProgress, onHead, also } = options;
+  const { accountId, onProgress, onHead, moreChecks } = options;
   const chainFindings = new FindingList();
   const otherFindings = new FindingList();
   const [client, other] = [new Client(reportConfig(address)), new Client(reportConfig(address))];
@@ -62,7 +62,7 @@ export async function auditBooks(address: DatabaseAddress, options: AuditOptions
         ...(onHead !== undefined && { onHead }),
       }),
       checkTables(other, accountId, (finding) => otherFindings.add(finding)).then(() =>
-        also?.(other, (finding) => otherFindings.add(finding)),
+        moreChecks?.(other, (finding) => otherFindings.add(finding)),
       ),
     ]);
     return { ...counts, entries, findings: [...chainFindings.findings, ...otherFindings.findings] };

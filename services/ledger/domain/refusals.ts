@@ -22,14 +22,12 @@ export const refusalPrecedence = [
 export type RefusalCode = (typeof refusalPrecedence)[number];
 
 /** Why a command was not applied. Plain data: it is kept, and answered again when the command is repeated. */
-export interface Refusal {
-  readonly code: RefusalCode;
-  readonly detail: string;
-  readonly fields?: readonly FieldError[];
-  /** Decimal strings, with insufficient_funds. */
-  readonly available?: string;
-  readonly requested?: string;
-}
+export type Refusal = { readonly detail: string } & (
+  | { readonly code: 'invalid_request'; readonly fields: FieldError[] }
+  /** Decimal strings. */
+  | { readonly code: 'insufficient_funds'; readonly available: string; readonly requested: string }
+  | { readonly code: Exclude<RefusalCode, 'invalid_request' | 'insufficient_funds'> }
+);
 
 /** What is said of a command that was past its deadline when its turn came. It is no refusal: nothing is kept of it. */
 export const expiredError = {

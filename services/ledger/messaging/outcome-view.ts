@@ -16,7 +16,7 @@ export function outcomeView(
     case 'applied':
       return appliedView(outcome);
     case 'refused':
-      return { ok: false, commandId, replayed: outcome.replayed, error: outcome.refusal as ErrorView };
+      return { ok: false, commandId, replayed: outcome.replayed, error: outcome.refusal };
     case 'expired':
       return failedView(commandId, expiredError);
     case 'failed':
