@@ -51,7 +51,7 @@ test(
     await eventually(async () => ((await missing()).includes('takes no writes') ? true : undefined), limitMs);
     expect(await missing()).toContain('Have DB_HOST lead to the primary');
 
-    // Nothing is cut: whoever had a line to the standby would keep it.
+    // Nothing is cut: whoever had a connection to the standby would keep it.
     proxy.pointTo(pair.primary);
     await eventually(async () => ((await missing()) === '' ? true : undefined), limitMs);
     const added = await call(stack.url(), '/api/add', { id: accountId, amount: '1.00' });

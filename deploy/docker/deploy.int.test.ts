@@ -129,7 +129,7 @@ describe('deploy.sh', () => {
     try {
       await writeFile(join(clone, '.env'), `AUTH=none\nPORT=9090\nDB_PASSWORD=${secrets.DB_PASSWORD}\n`);
       const { DB_PASSWORD: _, ...others } = secrets;
-      Object.assign(process.env, others, { PATH: [folder, before['PATH']].join(delimiter) });
+      process.env = { ...others, HOME: before['HOME'], PATH: [folder, before['PATH']].join(delimiter) };
       expect(await main(clone, [])).toBe(0);
     } finally {
       for (const each of writing) each.mockRestore();

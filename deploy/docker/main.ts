@@ -1,5 +1,5 @@
 import { loadEnvFile } from '../../shared/config/load-env-file.ts';
-import { isSet, type Environment } from '../../shared/config/parse-settings.ts';
+import { isSet, SettingsError, type Environment } from '../../shared/config/parse-settings.ts';
 import { findInputProblems, readPort, readTask, usage } from './input.ts';
 import { natsPasswordVariables, provideNatsPasswords } from './nats-passwords.ts';
 import { ComposeFailed, Stack } from './stack.ts';
@@ -14,10 +14,7 @@ export async function deploy(root: string, args: readonly string[]): Promise<num
     return task === 'help' ? 0 : 1;
   }
   if (task === 'up') {
-    // Compose reads it, asked or not: what is checked here, and told at the end, must be what it starts.
-    const fromFile = loadEnvFile(env, root);
-    if (fromFile.size > 0) report(`the file .env gives ${[...fromFile].toSorted().join(', ')}`);
-    const problems = findInputProblems(env);
+    const problems = addEnvFile(env, root) ?? findInputProblems(env);
     if (problems.length > 0) {
       process.stderr.write(`Nothing was started:\n${problems.map((each) => `  ${each}\n`).join('')}`);
       return 1;
@@ -58,6 +55,23 @@ export async function deploy(root: string, args: readonly string[]): Promise<num
     process.stderr.write(`\ndeploy.sh: ${error.message}\n`);
     if (task === 'up') process.stderr.write('./deploy.sh --status shows what runs, --logs what it writes.\n');
     return 1;
+  }
+}
+
+/**
+ * Adds what the file `.env` gives. Compose reads it, asked or not: what is checked here, and told at the end, must be what it
+ * starts.
+ *
+ * @returns why it can't be read; undefined when it could, or is not there.
+ */
+function addEnvFile(env: NodeJS.ProcessEnv, root: string): readonly string[] | undefined {
+  try {
+    const names = loadEnvFile(env, root);
+    if (names.size > 0) report(`the file .env gives ${[...names].toSorted().join(', ')}`);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    return [error.message];
   }
 }
 

@@ -161,8 +161,10 @@ const everyAnswersHeaders: Readonly<Record<string, HeaderDescription>> = {
   'Trace-Id': { type: 'string', description: 'The trace of the request, when it is sampled.' },
 };
 
-const commandAnswersHeaders: Readonly<Record<string, HeaderDescription>> = {
+const idempotencyKey: Readonly<Record<string, HeaderDescription>> = {
   'Idempotency-Key': { type: 'string', description: 'The key that was sent, or one made up.' },
+};
+const idempotencyReplayed: Readonly<Record<string, HeaderDescription>> = {
   'Idempotency-Replayed': {
     type: 'string',
     description: '`true` when this answers a request that had its outcome before.',
@@ -176,16 +178,29 @@ const retryAfter: Readonly<Record<string, HeaderDescription>> = {
   'Retry-After': { type: 'integer', description: 'In so many seconds.' },
 };
 
+const rateLimit: Readonly<Record<string, HeaderDescription>> = {
+  'RateLimit-Limit': { type: 'integer', description: 'How many requests a caller may make in a window.' },
+  'RateLimit-Remaining': { type: 'integer', description: 'How many of them are left.' },
+  'RateLimit-Reset': { type: 'integer', description: 'In so many seconds all of them are there again.' },
+};
+
+/** Of outcomes that are kept with the key, and repeated. */
+const keptStatuses: ReadonlySet<string> = new Set(['200', '400', '404', '409', '422']);
 /** To these statuses the key was looked at; another may come before it was. */
-const statusesWithKey: ReadonlySet<string> = new Set(['200', '400', '404', '409', '422', '500', '504']);
+const statusesWithKey: ReadonlySet<string> = new Set([...keptStatuses, '413', '415', '500', '504']);
 
 /** The OpenAPI headers of a route's answer with this status. */
-export function answerHeaders(status: string, isCommand: boolean): Record<string, HeaderDescription> {
+export function answerHeaders(
+  status: string,
+  { isCommand, isProblem }: { isCommand: boolean; isProblem: boolean },
+): Record<string, HeaderDescription> {
   return {
     ...everyAnswersHeaders,
-    ...(isCommand && statusesWithKey.has(status) && commandAnswersHeaders),
+    ...(isCommand && statusesWithKey.has(status) && idempotencyKey),
+    ...(isCommand && keptStatuses.has(status) && idempotencyReplayed),
     ...((status === '401' || status === '403') && authenticate),
-    ...((status === '429' || status === '503') && retryAfter),
+    ...(status === '429' && rateLimit),
+    ...(isProblem && (status === '429' || status === '503') && retryAfter),
   };
 }
 

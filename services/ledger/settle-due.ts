@@ -234,10 +234,11 @@ export class SettleDueTurns implements WorkSource {
     const [only] = this.#picked;
     const stuck = this.#stuck.length + this.#stuckAccounts.length;
     if (only !== undefined && this.#picked.length === 1 && stuck < maxStuck) {
-      this.#leaveOut(only);
+      const isAccountLeftOut = this.#leaveOut(only);
+      const staying = isAccountLeftOut ? 'with this third one all of its account stay' : 'it stays';
       logger.error(
         { err: error, holdId: only.id, accountId: only.account_id },
-        'a hold could not be settled: it stays pending, and the next minute’s turn tries again. Mend what the error names',
+        `a hold could not be settled: ${staying} pending, and the next minute’s turn tries again. Mend what the error names`,
       );
     } else {
       logger.error(
@@ -249,13 +250,15 @@ export class SettleDueTurns implements WorkSource {
     return this.#picked.length > 0 ? busyWaitMs : brokenWaitMs;
   }
 
-  #leaveOut(hold: PickedRow): void {
+  /** @returns whether all of its account's holds are left out now. */
+  #leaveOut(hold: PickedRow): boolean {
     const { account_id: accountId } = hold;
     const stuck = [...this.#stuck, hold];
     const ofOthers = stuck.filter((each) => each.account_id !== accountId);
     const isAccount = stuck.length - ofOthers.length >= maxStuckOfAccount;
     this.#stuck = isAccount ? ofOthers : stuck;
     if (isAccount) this.#stuckAccounts = [...this.#stuckAccounts, accountId];
+    return isAccount;
   }
 }
 

@@ -184,7 +184,7 @@ export const metricCatalogue = {
     kind: 'gauge',
     name: 'holdfast.ready',
     unit: '{service}',
-    description: '1 while the service can serve, 0 while something is missing to: /readyz says what.',
+    description: 'Whether the service can serve: 1, or 0 while something is missing, which /readyz tells.',
     attributes: [],
   },
   eventLoopDelayP99: {

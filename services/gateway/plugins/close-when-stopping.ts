@@ -13,7 +13,8 @@ const closeSilentAfterMs = 100;
 /**
  * Once it stops, every answer ends its connection: a caller that keeps one alive would hold up the stop. So would one that
  * has sent nothing, as browsers and proxies open them ahead, or half a request: Node counts neither as idle, and looks for
- * late requests no longer when a server closes. The first are closed after `closeSilentAfterMs`, the others after `closeAllAfterMs`.
+ * late requests no longer when a server closes. The first are closed after `closeSilentAfterMs`, the others after
+ * `closeAllAfterMs`.
  */
 export function closeWhenStopping(app: FastifyInstance): void {
   let stopping = false;

@@ -99,7 +99,7 @@ type TransformObject = ReturnType<typeof createJsonSchemaTransformObject>;
 
 const toJsonSchema = createJsonSchemaTransform({ zodToJsonConfig });
 
-/** A route's zod schemas as JSON schemas, with the headers of its answers; the examples beside a schema come along as they are. */
+/** A route's zod schemas as JSON schemas, with the headers of its answers and the examples that stand beside a schema. */
 const describeRoute: Transform = (route) => {
   const described = toJsonSchema(route);
   const responses = (route.schema?.response ?? {}) as Record<string, DescribedResponse>;
@@ -112,7 +112,8 @@ const describeRoute: Transform = (route) => {
   }
   const isCommand = route.schema?.headers !== undefined;
   for (const [status, response] of Object.entries(transformed)) {
-    response.headers = answerHeaders(status, isCommand);
+    const isProblem = 'application/problem+json' in response.content;
+    response.headers = answerHeaders(status, { isCommand, isProblem });
   }
   return described;
 };

@@ -73,7 +73,9 @@ describe('the OpenAPI document', () => {
       'Idempotency-Key',
       'Idempotency-Replayed',
     ]);
+    expect(headersOf('/api/add', 'post', '415')).toEqual([...everywhere, 'Idempotency-Key']);
     expect(headersOf('/api/add', 'post', '503')).toEqual([...everywhere, 'Retry-After']);
+    expect(headersOf('/readyz', 'get', '503')).toEqual(everywhere);
   });
 
   test('has every error code', () => {

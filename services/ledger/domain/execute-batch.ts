@@ -8,7 +8,7 @@ import { holdAsMade, type Hold, type HoldAsMade } from './hold.ts';
 import type { KeptRefusal, Refusal } from './refusals.ts';
 import { laterOf, type Micros } from './time.ts';
 
-/** Everything that decisions depend on, as it was once the accounts were locked, or as commands that were decided before left it. */
+/** Everything that decisions depend on, as it was once the accounts were locked, or as the commands before have left it. */
 export interface BatchState {
   readonly now: Micros;
   readonly accounts: ReadonlyMap<AccountId, Account>;

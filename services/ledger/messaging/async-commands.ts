@@ -30,13 +30,19 @@ const giveUpAfterMs = 15_000;
 /** Messages that the ledgers have, begun or not: little to deliver again after a crash. */
 const maxAckPending = 1_024;
 /**
- * With so many commands under way no further message is begun: two batches, enough to keep the lane busy. The queue's other
- * places are for those who wait for an answer.
+ * With so many commands under way no further message is begun: three batches, so that with arrays of the largest size the next
+ * one is in the queue before the last is done. The queue's other places are for those who wait for an answer.
  */
-const maxUnderWay = 1_024;
+const maxUnderWay = 1_536;
+/** Bytes of the messages that have not begun. What comes on top is given back to the broker, to come again after so long. */
+const maxWaitingBytes = 32 * 1024 * 1024;
+const fullDelayMs = 5_000;
 /** A message that fails is delivered again after so long. */
 const retryDelayMs = 1_000;
-/** After so many deliveries a command that fails by a fault of ours is given up, and that is told as a fact. */
+/**
+ * A command that fails by a fault of ours at this delivery or a later one is given up, and that is told as a fact. What the
+ * deliveries before came to makes no difference.
+ */
 const maxDeliveries = 60;
 
 interface AsyncCommandsOptions {
@@ -87,6 +93,7 @@ type MessagesOptions = Pick<AsyncCommandsOptions, 'link' | 'offer' | 'observe' |
 export class AsyncMessages {
   readonly #options: MessagesOptions;
   #waiting: JsMsg[] = [];
+  #waitingBytes = 0;
   /** Those that wait, and those that are under way. */
   readonly #unsettled = new Set<JsMsg>();
   #commandsUnderWay = 0;
@@ -96,7 +103,12 @@ export class AsyncMessages {
   }
 
   add(message: JsMsg): void {
+    if (this.#waitingBytes + message.data.length > maxWaitingBytes) {
+      message.nak(fullDelayMs);
+      return;
+    }
     this.#waiting.push(message);
+    this.#waitingBytes += message.data.length;
     this.#unsettled.add(message);
     this.#begin();
   }
@@ -113,12 +125,14 @@ export class AsyncMessages {
       message.nak();
     }
     this.#waiting = [];
+    this.#waitingBytes = 0;
   }
 
   #begin(): void {
     while (this.#commandsUnderWay < maxUnderWay) {
       const message = this.#waiting.shift();
       if (message === undefined) return;
+      this.#waitingBytes -= message.data.length;
       void this.#carryOut(message);
     }
   }

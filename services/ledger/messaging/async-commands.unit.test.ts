@@ -64,20 +64,33 @@ describe('messages of the stream', () => {
   });
 
   test('are all kept alive, and those that have not begun given back at a stop', async () => {
-    for (const seq of [1, 2, 3]) deliver(seq, 1_024);
+    for (const seq of [1, 2, 3, 4]) deliver(seq, 1_024);
     messages.keepAlive();
-    expect(told.splice(0)).toEqual(['working 1', 'working 2', 'working 3']);
+    expect(told.splice(0)).toEqual(['working 1', 'working 2', 'working 3', 'working 4']);
     messages.stop();
-    expect(told.splice(0)).toEqual(['nak 2', 'nak 3']);
+    expect(told.splice(0)).toEqual(['nak 3', 'nak 4']);
     await answer({ type: 'expired' });
-    expect(told).toEqual(['ack 1']);
+    expect(told).toEqual(['ack 1', 'ack 2']);
     expect(offered).toEqual([]);
   });
 
+  test('that are too many to be kept are given back, and taken again once others have begun', async () => {
+    for (let seq = 1; seq <= 400; seq += 1) deliver(seq, 1_024);
+    const givenBack = told.splice(0);
+    // 32 MiB of some 110 KiB each, and two that are under way.
+    expect(givenBack.length).toBeGreaterThan(50);
+    expect(givenBack.length).toBeLessThan(200);
+    expect(givenBack.at(-1)).toBe('nak 400');
+    await answer({ type: 'expired' });
+    expect(told.splice(0)).toEqual(['ack 1', 'ack 2']);
+    deliver(401, 1_024);
+    expect(told).toEqual([]);
+  });
+
   test('that fail are not followed by the next ones at once', async () => {
-    for (const seq of [1, 2]) deliver(seq, 1_024);
+    for (const seq of [1, 2, 3]) deliver(seq, 1_024);
     await answer({ type: 'failed', code: 'unavailable' });
-    expect(told).toEqual(['nak 1']);
+    expect(told).toEqual(['nak 1', 'nak 2']);
     expect(offered).toEqual([]);
   });
 

@@ -168,7 +168,7 @@ function rowIdOf({ messageId }: OutboxMessage, ids: ReadonlyMap<string, bigint>)
   return id;
 }
 
-/** Does something else while Postgres answers. Waits for both, come what may: a rejection that nobody waits for ends the process. */
+/** Does something else while Postgres answers, and waits for both: a rejection that nobody waits for ends the process. */
 async function pipelineWhile<T>(
   session: Session,
   statements: readonly Statement[],

@@ -2,13 +2,14 @@ import { DatabaseError } from 'pg';
 import { isUntrustedCertificate } from '../../../shared/config/untrusted-certificate.ts';
 import { messageOf } from '../../../shared/telemetry/describe-error.ts';
 import { inUtf8 } from './database-encoding.ts';
-import { faultKindOf, isReadOnly } from './faults.ts';
+import { faultKindOf, isReadOnly, UnfitDatabase } from './faults.ts';
 import type { DatabaseAddress } from './session.ts';
 
 const noTls = /does not support SSL/;
 
 /** Words for what an operator can mend while we wait; undefined when waiting would not help. */
 export function adviceFor(error: unknown, { host, port, user, name }: DatabaseAddress): string | undefined {
+  if (error instanceof UnfitDatabase) return error.message;
   const at = `Postgres at ${host}:${port}`;
   if (!(error instanceof DatabaseError)) {
     const reason = messageOf(error);

@@ -1,10 +1,11 @@
 import type { Client } from 'pg';
+import { UnfitDatabase } from './faults.ts';
 
-/** Ends a `CREATE DATABASE …` of one that has books: the server's own encoding may be another, and its locale go with no other. */
+/** Ends the `CREATE DATABASE …` for books: the server's own encoding may be another, and its locale go with no other. */
 export const inUtf8 = `TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'`;
 
 /**
- * Throws words for people when new books would be made where not every name can be kept. Books that are there go on as they
+ * Throws an `UnfitDatabase` when new books would be made where not every name can be kept. Books that are there go on as they
  * are: an encoding can't be changed.
  */
 export async function refuseOtherEncoding(client: Client, database: string): Promise<void> {
@@ -13,7 +14,7 @@ export async function refuseOtherEncoding(client: Client, database: string): Pro
   );
   const [found] = rows;
   if (found === undefined || !found.isNew || found.encoding === 'UTF8') return;
-  throw new Error(
+  throw new UnfitDatabase(
     `the database ${database} has the encoding ${found.encoding}, and accounts have names in any script: ` +
       `make it anew with CREATE DATABASE ${database} ${inUtf8}`,
   );

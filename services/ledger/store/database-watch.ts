@@ -48,7 +48,7 @@ export class DatabaseWatch {
     return problem === undefined ? [] : [`postgres: ${problem}`];
   }
 
-  /** Runs what writes a batch, and takes note when the database has no room for it, or takes none: reading may go on all the same. */
+  /** Runs what writes a batch, and takes note when the database has no room for it or takes none. It may still be read. */
   async watchWrite<T>(write: () => Promise<T>): Promise<T> {
     try {
       const result = await write();

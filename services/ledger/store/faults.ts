@@ -3,7 +3,8 @@ import { DatabaseError } from 'pg';
 /**
  * What went wrong with a statement:
  *
- * - `connection`: the session is gone; what was under way may or may not have happened.
+ * - `connection`: the session is gone, and what was under way may or may not have happened; or it is one on which nothing can
+ *   be written, and nothing happened.
  * - `transient`: the server refused it for reasons that pass (a lock wait, a dead-lock, a full disk); nothing happened.
  * - `statement`: this very statement can't be done, or our own code failed; nothing happened, and trying again won't
  *   help.
@@ -60,4 +61,9 @@ export class ConnectionLostError extends Error {
 /** A fault after COMMIT was sent and before its answer came: whether the batch is in the books is not known. */
 export class CommitUnknownError extends ConnectionLostError {
   override readonly name = 'CommitUnknownError';
+}
+
+/** A database that can be reached, and not be used as it is. The message says why and what to do. */
+export class UnfitDatabase extends Error {
+  override readonly name: string = 'UnfitDatabase';
 }

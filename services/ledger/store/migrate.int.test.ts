@@ -122,7 +122,14 @@ describe('migrating', () => {
     const name = `${address.name}_${encoding.toLowerCase()}`;
     await client.query(`CREATE DATABASE ${name} TEMPLATE template0 ENCODING '${encoding}' LOCALE 'C'`);
     try {
-      await expect(migrate({ ...address, name })).rejects.toThrow(`${name} has the encoding ${encoding}`);
+      const lines: string[] = [];
+      const logger = createLogger('test', 'warn', { write: (line) => lines.push(line) });
+      const stopping = new AbortController();
+      const waiting = migrateWhenReachable({ ...address, name }, logger, stopping.signal);
+      const line = await eventually(async () => lines[0]);
+      stopping.abort();
+      await expect(waiting).rejects.toThrow(/abort/);
+      expect(line).toContain(`"the database ${name} has the encoding ${encoding}, and accounts`);
     } finally {
       await client.query(`DROP DATABASE ${name} WITH (FORCE)`);
     }

@@ -7,6 +7,7 @@ import { warningThrottle } from '../../../shared/telemetry/warning-throttle.ts';
 import { echoKnex, type Echo } from './echo-statements.ts';
 import { adviceFor } from './database-advice.ts';
 import { refuseOtherEncoding } from './database-encoding.ts';
+import { UnfitDatabase } from './faults.ts';
 import { grantLedgerRole } from './ledger-role.ts';
 import * as books from './migrations/001-books.ts';
 import * as namedEntries from './migrations/002-named-entries.ts';
@@ -48,7 +49,7 @@ export interface Migrated {
   readonly ledgerRole: string | undefined;
 }
 
-/** A pair of numbers, as of `claimSettling` and for its reason: under a single one callers could wait for it, and all with them. */
+/** A pair of numbers, as that of `claimSettling`: a single one may be an account's, whose callers would wait for it. */
 const migrationLock = [1_214_803_204, 2] as const;
 
 /**
@@ -150,7 +151,7 @@ export async function waitUntilMigrated(
   });
 }
 
-class NotMigrated extends Error {
+class NotMigrated extends UnfitDatabase {
   constructor({ name, user }: DatabaseAddress) {
     super(
       `the database ${name} is not ready for ${user}: npm run migrate with DB_USER its owner, and the same DB_LEDGER_USER`,
@@ -159,7 +160,7 @@ class NotMigrated extends Error {
 }
 
 /** The database has migrations that this version does not know. A ledger that is just being updated comes to this as well. */
-class MigratedFurther extends Error {
+class MigratedFurther extends UnfitDatabase {
   constructor({ name }: DatabaseAddress, reason: string) {
     super(
       `the database ${name} was migrated by a newer version than this one (${reason}): run that one, or restore the backup from before`,
@@ -186,8 +187,7 @@ function whenReachable<T>(
     delayMs: retryDelayMs,
     stopping,
     onError: (error) => {
-      const isOtherSchema = error instanceof NotMigrated || error instanceof MigratedFurther;
-      const advice = isOtherSchema ? error.message : adviceFor(error, address);
+      const advice = adviceFor(error, address);
       if (advice === undefined) throw error;
       if (isWarningDue()) logger.warn(`${advice}; trying again until it works`);
     },

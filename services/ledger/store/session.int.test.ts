@@ -52,10 +52,10 @@ test.each([migrationConfig, reportConfig, sessionConfig])(
     try {
       const { rows } = await client.query(
         `SELECT name, setting::integer AS seconds FROM pg_settings WHERE name LIKE 'tcp_keepalives%'
-         UNION SELECT 'is a line over TCP', (inet_client_addr() IS NOT NULL)::integer ORDER BY name`,
+         UNION SELECT 'is over TCP', (inet_client_addr() IS NOT NULL)::integer ORDER BY name`,
       );
       expect(rows).toEqual([
-        { name: 'is a line over TCP', seconds: 1 },
+        { name: 'is over TCP', seconds: 1 },
         { name: 'tcp_keepalives_count', seconds: 3 },
         { name: 'tcp_keepalives_idle', seconds: 10 },
         { name: 'tcp_keepalives_interval', seconds: 3 },

@@ -64,10 +64,10 @@ export function tlsConfig(tls: DatabaseTls | undefined): Pick<ClientConfig, 'ssl
 const keepAliveAfterMs = 2_000;
 
 /**
- * The same for PostgreSQL's end of the connection: a session whose machine or network is gone ends within half a minute, and with it
- * its locks and its place among `max_connections`. They would be kept for the server's own two hours.
+ * The same for PostgreSQL's end of the connection: a session whose machine or network is gone ends within half a minute, and
+ * with it its locks and its place among `max_connections`. They would be kept for the server's own two hours.
  */
-const lineSettings = {
+const keepAliveSettings = {
   tcp_keepalives_idle: '10s',
   tcp_keepalives_interval: '3s',
   tcp_keepalives_count: '3',
@@ -97,7 +97,7 @@ export function migrationConfig(address: DatabaseAddress): ClientConfig {
     database: address.name,
     ...tlsConfig(address.tls),
     application_name: 'holdfast-migrate',
-    options: asOptions({ ...lineSettings, ...primaryOnly }),
+    options: asOptions({ ...keepAliveSettings, ...primaryOnly }),
     connectionTimeoutMillis: connectTimeoutMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: keepAliveAfterMs,
@@ -110,7 +110,7 @@ export function reportConfig(address: DatabaseAddress): ClientConfig {
     ...migrationConfig(address),
     application_name: 'holdfast-report',
     options: asOptions({
-      ...lineSettings,
+      ...keepAliveSettings,
       timezone: sessionSettings.timezone,
       datestyle: sessionSettings.datestyle,
     }),
@@ -124,7 +124,7 @@ export function sessionConfig(address: DatabaseAddress): ClientConfig {
     ...migrationConfig(address),
     application_name: 'holdfast-ledger',
     options: asOptions({
-      ...lineSettings,
+      ...keepAliveSettings,
       ...primaryOnly,
       ...sessionSettings,
       ...(address.role !== undefined && { role: address.role }),
