@@ -1,8 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { tlsConfig, type DatabaseAddress } from '../../services/ledger/store/session.ts';
 import { inUtf8 } from '../../services/ledger/store/database-encoding.ts';
+import { retryUntilDone } from '../../shared/lifecycle/retry.ts';
 import type { Logger } from '../../shared/telemetry/logger.ts';
+import { warningThrottle } from '../../shared/telemetry/warning-throttle.ts';
 import { hasCode } from './error-code.ts';
 import { messageOf } from '../../shared/telemetry/describe-error.ts';
 import { withClient } from './with-client.ts';
@@ -10,7 +11,7 @@ import { withClient } from './with-client.ts';
 export type DatabaseSettings = Omit<DatabaseAddress, 'role'>;
 
 const retryDelayMs = 500;
-const tellAfterMs = 5_000;
+const repeatWarningMs = 5_000;
 
 /** Postgres's code for a database that does not exist. */
 const invalidCatalogName = '3D000';
@@ -24,28 +25,26 @@ export async function waitForDatabase(
   { logger, stopping }: { logger: Logger; stopping: AbortSignal },
 ): Promise<void> {
   const where = `PostgreSQL at ${database.host}:${database.port}`;
-  let toldAtMs = -Infinity;
-  for (;;) {
-    const problem = await tryToUse(database);
-    stopping.throwIfAborted();
-    if (problem === undefined) return;
-    if (performance.now() - toldAtMs > tellAfterMs) {
-      toldAtMs = performance.now();
+  const isWarningDue = warningThrottle(repeatWarningMs);
+  await retryUntilDone(() => makeUsable(database), {
+    delayMs: retryDelayMs,
+    stopping,
+    onError: (error) => {
+      if (!isWarningDue()) return;
       logger.warn(
-        `can't use the database "${database.name}" of ${where} as ${database.user} (${problem}); trying again until ` +
+        `can't use the database "${database.name}" of ${where} as ${database.user} (${messageOf(error)}); trying again until ` +
           'that works. Start or mend it there, or change the settings DB_HOST, DB_PORT, DB_USER, DB_PASSWORD, DB_NAME, DB_SSL, DB_SSL_CA',
       );
-    }
-    await delay(retryDelayMs, undefined, { signal: stopping });
-  }
+    },
+  });
 }
 
-async function tryToUse(database: DatabaseSettings): Promise<string | undefined> {
+async function makeUsable(database: DatabaseSettings): Promise<void> {
   try {
     await query(database, database.name, () => 'SELECT 1');
-    return undefined;
+    return;
   } catch (error) {
-    if (!hasCode(error, invalidCatalogName)) return messageOf(error);
+    if (!hasCode(error, invalidCatalogName)) throw error;
   }
   try {
     await query(
@@ -53,9 +52,8 @@ async function tryToUse(database: DatabaseSettings): Promise<string | undefined>
       'postgres',
       (client) => `CREATE DATABASE ${client.escapeIdentifier(database.name)} ${inUtf8}`,
     );
-    return undefined;
   } catch (error) {
-    return `it does not exist and can't be made: ${messageOf(error)}`;
+    throw new Error(`it does not exist and can't be made: ${messageOf(error)}`, { cause: error });
   }
 }
 
