@@ -15,7 +15,7 @@ import {
 } from '../../shared/telemetry/tracing.ts';
 import { DueQueue, type DueMessage } from './due-queue.ts';
 import { countParked } from './messaging/count-parked.ts';
-import { ackWaitMs, consumeDue } from './messaging/due-consumer.ts';
+import { consumeDue } from './messaging/due-consumer.ts';
 import { settleDue } from './settle-due.ts';
 
 /** The turn that needs no message, for what a lost message would have announced. Also at the start, and after a loss. */
@@ -79,9 +79,9 @@ export function createSettler(options: {
       now: () => client.ledgerNow(),
       onOpen: () => void sweep(),
       onDue: (message) => queue.add(message),
+      keepAlive: () => queue.keepAlive(),
     }),
     every(sweepEveryMs, sweep, stopping),
-    every(ackWaitMs / 3, () => queue.keepAlive(), stopping),
     countParked({ link, metrics, stopping }),
   ]);
   return { ended, missing: () => client.missing() };
@@ -104,7 +104,7 @@ function coalesced(task: () => Promise<void>): () => Promise<void> {
       }));
 }
 
-async function every(ms: number, task: () => Promise<void> | void, stopping: AbortSignal): Promise<void> {
+async function every(ms: number, task: () => Promise<void>, stopping: AbortSignal): Promise<void> {
   while (!stopping.aborted) {
     await delay(ms, undefined, { signal: stopping }).catch(() => undefined);
     if (!stopping.aborted) await task();

@@ -41,6 +41,8 @@ interface ConsumeOptions {
   readonly onOpen?: () => Promise<void> | void;
   /** Must not throw; acknowledges the message in its own time. */
   readonly onMessage: (message: JsMsg) => void;
+  /** Called well within `ackWaitMs`: says of each message that is not done with that it is worked on. */
+  readonly keepAlive?: () => void;
 }
 
 /**
@@ -48,6 +50,16 @@ interface ConsumeOptions {
  * with streams and consumer made again if need be: a broker may come back without its data.
  */
 export async function consumeStream(options: ConsumeOptions): Promise<void> {
+  const { keepAlive, ackWaitMs } = options;
+  const timer = keepAlive && setInterval(keepAlive, ackWaitMs / 3);
+  try {
+    await consumeUntilStopped(options);
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+async function consumeUntilStopped(options: ConsumeOptions): Promise<void> {
   const { link, logger, stopping, onMessage } = options;
   const countRedelivery = countFromZero(options.metrics.redeliveries, {
     [attributeNames.messagingConsumerGroupName]: options.consumer,

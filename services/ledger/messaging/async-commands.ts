@@ -69,7 +69,6 @@ type Fate = 'done' | 'retry';
  */
 export async function consumeAsyncCommands(options: AsyncCommandsOptions): Promise<void> {
   const messages = new AsyncMessages(options);
-  const alive = setInterval(() => messages.keepAlive(), ackWaitMs / 3);
   try {
     await consumeStream({
       ...options,
@@ -80,10 +79,10 @@ export async function consumeAsyncCommands(options: AsyncCommandsOptions): Promi
       maxMessages: maxAckPending / 2,
       usualDeliveries: 1,
       onMessage: (message) => messages.add(message),
+      keepAlive: () => messages.keepAlive(),
     });
   } finally {
     messages.stop();
-    clearInterval(alive);
   }
 }
 

@@ -9,7 +9,7 @@ import type { Metrics } from '../../../shared/telemetry/metrics.ts';
 import type { DueMessage } from '../due-queue.ts';
 
 /** Without a sign of life for so long, a message goes to another settler. */
-export const ackWaitMs = 30_000;
+const ackWaitMs = 30_000;
 
 /** Parked messages count as outstanding, and there are about 3,600 of them (one per second of the next hour). */
 const maxAckPending = 100_000;
@@ -43,6 +43,8 @@ interface DueConsumerOptions {
   /** The broker is there, or there again; what it had may be lost. */
   readonly onOpen: () => void;
   readonly onDue: (message: DueMessage) => void;
+  /** As of `consumeStream`. */
+  readonly keepAlive: () => void;
 }
 
 /**
@@ -50,7 +52,7 @@ interface DueConsumerOptions {
  * there with a delay, and comes back when it has. Runs until the service stops.
  */
 export async function consumeDue(options: DueConsumerOptions): Promise<void> {
-  const { link, streamReplicas, logger, metrics, stopping, onOpen } = options;
+  const { link, streamReplicas, logger, metrics, stopping, onOpen, keepAlive } = options;
   await consumeStream({
     link,
     stream: holdsStream,
@@ -65,6 +67,7 @@ export async function consumeDue(options: DueConsumerOptions): Promise<void> {
     stopping,
     onOpen,
     onMessage: (message) => take(message, options),
+    keepAlive,
   });
 }
 
