@@ -68,13 +68,20 @@ describe('a token', () => {
     ['for another account', 403, () => tokenWith({ accounts: [randomUUID()] })],
   ])('that will not do changes nothing: %s', async (_, status, make) => {
     const accountId = await openAccount(client, '10.00');
+    const held = await client.send('subtract', { id: randomUUID(), accountId, amount: '1.00' });
+    const holdId = held.ok ? held.hold?.id : undefined;
     const before = await bookOf(accountId);
     const token = await make(accountId);
-    for (const route of ['add', 'substract', 'subtract']) {
+    const changingRoutes = {
+      ...Object.fromEntries(['add', 'substract', 'subtract'].map((route) => [route, { amount: '1.00' }])),
+      settle: { holdId },
+      release: { holdId },
+    };
+    for (const [route, fields] of Object.entries(changingRoutes)) {
       const answer = await call(
         stack.url(),
         `/api/${route}`,
-        { id: accountId, amount: '1.00' },
+        { id: accountId, ...fields },
         token === undefined ? {} : bearer(token),
       );
       expect([route, answer.status]).toEqual([route, status]);

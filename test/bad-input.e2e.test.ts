@@ -22,7 +22,7 @@ import {
 import type { LedgerClient } from '../shared/messaging/ledger-client/index.ts';
 import { readBooks } from './bad-input/books.ts';
 import { accountId } from './bad-input/field-sorts.ts';
-import { attemptsOn, bodyValues, junk, otherValues, type Attempt } from './bad-input/messages.ts';
+import { attemptsOn, bodyValues, junk, objectWith, otherValues, type Attempt } from './bad-input/messages.ts';
 import { readRoutes } from './bad-input/routes.ts';
 import { commandFields, idempotencyKeys, queryFields, routeFields } from './bad-input/tables.ts';
 import type { Sort } from './bad-input/sort.ts';
@@ -258,8 +258,9 @@ describe('over HTTP', () => {
   });
 
   test('keys', async () => {
-    const body = JSON.stringify({ id: accountId, amount: '1.00' });
+    const described = await readRoutes(stack.url());
     for (const route of routesWith('header')) {
+      const body = objectWith(described.get(route)?.body.required ?? [], bodyValues);
       for (const [what, key] of Object.entries(idempotencyKeys.right)) {
         const reply = await post(route, body, key);
         expect([what, notAboutForm.has(reply.error?.code)]).toEqual([what, true]);

@@ -110,6 +110,52 @@ describe('the NATS API', () => {
     });
   });
 
+  test('settles and releases holds, waiting or not, and tells it as facts', async () => {
+    const accountId = await openAccount(client, '10.00');
+    const hold = async (): Promise<HoldId> => {
+      const held = await client.send('subtract', { id: randomUUID(), accountId, amount: '3.00' });
+      return (held.ok ? held.hold?.id : undefined) as HoldId;
+    };
+    const [part, whole, given] = [await hold(), await hold(), await hold()];
+    const ending = (holdId: HoldId, amount?: string) => ({
+      id: randomUUID(),
+      accountId,
+      holdId,
+      ...(amount !== undefined && { amount }),
+    });
+    const settles = [ending(part, '1.00'), ending(whole)];
+    const settled = { ok: true, entry: { kind: 'settle' }, hold: { amount: '3.00', status: 'settled' } };
+    expect(await request('balance.command.settle', settles)).toMatchObject([
+      { ...settled, account: { balance: '9.00', held: '6.00' } },
+      { ...settled, account: { balance: '6.00', held: '3.00' } },
+    ]);
+    const released = { ok: true, entry: { kind: 'release' }, hold: { amount: '3.00', status: 'released' } };
+    expect(await request('balance.command.release', ending(given))).toMatchObject({
+      ...released,
+      account: { balance: '6.00', held: '0.00', available: '6.00' },
+    });
+    expect(await request('balance.command.release', ending(whole))).toMatchObject({
+      ok: false,
+      error: { code: 'hold_not_pending', detail: `Hold ${whole} is settled already.` },
+    });
+    const [first] = settles;
+    if (first === undefined) throw new Error('there is a first one');
+    expect(await factOf(first.id)).toMatchObject({
+      kind: 'settle',
+      amount: '1.00',
+      holdId: part,
+      held: '6.00',
+    });
+    expect(await request('balance.query.hold', { accountId, holdId: part })).toMatchObject({
+      hold: { amount: '3.00', remaining: '0.00', status: 'settled', version: 2 },
+    });
+    const last = await hold();
+    const [accepted, refused] = [ending(last), ending(last)];
+    await jetstream(nats).publish('balance.async.release', JSON.stringify([accepted, refused]));
+    expect(await factOf(accepted.id)).toMatchObject({ type: 'entry', kind: 'release', holdId: last });
+    expect(await factOf(refused.id)).toMatchObject({ type: 'refusal', code: 'hold_not_pending' });
+  });
+
   test('keeps the ids of settlings to itself: nobody can be there before the hold is due', async () => {
     const accountId = await openAccount(client, '10.00');
     const held = await client.send('subtract', { id: randomUUID(), accountId, amount: '4.00' });

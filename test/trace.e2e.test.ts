@@ -9,6 +9,8 @@ import { Stack } from './support/stack.ts';
 const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
 const callerSpanId = '00f067aa0ba902b7';
 
+const sampledIn = (trace: string) => ({ traceparent: `00-${trace}-${callerSpanId}-01` });
+
 describe('traces', () => {
   let collector: OtlpCollector;
   let stack: Stack;
@@ -104,6 +106,28 @@ describe('traces', () => {
     expect(spans.filter(({ isError }) => isError)).toEqual([]);
     expect(answer.headers.get('trace-id')).toBe(traceId);
   }, 30_000);
+
+  test('tell of a hold that its caller ends, in the trace of who made it and of who ended it', async () => {
+    const id = await openAccount(client, '10.00');
+    const [made, over] = ['2'.repeat(32), '3'.repeat(32)];
+    const held = await call(stack.url(), '/api/substract', { id, amount: '4.00' }, sampledIn(made));
+    const { id: holdId } = held.body['hold'] as { id: string };
+    const released = await call(stack.url(), '/api/release', { id, holdId }, sampledIn(over));
+    expect(released.status).toBe(200);
+    const find = (trace: string, name: string): ReceivedSpan | undefined =>
+      collector.spans.find((span) => span.traceId === trace && span.name === name);
+    const [making, ending] = ['subtract', 'release'].map((kind) => `process balance.command.${kind}`);
+    await collector.until(
+      () =>
+        find(made, making ?? '') !== undefined &&
+        find(over, ending ?? '') !== undefined &&
+        find(made, 'release hold') !== undefined,
+      10_000,
+    );
+    const end = find(made, 'release hold');
+    expect(end?.parentSpanId).toBe(find(made, making ?? '')?.spanId);
+    expect(end?.links).toEqual([{ traceId: over, spanId: find(over, ending ?? '')?.spanId }]);
+  });
 
   test('mark a refusal, but not as an error', async () => {
     const id = await openAccount(client);

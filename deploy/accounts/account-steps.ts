@@ -1,4 +1,3 @@
-import type { AccountCommandKind } from '../../shared/contracts/commands.ts';
 import type { AccountStatus } from '../../shared/contracts/outcomes.ts';
 import type { AccountId, CommandId } from '../../shared/contracts/primitives.ts';
 import { commandIdOf } from '../../shared/messaging/command-id.ts';
@@ -17,13 +16,16 @@ export interface AccountToOpen {
   readonly decimals?: number;
 }
 
+/** What it takes to make an account. */
+export type AccountStepKind = 'open' | 'add' | 'subtract' | 'close';
+
 /** One command on the way from nothing to the account. */
 export type AccountStep = {
-  [Kind in AccountCommandKind]: {
+  [Kind in AccountStepKind]: {
     readonly kind: Kind;
     readonly command: CommandToSend<Kind> & { readonly id: CommandId };
   };
-}[AccountCommandKind];
+}[AccountStepKind];
 
 /**
  * The commands that make the account, in order. Their ids depend on `origin` (where the account comes from), the account
@@ -31,7 +33,7 @@ export type AccountStep = {
  */
 export function accountSteps(origin: string, account: AccountToOpen): AccountStep[] {
   const { id: accountId, name, balance, held, status, currency, decimals } = account;
-  const to = (kind: AccountCommandKind) => ({ id: commandIdOf(origin, `${accountId} ${kind}`), accountId });
+  const to = (kind: AccountStepKind) => ({ id: commandIdOf(origin, `${accountId} ${kind}`), accountId });
   const money = { ...(currency !== undefined && { currency }), ...(decimals !== undefined && { decimals }) };
   const steps: AccountStep[] = [{ kind: 'open', command: { ...to('open'), name, ...money } }];
   if (isAboveZero(balance)) steps.push({ kind: 'add', command: { ...to('add'), amount: balance } });

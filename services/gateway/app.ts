@@ -18,6 +18,7 @@ import { addRequestIds, requestIdOf } from './plugins/request-id.ts';
 import { addSecurityHeaders } from './plugins/security-headers.ts';
 import { addValidation } from './plugins/validation.ts';
 import { addAccountRoutes } from './routes/accounts.ts';
+import { addHoldRoutes } from './routes/holds.ts';
 import { addHealthRoutes } from './routes/health.ts';
 
 /** Far more than any request of this API needs. */
@@ -94,6 +95,7 @@ export async function buildApp(options: {
   const guard = await addAccessGuard(app, { tokens, limit: access?.rateLimit });
   await addOpenApi(app);
   addAccountRoutes(app, ledger, guard);
+  addHoldRoutes(app, ledger, guard);
   addHealthRoutes(app, ledger);
   return app;
 }

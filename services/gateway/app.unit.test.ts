@@ -74,7 +74,7 @@ class GivenLedger {
         const error = await take(kind, command);
         const known = { commandId: command.id, replayed: this.replayed };
         if (error !== undefined) return { ok: false, ...known, error };
-        const withHold = kind === 'subtract' ? { hold } : {};
+        const withHold = kind === 'add' ? {} : { hold };
         return { ok: true, ...known, account, entry, ...withHold } satisfies AppliedOutcome;
       }) as unknown as Ledger['send'],
       ask: (async (kind: string, query: object) => {
@@ -151,6 +151,20 @@ describe('the HTTP API', () => {
       const answer = await post({ id: accountId, amount: '33.48' }, { url });
       expect(answer.json()).toMatchObject({ ...accountAnswer, entry, hold });
       expect(ledger.sent).toMatchObject([{ kind: 'subtract' }]);
+    });
+
+    test.each([
+      ['settle', { amount: '20.00' }],
+      ['settle', {}],
+      ['release', {}],
+    ])('%s of %j, with the hold as it is then', async (kind, fields) => {
+      const answer = await post(
+        { id: accountId, holdId: hold.id.toUpperCase(), ...fields },
+        { url: `/api/${kind}`, headers: { 'idempotency-key': 'order-4711' } },
+      );
+      expect([answer.statusCode, answer.json()]).toMatchObject([200, { ...accountAnswer, entry, hold }]);
+      const command = { id: commandIdOf('anonymous', 'order-4711'), accountId, holdId: hold.id, ...fields };
+      expect(ledger.sent).toEqual([{ kind, command }]);
     });
 
     test('a made-up key, with which the command can be sent again', async () => {

@@ -6,7 +6,12 @@ import {
   errorViewSchema,
   holdViewSchema,
 } from '../../shared/contracts/outcomes.ts';
-import { accountIdSchema, amountSchema, commandIdSchema } from '../../shared/contracts/primitives.ts';
+import {
+  accountIdSchema,
+  amountSchema,
+  commandIdSchema,
+  holdIdSchema,
+} from '../../shared/contracts/primitives.ts';
 
 /* What the HTTP API takes and answers: types, checks and documentation at once. */
 
@@ -38,6 +43,28 @@ export const accountParamsSchema = z.strictObject({ id: accountIdSchema.describe
 export const amountBodySchema = z
   .strictObject({ id: accountIdSchema.describe('The account’s id.'), amount: amountSchema })
   .meta({ examples: [{ id: exampleAccount.id, amount: '33.48' }] });
+
+const exampleHold = {
+  id: '019a9c3e-5b1a-7c3e-8f00-2d9a6f1b7c44',
+  amount: '33.48',
+  status: 'pending',
+  dueAt: '2026-01-31T12:10:01Z',
+};
+
+const releaseBody = z.strictObject({
+  id: accountIdSchema.describe('The account’s id.'),
+  holdId: holdIdSchema.describe('The hold’s id, as `substract` answered it.'),
+});
+export const releaseBodySchema = releaseBody.meta({
+  examples: [{ id: exampleAccount.id, holdId: exampleHold.id }],
+});
+export const settleBodySchema = releaseBody
+  .extend({
+    amount: amountSchema
+      .optional()
+      .describe('How much of the hold is taken; the rest is released. Left out, it is all of it.'),
+  })
+  .meta({ examples: [{ id: exampleAccount.id, holdId: exampleHold.id, amount: '20.00' }] });
 
 /** Documentation only: `command-identity.ts` reads the header. */
 export const commandHeadersSchema = z.object({
@@ -83,12 +110,6 @@ export const addAnswerSchema = addAnswer.meta({
   ],
 });
 
-const exampleHold = {
-  id: '019a9c3e-5b1a-7c3e-8f00-2d9a6f1b7c44',
-  amount: '33.48',
-  status: 'pending',
-  dueAt: '2026-01-31T12:10:01Z',
-};
 export const subtractAnswerSchema = addAnswer
   .extend({ hold: holdViewSchema.describe('The hold, which is settled at `dueAt`.') })
   .meta({
@@ -106,11 +127,42 @@ export const subtractAnswerSchema = addAnswer
     ],
   });
 
+const endAnswer = addAnswer.extend({ hold: holdViewSchema.describe('The hold, which has ended.') });
+export const settleAnswerSchema = endAnswer.meta({
+  id: 'Settled',
+  examples: [
+    {
+      ...exampleAccount,
+      balance: '1680.00',
+      available: '1380.00',
+      version: 5,
+      entry: { ...exampleEntry, id: `${exampleAccount.id}:5`, seq: 5, amount: '20.00', kind: 'settle' },
+      hold: { ...exampleHold, status: 'settled' },
+      ...exampleIdentity,
+    },
+  ],
+});
+export const releaseAnswerSchema = endAnswer.meta({
+  id: 'Released',
+  examples: [
+    {
+      ...exampleAccount,
+      version: 5,
+      entry: { ...exampleEntry, id: `${exampleAccount.id}:5`, seq: 5, kind: 'release' },
+      hold: { ...exampleHold, status: 'released' },
+      ...exampleIdentity,
+    },
+  ],
+});
+
 export type AccountParams = z.output<typeof accountParamsSchema>;
 export type AmountBody = z.output<typeof amountBodySchema>;
+export type SettleBody = z.output<typeof settleBodySchema>;
+export type ReleaseBody = z.output<typeof releaseBodySchema>;
 export type AccountAnswer = z.output<typeof accountAnswerSchema>;
 export type AddAnswer = z.output<typeof addAnswerSchema>;
 export type SubtractAnswer = z.output<typeof subtractAnswerSchema>;
+export type EndAnswer = z.output<typeof endAnswer>;
 
 export const readySchema = z.object({ status: z.literal('ready') }).meta({ examples: [{ status: 'ready' }] });
 export const notReadySchema = z

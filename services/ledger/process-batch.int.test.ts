@@ -156,7 +156,26 @@ function subtracting(accountId: AccountId, amount: string): Command {
 }
 
 function settlingOf(accountId: AccountId, holdId: HoldId): Command {
-  return { ...common(accountId), kind: 'settle', holdId };
+  return { ...common(accountId), kind: 'settle-due', holdId };
+}
+
+function releasingOf(accountId: AccountId, holdId: HoldId): Command {
+  return { ...common(accountId), kind: 'release', holdId };
+}
+
+function settlingPartOf(accountId: AccountId, holdId: HoldId, amount: string): Command {
+  return { ...common(accountId), kind: 'settle', holdId, amount };
+}
+
+/** An account with ten units, of which some are held. */
+async function accountWithHold(
+  amount: string,
+  ledger = openLedger(),
+): Promise<{ id: AccountId; holdId: HoldId }> {
+  const id = await accountWith('10', ledger);
+  const [held] = await processBatch([subtracting(id, amount)], ledger);
+  if (held?.type !== 'applied' || held.hold === undefined) throw new Error('nothing was held');
+  return { id, holdId: held.hold.id };
 }
 
 async function accountWith(amount: string, ledger = openLedger()): Promise<AccountId> {
@@ -315,6 +334,101 @@ describe('one command id', () => {
     const outcomes = (await Promise.all(attempts)).flatMap((each) => words(each).slice(0, 1));
     expect(outcomes.toSorted()).toEqual(['again insufficient_funds', 'insufficient_funds']);
     expect(await refusalsOf(id)).toEqual(['insufficient_funds']);
+  });
+});
+
+describe('a hold that is ended before it is due', () => {
+  test('by two ledgers at once is ended by one of them', async () => {
+    const { id, holdId } = await accountWithHold('4');
+    const release = await lockAccount(id);
+    const attempts = [releasingOf(id, holdId), settlingPartOf(id, holdId, '1')].map((command) =>
+      processBatch([command], openLedger()),
+    );
+    await until(`(${waiters}) = 2`);
+    await release();
+    const outcomes = (await Promise.all(attempts)).flat();
+    expect(words(outcomes).toSorted()).toEqual(['applied', 'hold_not_pending']);
+    expect(await refusalsOf(id)).toEqual(['hold_not_pending']);
+    expect(await entriesOf(id)).toHaveLength(4);
+    await expectSoundBooks(id);
+  });
+
+  test('by one command at two ledgers is ended once, and both tell the same', async () => {
+    const { id, holdId } = await accountWithHold('4');
+    const command = settlingPartOf(id, holdId, '1.5');
+    const release = await lockAccount(id);
+    const attempts = [1, 2].map(() => processBatch([command], openLedger()));
+    await until(`(${waiters}) = 2`);
+    await release();
+    const outcomes = (await Promise.all(attempts)).flat();
+    expect(words(outcomes).toSorted()).toEqual(['again applied', 'applied']);
+    expect(new Set(hashesOf(outcomes)).size).toBe(1);
+    const hold = { id: holdId, amount: 400n, status: 'settled' };
+    expect(outcomes).toMatchObject([{ hold }, { hold }]);
+    expect((await entriesOf(id)).at(-1)).toMatchObject({
+      kind: 'settle',
+      amount: 150n,
+      balance: 850n,
+      held: 0n,
+    });
+    await expectSoundBooks(id);
+  });
+
+  test.each(['first', 'last'])(
+    'by a caller and, due meanwhile, by a turn is ended by who comes %s',
+    async (turn) => {
+      const { id, holdId } = await accountWithHold('4', openLedger(address.port, 0));
+      await untilDue(id);
+      const { ask } = settler(openLedger());
+      const work = {
+        turn: async () => (await ask()).type,
+        caller: async () => words(await processBatch([releasingOf(id, holdId)], openLedger())),
+      };
+      const release = await lockAccount(id);
+      const first = turn === 'first' ? work.turn() : work.caller();
+      await until(`(${waiters}) = 1`);
+      const second = turn === 'first' ? work.caller() : work.turn();
+      await until(`(${waiters}) = 2`);
+      await release();
+      const [toTurn, toCaller] = turn === 'first' ? [await first, await second] : [await second, await first];
+      expect(toTurn).toBe('settled');
+      expect(toCaller).toEqual([turn === 'first' ? 'hold_not_pending' : 'applied']);
+      expect((await entriesOf(id)).map(({ kind }) => kind)).toEqual([
+        'open',
+        'add',
+        'subtract',
+        turn === 'first' ? 'settle' : 'release',
+      ]);
+      await expectSoundBooks(id);
+    },
+  );
+
+  test('is told as it was then, whatever has happened since', async () => {
+    const [one, other] = [openLedger(), openLedger()];
+    const { id, holdId } = await accountWithHold('4', one);
+    const command = releasingOf(id, holdId);
+    const [first] = await processBatch([command], one);
+    expect(first).toMatchObject({ asOf: { status: 'open' }, hold: { amount: 400n, status: 'released' } });
+    await processBatch([adding(id, '1'), { ...common(id), kind: 'close' }], other);
+    const [again] = await processBatch([command], other);
+    expect(again).toMatchObject({ type: 'applied', replayed: true, asOf: { status: 'open' } });
+    for (const field of ['entry', 'hold'] as const)
+      expect(again?.type === 'applied' && again[field]).toEqual(first?.type === 'applied' && first[field]);
+  });
+
+  test('keeps what was refused of it: no hold, another account’s hold', async () => {
+    const { id, holdId } = await accountWithHold('4');
+    const foreign = await accountWithHold('4');
+    const commands = [releasingOf(id, foreign.holdId), settlingPartOf(id, holdId, '4.01')];
+    const ledger = openLedger();
+    expect(words(await processBatch(commands, ledger))).toEqual(['hold_not_found', 'amount_too_large']);
+    expect(words(await processBatch(commands, openLedger()))).toEqual([
+      'again hold_not_found',
+      'again amount_too_large',
+    ]);
+    expect(words(await processBatch([releasingOf(foreign.id, foreign.holdId)], ledger))).toEqual(['applied']);
+    await expectSoundBooks(id);
+    await expectSoundBooks(foreign.id);
   });
 });
 

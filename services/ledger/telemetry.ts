@@ -24,6 +24,7 @@ import {
   type Span,
 } from '../../shared/telemetry/tracing.ts';
 import type { Outcome } from './domain/execute-batch.ts';
+import type { Hold } from './domain/hold.ts';
 import { secondsOf } from './domain/time.ts';
 import type { Failure, WaitingCommand } from './run-batch.ts';
 import type { SettleDueAnswer, SettleTurn } from './settle-due.ts';
@@ -93,6 +94,7 @@ export function commandObserver(metrics: Metrics): CommandObserver {
       end: (ending) => {
         const outcome = outcomeName(ending);
         count(kind, outcome);
+        if (ending.type === 'applied' && ending.endedHold !== undefined) showEnd(ending.endedHold, span);
         if (span === undefined) return;
         span.setAttribute(attributeNames.outcome, outcome);
         if (ending.type === 'applied' && ending.hold !== undefined) {
@@ -104,6 +106,16 @@ export function commandObserver(metrics: Metrics): CommandObserver {
       },
     };
   };
+}
+
+/** A hold that a caller ends shows it in the trace of the command that made it, as one that is settled when due. */
+function showEnd({ id, status, traceparent }: Hold, command: Span | undefined): void {
+  if (!isSampled(traceparent)) return;
+  startSpanFrom(traceparent, status === 'released' ? spanNames.releaseHold : spanNames.settleHold, {
+    kind: SpanKind.INTERNAL,
+    attributes: { [attributeNames.holdId]: id },
+    links: command === undefined ? [] : [linkTo(command)],
+  }).end();
 }
 
 /** Adds up what ends in one turn of the event loop: the instrument takes a microsecond for each `add`. */
@@ -215,9 +227,14 @@ export async function observeSettleTurn(
     const sampled = [...settling.flatMap((span) => span ?? []), ...askedBy];
     const outcomes = await timed(metrics, () => inSharedSpan(sampled, holds.length, currentSpan, work));
     holds.forEach((hold, index) => {
-      // A turn that ended early leaves some of its holds to the next one.
-      if (!outcomes.has(hold.id)) settling[index]?.setAttribute(attributeNames.outcome, 'left');
-      else metrics.settleLag.record(Math.max(0, secondsOf(now - hold.due_at)));
+      const outcome = outcomes.get(hold.id);
+      if (outcome?.type === 'applied') metrics.settleLag.record(Math.max(0, secondsOf(now - hold.due_at)));
+      // A turn that ended early leaves some of its holds to the next one; others have been ended since they were picked.
+      else
+        settling[index]?.setAttribute(
+          attributeNames.outcome,
+          outcome === undefined ? 'left' : outcomeName(outcome),
+        );
     });
     logger.debug({ holds: outcomes.size, ms: msSince(startedAtMs) }, 'settle turn');
     return outcomes;

@@ -5,6 +5,7 @@ import {
   accountIdSchema,
   amountSchema,
   callersCommandIdSchema,
+  holdIdSchema,
   limitSchema,
   metadataSchema,
   nameSchema,
@@ -67,6 +68,23 @@ const subtractCommandSchema = z.strictObject({
   amount: amountSchema,
 });
 
+/** Ends a hold before it is due: what it holds is taken, or a part of it, and then the rest is free again. */
+const settleCommandSchema = z.strictObject({
+  ...envelope,
+  accountId: accountIdSchema,
+  holdId: holdIdSchema,
+  amount: amountSchema
+    .optional()
+    .describe('How much of it is taken; the rest is released with it. Left out, it is all of it.'),
+});
+
+/** Ends a hold without taking anything: what it held is available again. */
+const releaseCommandSchema = z.strictObject({
+  ...envelope,
+  accountId: accountIdSchema,
+  holdId: holdIdSchema,
+});
+
 /** Settles what is due, over all accounts. It has no account of its own and is harmless to repeat. */
 const settleDueCommandSchema = z.strictObject({
   id: callersCommandIdSchema,
@@ -89,6 +107,8 @@ export const commandSchemas = {
   close: closeCommandSchema,
   add: addCommandSchema,
   subtract: subtractCommandSchema,
+  settle: settleCommandSchema,
+  release: releaseCommandSchema,
   'settle-due': settleDueCommandSchema,
 } as const satisfies Record<CommandKind, z.ZodType>;
 

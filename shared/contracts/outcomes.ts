@@ -21,7 +21,7 @@ export const dueActions = ['settle', 'release'] as const;
 export type DueAction = (typeof dueActions)[number];
 
 /** Every change of an account is an entry of one of these kinds. */
-export const entryKinds = ['open', 'close', 'add', 'subtract', 'settle'] as const;
+export const entryKinds = ['open', 'close', 'add', 'subtract', 'settle', 'release'] as const;
 export type EntryKind = (typeof entryKinds)[number];
 
 /** An account as of one version. `available` = balance + overdraft limit − held. */
@@ -113,6 +113,8 @@ export const outcomeSchemas = {
   close: z.discriminatedUnion('ok', [appliedOutcomeSchema, failedOutcomeSchema]),
   add: z.discriminatedUnion('ok', [appliedOutcomeSchema, failedOutcomeSchema]),
   subtract: z.discriminatedUnion('ok', [appliedOutcomeSchema, failedOutcomeSchema]),
+  settle: z.discriminatedUnion('ok', [appliedOutcomeSchema, failedOutcomeSchema]),
+  release: z.discriminatedUnion('ok', [appliedOutcomeSchema, failedOutcomeSchema]),
   'settle-due': z.discriminatedUnion('ok', [settledOutcomeSchema, failedOutcomeSchema]),
 } as const satisfies Record<CommandKind, z.ZodType>;
 

@@ -1,7 +1,7 @@
 /* Every NATS subject, stream and consumer name. Nobody spells one anywhere else. */
 
 /** The commands a caller can send, each on a subject of its own, so that permissions can allow just one kind. */
-export const commandKinds = ['open', 'close', 'add', 'subtract', 'settle-due'] as const;
+export const commandKinds = ['open', 'close', 'add', 'subtract', 'settle', 'release', 'settle-due'] as const;
 export type CommandKind = (typeof commandKinds)[number];
 
 /** The questions a caller can ask; they change nothing. */
@@ -9,7 +9,7 @@ export const queryKinds = ['ping', 'account', 'accounts', 'hold', 'holds', 'entr
 export type QueryKind = (typeof queryKinds)[number];
 
 /** The commands that may also be sent without waiting for an answer. */
-export const asyncCommandKinds = ['open', 'close', 'add', 'subtract'] as const;
+export const asyncCommandKinds = ['open', 'close', 'add', 'subtract', 'settle', 'release'] as const;
 export type AsyncCommandKind = (typeof asyncCommandKinds)[number];
 
 export const commandSubjectPrefix = 'balance.command.';

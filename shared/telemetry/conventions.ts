@@ -8,6 +8,7 @@ export const spanNames = {
   /** One transaction for all commands that were gathered. */
   batch: 'batch',
   settleHold: 'settle hold',
+  releaseHold: 'release hold',
   /** A database operation and what it is about, such as `SELECT accounts` or `COMMIT`. */
   database: (summary: string) => summary,
 } as const;

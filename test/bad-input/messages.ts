@@ -23,7 +23,7 @@ const rightValues: Readonly<Record<string, () => string>> = {
 export const bodyValues = { ...rightValues, id: () => accountId };
 
 /** An object with one field given as JSON text, and whatever else must be there. */
-function objectWith(
+export function objectWith(
   required: readonly string[],
   values: typeof rightValues,
   field?: string,

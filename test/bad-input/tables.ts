@@ -32,6 +32,8 @@ export const commandFields: { readonly [K in CommandKind]: Fields<CommandInput<K
   close: { ...envelope, accountId: sorts.uuid },
   add: { ...envelope, accountId: sorts.uuid, amount: sorts.amount },
   subtract: { ...envelope, accountId: sorts.uuid, amount: sorts.amount },
+  settle: { ...envelope, accountId: sorts.uuid, holdId: sorts.uuid, amount: sorts.amount },
+  release: { ...envelope, accountId: sorts.uuid, holdId: sorts.uuid },
   'settle-due': {
     id: sorts.commandId,
     deadline: sorts.deadline,
@@ -78,6 +80,8 @@ const changeRoute: RouteFields = {
   body: { id: sorts.uuid, amount: sorts.amount },
 };
 
+const endBody = { id: sorts.uuid, holdId: sorts.uuid };
+
 /** By method and path, as /openapi.json names them. */
 export const routeFields: Readonly<Record<string, RouteFields>> = {
   'get /api/ping': {},
@@ -87,6 +91,8 @@ export const routeFields: Readonly<Record<string, RouteFields>> = {
   'post /api/add': changeRoute,
   'post /api/substract': changeRoute,
   'post /api/subtract': changeRoute,
+  'post /api/settle': { ...changeRoute, body: { ...endBody, amount: sorts.amount } },
+  'post /api/release': { ...changeRoute, body: endBody },
 };
 
 /** What a client library lets through. Broken headers are tested on a bare connection: the gateway's own tests. */

@@ -38,6 +38,13 @@ export interface Call {
   answer: Answer;
 }
 
+/** A hold that was answered to somebody. */
+export interface HoldToEnd {
+  readonly id: string;
+  /** Minor units. */
+  readonly amount: number;
+}
+
 /** A command, and all that its caller did to get it done: one id, one meaning, any number of calls. */
 export interface Operation {
   readonly id: string;
@@ -45,8 +52,10 @@ export interface Operation {
   readonly key: string;
   readonly accountId: string;
   readonly kind: AsyncCommandKind;
-  /** Minor units; 0 for a kind without an amount. */
+  /** Minor units; 0 for a kind without an amount, and what the hold is of for one that takes all of it. */
   readonly amount: number;
+  /** The hold that it is to end. */
+  readonly hold?: HoldToEnd;
   readonly calls: Call[];
 }
 

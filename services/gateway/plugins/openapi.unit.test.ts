@@ -59,6 +59,8 @@ describe('the OpenAPI document', () => {
       'post /api/add',
       'post /api/substract',
       'post /api/subtract',
+      'post /api/settle',
+      'post /api/release',
       'get /healthz',
       'get /readyz',
     ]);
@@ -97,6 +99,8 @@ describe('the OpenAPI document', () => {
       ['post /api/add', [{}, { token: ['balance:write'] }]],
       ['post /api/substract', [{}, { token: ['balance:write'] }]],
       ['post /api/subtract', [{}, { token: ['balance:write'] }]],
+      ['post /api/settle', [{}, { token: ['balance:write'] }]],
+      ['post /api/release', [{}, { token: ['balance:write'] }]],
     ]);
     for (const { statuses } of needs) expect(statuses).toEqual(expect.arrayContaining(['401', '403', '429']));
   });

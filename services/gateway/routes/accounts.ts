@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ErrorCode } from '../../../shared/contracts/error-codes.ts';
-import type { AccountView, AppliedOutcome, ErrorView } from '../../../shared/contracts/outcomes.ts';
-import type { AccountId } from '../../../shared/contracts/primitives.ts';
+import type { AccountView } from '../../../shared/contracts/outcomes.ts';
 import {
   accountAnswerSchema,
   accountParamsSchema,
@@ -14,42 +13,23 @@ import {
   subtractAnswerSchema,
   type AccountAnswer,
   type AccountParams,
-  type AddAnswer,
   type AmountBody,
-  type SubtractAnswer,
 } from '../http-schemas.ts';
 import { refusesAccount, type AccessGuard } from '../auth/access-guard.ts';
 import { securityFor } from '../plugins/openapi.ts';
 import type { Ledger } from '../ledger-when-connected.ts';
-import type { CommandIdentity } from '../idempotency.ts';
 import { takeIdempotencyKey } from '../plugins/command-identity.ts';
 import { sendProblem } from '../plugins/problem-json.ts';
+import {
+  answerCommand,
+  commandErrors,
+  inHttpWords,
+  ledgerDeadlineMs,
+  narrowing,
+  queryErrors,
+} from './answer-command.ts';
 
-/** Callers are promised an answer within 5 s; what is left is for the way back. */
-const ledgerDeadlineMs = 4_900;
-
-const queryErrors = [
-  'invalid_request',
-  'unauthorized',
-  'forbidden',
-  'rate_limited',
-  'account_not_found',
-  'internal',
-  'overloaded',
-  'unavailable',
-] as const satisfies ErrorCode[];
-
-const addErrors = [
-  ...queryErrors,
-  'account_closed',
-  'amount_too_large',
-  'request_timeout',
-  'payload_too_large',
-  'unsupported_media_type',
-  'idempotency_conflict',
-  'outcome_unknown',
-] as const satisfies ErrorCode[];
-
+const addErrors = [...commandErrors, 'account_closed', 'amount_too_large'] as const satisfies ErrorCode[];
 const subtractErrors = [...addErrors, 'insufficient_funds'] as const satisfies ErrorCode[];
 
 /** The routes about accounts. They know HTTP and the contracts; what a balance is, only the ledger knows. */
@@ -116,7 +96,7 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, guard: Ac
         response: { 200: jsonResponse('Added.', addAnswerSchema), ...problemResponses(addErrors) },
       },
     },
-    (request, reply) => change('add', request, request.body, reply),
+    (request, reply) => changeAmount('add', request, reply),
   );
 
   for (const [path, operationId, summary] of [
@@ -137,70 +117,23 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, guard: Ac
           response: { 200: jsonResponse('Held.', subtractAnswerSchema), ...problemResponses(subtractErrors) },
         },
       },
-      (request, reply) => change('subtract', request, request.body, reply),
+      (request, reply) => changeAmount('subtract', request, reply),
     );
   }
 
-  async function change(
+  function changeAmount(
     kind: 'add' | 'subtract',
-    request: FastifyRequest,
-    { id, amount }: AmountBody,
+    request: FastifyRequest<{ Body: AmountBody }>,
     reply: FastifyReply,
   ): Promise<FastifyReply> {
-    const { command, span } = request;
-    if (command === undefined) throw new Error(`${kind} came without its idempotency key`);
-    if (refusesAccount(request, reply, id)) return reply;
-    const outcome = await ledger.send(
-      kind,
-      { id: command.commandId, accountId: id, amount, ...narrowing(request) },
-      { deadlineMs: ledgerDeadlineMs, parentSpan: span },
+    const { id: accountId, amount } = request.body;
+    return answerCommand(request, reply, accountId, (envelope, options) =>
+      ledger.send(kind, { accountId, amount, ...envelope }, options),
     );
-    if (outcome.replayed === true) reply.header('idempotency-replayed', 'true');
-    if (!outcome.ok) return sendProblem(reply, inHttpWords(outcome.error), command);
-    return reply.send(changeAnswer(outcome, command));
   }
 }
-
-/** For the ledger, which has the last word about what a narrowed caller may touch. */
-function narrowing({ caller }: FastifyRequest): { allowedAccounts?: AccountId[] } {
-  return caller?.accounts === undefined ? {} : { allowedAccounts: [...caller.accounts] };
-}
-
-/** The ledger's error with keys and fields as the HTTP API calls them. */
-function inHttpWords(error: ErrorView): ErrorView {
-  if (error.code === 'idempotency_conflict') return { code: error.code, detail: keyTaken };
-  if (error.fields === undefined) return error;
-  const fields = error.fields.map(({ field, message }) => ({ field: httpField[field] ?? field, message }));
-  return { ...error, fields };
-}
-
-const keyTaken =
-  'This Idempotency-Key came with another request about this account before. Send another request under a new key.';
-
-const httpField: Readonly<Record<string, string>> = { accountId: 'id' };
 
 function accountAnswer(account: AccountView): AccountAnswer {
   const { id, name, status, balance, held, available, version } = account;
   return { id, name, status, balance, held, available, version };
-}
-
-function changeAnswer(
-  { account, entry, hold }: AppliedOutcome,
-  { commandId, idempotencyKey }: CommandIdentity,
-): AddAnswer | SubtractAnswer {
-  const { id, name, status, balance, held, available, version } = account;
-  // Not by a spread of accountAnswer: making that and writing it as JSON takes twice as long.
-  return {
-    id,
-    name,
-    status,
-    balance,
-    held,
-    available,
-    version,
-    entry,
-    ...(hold !== undefined && { hold }),
-    commandId,
-    idempotencyKey,
-  };
 }

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database.ts';
-import type { AccountId, CommandId } from '../../../shared/contracts/primitives.ts';
+import type { AccountId, CommandId, HoldId } from '../../../shared/contracts/primitives.ts';
 import type { Command } from '../domain/commands.ts';
 import { executeBatch } from '../domain/execute-batch.ts';
 import { settleCommandIdFor } from '../domain/hold.ts';
@@ -16,6 +16,8 @@ import { checkSince, DigestWriter, readHeads, verifyDigest } from './digest.ts';
 
 const account = '00000000-0000-4000-8000-00000000000a' as AccountId;
 const other = '00000000-0000-4000-8000-00000000000b' as AccountId;
+/** Whose holds were ended by callers. */
+const ended = '00000000-0000-4000-8000-00000000000e' as AccountId;
 
 let database: TestDatabase;
 let address: DatabaseAddress;
@@ -34,6 +36,17 @@ beforeAll(async () => {
     await settleFirstHoldOf(accountId);
   }
   await run(commandsOn(other).close());
+  await run(
+    commandsOn(ended).open(),
+    commandsOn(ended).add('10.00'),
+    ...['1.00', '2.00', '3.00'].map((amount) => commandsOn(ended).subtract(amount)),
+  );
+  const [released, part, whole] = await holdsOf(ended);
+  await run(
+    commandsOn(ended).release(released),
+    commandsOn(ended).settle(part, '0.50'),
+    commandsOn(ended).settle(whole),
+  );
   // Past entry 9, where the order of numbers is no longer that of their texts.
   await run(...Array.from({ length: 10 }, () => commandsOn(account).add('0.01')));
   intruder = new Client(database.connection);
@@ -115,10 +128,10 @@ const tampering: readonly (readonly [column: string, change: string])[] = [
 describe('an audit', () => {
   test('finds nothing in books that are in order', async () => {
     expect(await auditBooks(address)).toEqual({
-      accounts: 2,
-      entries: 21,
-      holds: 4,
-      subtracts: 4,
+      accounts: 3,
+      entries: 29,
+      holds: 7,
+      subtracts: 7,
       findings: [],
     });
     expect(await auditBooks(address, { accountId: account })).toMatchObject({
@@ -176,6 +189,22 @@ describe('an audit', () => {
     expect(table !== 'entries' || mine.some(({ seq }) => seq === 3 || seq === 4)).toBe(true);
   });
 
+  test.each([
+    ['is said to be settled', `status = 'settled'`, `status = 'released'`],
+    ['is said to be released', `status = 'released'`, `status = 'settled' AND amount = 300`],
+    ['was larger than what was released', 'amount = 101', `status = 'released'`],
+    ['was larger than what was settled and released', 'amount = 201', 'amount = 200'],
+    ['was larger than what was settled', 'amount = 301', 'amount = 300'],
+  ])('finds a hold that %s', async (_, change, which) => {
+    const changed = await intruder.query(
+      `UPDATE holds SET ${change} WHERE account_id = '${ended}' AND ${which}`,
+    );
+    expect(changed.rowCount).toBe(1);
+    const { findings } = await auditBooks(address);
+    const mine = findings.filter(({ accountId }) => accountId === ended).map(({ problem }) => problem);
+    expect(mine).toContainEqual(expect.stringContaining('has a hold whose status, version or amount is not'));
+  });
+
   test('finds a hold, and an account, that is gone', async () => {
     await intruder.query(`DELETE FROM holds WHERE account_id = $1 AND status = 'settled'`, [account]);
     await intruder.query('DELETE FROM accounts WHERE id = $1', [other]);
@@ -192,7 +221,8 @@ describe('an audit', () => {
       'holdfast-digest-1',
       expect.stringMatching(`^${account} 15 [0-9a-f]{64}$`),
       expect.stringMatching(`^${other} 6 [0-9a-f]{64}$`),
-      expect.stringMatching(/^end 2 [0-9a-f]{64}$/),
+      expect.stringMatching(`^${ended} 8 [0-9a-f]{64}$`),
+      expect.stringMatching(/^end 3 [0-9a-f]{64}$/),
     ]);
     const since = () =>
       auditBooks(address, {
@@ -260,6 +290,13 @@ function commandsOn(accountId: AccountId) {
     close: (): Command => ({ ...common(), kind: 'close' }),
     add: (amount: string): Command => ({ ...common(), kind: 'add', amount }),
     subtract: (amount: string): Command => ({ ...common(), kind: 'subtract', amount }),
+    settle: (holdId: HoldId, amount: string | null = null): Command => ({
+      ...common(),
+      kind: 'settle',
+      holdId,
+      amount,
+    }),
+    release: (holdId: HoldId): Command => ({ ...common(), kind: 'release', holdId }),
   };
 }
 
@@ -270,16 +307,22 @@ async function run(...commands: Command[]): Promise<void> {
   });
 }
 
-async function settleFirstHoldOf(accountId: AccountId): Promise<void> {
+/** By their amounts. */
+async function holdsOf(accountId: AccountId): Promise<[HoldId, HoldId, HoldId]> {
   const client = new Client(database.connection);
   await client.connect();
-  const { rows } = await client.query('SELECT id FROM holds WHERE account_id = $1 ORDER BY id LIMIT 1', [
-    accountId,
-  ]);
+  const { rows } = await client.query<{ id: HoldId }>(
+    'SELECT id FROM holds WHERE account_id = $1 ORDER BY amount',
+    [accountId],
+  );
   await client.end();
-  const holdId = rows[0].id;
+  return rows.map(({ id }) => id) as [HoldId, HoldId, HoldId];
+}
+
+async function settleFirstHoldOf(accountId: AccountId): Promise<void> {
+  const [holdId] = await holdsOf(accountId);
   await run({
-    kind: 'settle',
+    kind: 'settle-due',
     id: settleCommandIdFor(holdId),
     accountId,
     holdId,

@@ -76,18 +76,24 @@ const checks: readonly Check[] = [
             AND NOT EXISTS (SELECT FROM holds h WHERE h.account_id = e.account_id AND h.id = e.hold_id)`,
   },
   {
-    problem: 'has a hold whose status or version is not what its entries say',
+    problem: 'has a hold whose status, version or amount is not what its entries say',
     sql: `SELECT h.account_id, NULL::bigint AS seq,
-                 format('hold %s, changed by %s entries, settled by %s', h.id, s.entries, s.settlings) AS expected
+                 format('hold %s, changed by %s entries, settled by %s, released by %s, of %s minor units in all',
+                        h.id, s.entries, s.settlings, s.releases, s.ended + s.released) AS expected
           FROM holds h LEFT JOIN (
-            SELECT account_id, hold_id, count(*) AS entries, count(*) FILTER (WHERE kind = 'settle') AS settlings,
-                   sum(amount) FILTER (WHERE kind = 'settle') AS settled
-            FROM entries WHERE hold_id IS NOT NULL GROUP BY account_id, hold_id
+            SELECT e.account_id, hold_id, count(*) AS entries, count(*) FILTER (WHERE kind = 'settle') AS settlings,
+                   count(*) FILTER (WHERE kind = 'release') AS releases,
+                   sum(amount) FILTER (WHERE kind IN ('settle', 'release')) AS ended,
+                   coalesce(sum((details ->> 'released')::numeric * 10::numeric ^ a.decimals)
+                              FILTER (WHERE kind = 'settle' AND details IS NOT NULL), 0)::bigint AS released
+            FROM entries e LEFT JOIN accounts a ON a.id = e.account_id
+            WHERE hold_id IS NOT NULL GROUP BY e.account_id, hold_id
           ) AS s ON s.account_id = h.account_id AND s.hold_id = h.id
           WHERE ($1::uuid IS NULL OR h.account_id = $1)
-            AND (h.version IS DISTINCT FROM s.entries OR (h.status = 'settled') <> (s.settlings > 0) OR s.settlings > 1
+            AND (h.version IS DISTINCT FROM s.entries
+              OR (h.status = 'settled')::int <> s.settlings OR (h.status = 'released')::int <> s.releases
               OR h.remaining <> CASE h.status WHEN 'pending' THEN h.amount ELSE 0 END
-              OR s.settled <> h.amount)`,
+              OR s.ended + s.released <> h.amount)`,
   },
   {
     problem: 'has a balance that its entries do not add up to',

@@ -40,13 +40,33 @@ export interface SubtractCommand extends AccountCommand {
   readonly amount: string;
 }
 
-/** What a due hold becomes when its turn comes; no caller sends it. */
-export interface SettleHoldCommand extends AccountCommand {
+export interface SettleCommand extends AccountCommand {
   readonly kind: 'settle';
+  readonly holdId: HoldId;
+  /** A decimal string: how much of what is held is taken. Null is all of it. */
+  readonly amount: string | null;
+}
+
+export interface ReleaseCommand extends AccountCommand {
+  readonly kind: 'release';
   readonly holdId: HoldId;
 }
 
-export type Command = OpenCommand | CloseCommand | AddCommand | SubtractCommand | SettleHoldCommand;
+/** What a `settle-due` means for one of the holds that are due; no caller sends it. */
+export interface SettleDueHoldCommand extends AccountCommand {
+  readonly kind: 'settle-due';
+  readonly holdId: HoldId;
+}
+
+/** A command that ends a hold which is there before it. */
+export type HoldCommand = SettleCommand | ReleaseCommand | SettleDueHoldCommand;
+
+export type Command = OpenCommand | CloseCommand | AddCommand | SubtractCommand | HoldCommand;
+
+/** Whether the command names a hold. */
+export function namesHold(command: Command): command is HoldCommand {
+  return command.kind === 'settle' || command.kind === 'release' || command.kind === 'settle-due';
+}
 
 /** What a command id is unique in: one string for the pair. */
 export type CommandKey = string & { readonly __brand: 'CommandKey' };
@@ -85,6 +105,15 @@ function meaningOf(command: Command): readonly (string | number | null)[] {
     case 'subtract':
       return [command.kind, command.accountId, canonicalDecimal(command.amount)];
     case 'settle':
+      return [
+        command.kind,
+        command.accountId,
+        command.holdId,
+        command.amount === null ? null : canonicalDecimal(command.amount),
+      ];
+    case 'release':
       return [command.kind, command.accountId, command.holdId];
+    case 'settle-due':
+      return ['settle', command.accountId, command.holdId];
   }
 }

@@ -13,12 +13,15 @@ import type {
   AddCommand,
   CloseCommand,
   Command,
+  HoldCommand,
   OpenCommand,
-  SettleHoldCommand,
+  ReleaseCommand,
+  SettleCommand,
+  SettleDueHoldCommand,
   SubtractCommand,
 } from './commands.ts';
 import { chainStart } from './entry.ts';
-import { holdDetails, holdIdFor, type Hold } from './hold.ts';
+import { endingDetails, holdDetails, holdIdFor, type Hold } from './hold.ts';
 import type { Refusal } from './refusals.ts';
 import { addMillis, ceilToSecond, type Micros } from './time.ts';
 
@@ -44,7 +47,11 @@ export interface Change {
   readonly hold?: Hold;
 }
 
-export type Decision = { readonly change: Change } | { readonly refusal: Refusal };
+interface Refused {
+  readonly refusal: Refusal;
+}
+
+export type Decision = { readonly change: Change } | Refused;
 
 /**
  * Whether a command is applied to its account, and to what effect: a pure function of command, state and time.
@@ -62,6 +69,10 @@ export function decide(command: Command, situation: Situation): Decision {
       return decideSubtract(command, situation);
     case 'settle':
       return decideSettle(command, situation);
+    case 'release':
+      return decideRelease(command, situation);
+    case 'settle-due':
+      return decideSettleDue(command, situation);
   }
 }
 
@@ -157,8 +168,63 @@ function decideSubtract(command: SubtractCommand, { account, now, holdPeriodMs }
   };
 }
 
-/** A closed account still settles the holds it has, so its status is not asked. */
-function decideSettle(command: SettleHoldCommand, { account, hold }: Situation): Decision {
+function decideSettle(command: SettleCommand, situation: Situation): Decision {
+  const found = findPending(command, situation);
+  if ('refusal' in found) return found;
+  const { account, hold } = found;
+  const { decimals } = account;
+  const amount = command.amount === null ? hold.remaining : readAmount(command.amount, decimals, 'amount');
+  if (typeof amount !== 'bigint') return amount;
+  if (amount > hold.remaining) {
+    const [asked, held] = [formatMoney(amount, decimals), formatMoney(hold.remaining, decimals)];
+    return refuse({ code: 'amount_too_large', detail: `${asked} was asked, hold ${hold.id} is of ${held}.` });
+  }
+  const details = endingDetails(hold, account, subtractMoney(hold.remaining, amount));
+  return settle(account, hold, amount, details);
+}
+
+function decideRelease(command: ReleaseCommand, situation: Situation): Decision {
+  const found = findPending(command, situation);
+  if ('refusal' in found) return found;
+  const { account, hold } = found;
+  return {
+    change: {
+      account: { ...account, held: subtractMoney(account.held, hold.remaining) },
+      amount: hold.remaining,
+      details: endingDetails(hold, account, zeroMoney),
+      hold: { ...hold, status: 'released', remaining: zeroMoney, version: hold.version + 1 },
+    },
+  };
+}
+
+function decideSettleDue(command: SettleDueHoldCommand, situation: Situation): Decision {
+  const found = findPending(command, situation);
+  if ('refusal' in found) return found;
+  const { account, hold } = found;
+  return settle(account, hold, hold.remaining, null);
+}
+
+/** Takes an amount, and with it ends the hold: the rest is available again. */
+function settle(account: Account, hold: Hold, amount: Money, details: string | null): Decision {
+  return {
+    change: {
+      account: {
+        ...account,
+        balance: subtractMoney(account.balance, amount),
+        held: subtractMoney(account.held, hold.remaining),
+      },
+      amount,
+      details,
+      hold: { ...hold, status: 'settled', remaining: zeroMoney, version: hold.version + 1 },
+    },
+  };
+}
+
+/** The hold that a command ends, if it can be ended. A closed account still has its holds, so its status is not asked. */
+function findPending(
+  command: HoldCommand,
+  { account, hold }: Situation,
+): { readonly account: Account; readonly hold: Hold } | Refused {
   if (account === undefined) return notFound(command);
   if (hold === undefined || hold.accountId !== account.id) {
     return refuse({ code: 'hold_not_found', detail: `Account ${account.id} has no hold ${command.holdId}.` });
@@ -166,33 +232,22 @@ function decideSettle(command: SettleHoldCommand, { account, hold }: Situation):
   if (hold.status !== 'pending') {
     return refuse({ code: 'hold_not_pending', detail: `Hold ${hold.id} is ${hold.status} already.` });
   }
-  return {
-    change: {
-      account: {
-        ...account,
-        balance: subtractMoney(account.balance, hold.remaining),
-        held: subtractMoney(account.held, hold.remaining),
-      },
-      amount: hold.remaining,
-      details: null,
-      hold: { ...hold, status: 'settled', remaining: zeroMoney, version: hold.version + 1 },
-    },
-  };
+  return { account, hold };
 }
 
-function refuse(refusal: Refusal): Decision {
+function refuse(refusal: Refusal): Refused {
   return { refusal };
 }
 
-function notFound(command: Command): Decision {
+function notFound(command: Command): Refused {
   return refuse({ code: 'account_not_found', detail: `There is no account ${command.accountId}.` });
 }
 
-function closed(account: Account): Decision {
+function closed(account: Account): Refused {
   return refuse({ code: 'account_closed', detail: `Account ${account.id} is closed.` });
 }
 
-function tooLarge(what: string, decimals: number): Decision {
+function tooLarge(what: string, decimals: number): Refused {
   return refuse({
     code: 'amount_too_large',
     detail: `${what} would pass ${formatMoney(money(maxMinorUnits), decimals)}.`,
@@ -200,7 +255,7 @@ function tooLarge(what: string, decimals: number): Decision {
 }
 
 /** The minor units of a well-formed amount, or why this account can't take it. */
-function readAmount(text: string, decimals: number, field: string): Money | Decision {
+function readAmount(text: string, decimals: number, field: string): Money | Refused {
   const amount = parseMoney(text, decimals);
   if (amount === undefined) {
     const message = `must have at most ${decimals} decimals, as the account's currency has; amounts are not rounded`;

@@ -1,10 +1,10 @@
 import type { AccountStatus, EntryKind } from '../../../shared/contracts/outcomes.ts';
 import type { AccountId, HoldId } from '../../../shared/contracts/primitives.ts';
 import type { Account } from './account.ts';
-import { commandKey, fingerprintOf, type Command, type CommandKey } from './commands.ts';
+import { commandKey, fingerprintOf, namesHold, type Command, type CommandKey } from './commands.ts';
 import { decide, type Change } from './decide.ts';
 import { chainEntry, type Entry } from './entry.ts';
-import { holdAsMade, type Hold, type HoldAsMade } from './hold.ts';
+import { accountStatusIn, holdAsOf, type Hold, type HoldAsOf } from './hold.ts';
 import type { KeptRefusal, Refusal } from './refusals.ts';
 import { laterOf, type Micros } from './time.ts';
 
@@ -41,7 +41,9 @@ export type Outcome =
       readonly replayed: boolean;
       readonly entry: Entry;
       readonly asOf: AccountAsOf;
-      readonly hold?: HoldAsMade;
+      readonly hold?: HoldAsOf;
+      /** The hold that this command has ended just now; a repetition does not end it again. */
+      readonly endedHold?: Hold;
     }
   | { readonly type: 'refused'; readonly replayed: boolean; readonly refusal: Refusal }
   /** Past its deadline when its turn came: not applied, and it never will be. */
@@ -80,7 +82,7 @@ function executeOne(command: Command, batch: OpenBatch, holdPeriodMs: number): O
 
   const decision = decide(command, {
     account: batch.account(command.accountId),
-    hold: command.kind === 'settle' ? batch.hold(command.holdId) : undefined,
+    hold: namesHold(command) ? batch.hold(command.holdId) : undefined,
     now: batch.now,
     holdPeriodMs,
   });
@@ -132,8 +134,8 @@ class OpenBatch {
   }
 
   refuse(command: Command, key: CommandKey, fingerprint: Buffer, refusal: Refusal): Outcome {
-    // Settling is nobody's request: nobody waits for the refusal, and the hold's status says it all.
-    if (command.kind !== 'settle') {
+    // Settling what is due is nobody's request: nobody waits for the refusal, and the hold's status says it all.
+    if (command.kind !== 'settle-due') {
       const kept = {
         accountId: command.accountId,
         commandId: command.id,
@@ -154,7 +156,7 @@ class OpenBatch {
       accountId: account.id,
       seq: account.seq + 1,
       commandId: command.id,
-      kind: command.kind,
+      kind: command.kind === 'settle-due' ? 'settle' : command.kind,
       amount,
       balance: account.balance,
       held: account.held,
@@ -172,7 +174,7 @@ class OpenBatch {
     }
     this.#applied.set(key, entry);
     this.#entries.push(entry);
-    return this.#outcomeOf(entry, false);
+    return this.#outcomeOf(entry, false, hold?.status === 'pending' ? undefined : hold);
   }
 
   changes(): BatchChanges {
@@ -199,16 +201,17 @@ class OpenBatch {
   }
 
   /** Rebuilt from the entry alone, so that the first answer and every repetition of it are the same. */
-  #outcomeOf(entry: Entry, replayed: boolean): Outcome {
+  #outcomeOf(entry: Entry, replayed: boolean, endedHold?: Hold): Outcome {
     const account = this.#accounts.get(entry.accountId);
     if (account === undefined) throw new Error(`account ${entry.accountId} has an entry but is not there`);
-    const hold = holdAsMade(entry);
+    const hold = holdAsOf(entry, account);
     return {
       type: 'applied',
       replayed,
       entry,
-      asOf: { account, status: statusAfter[entry.kind] ?? account.status },
+      asOf: { account, status: accountStatusIn(entry) ?? statusAfter[entry.kind] ?? account.status },
       ...(hold !== undefined && { hold }),
+      ...(endedHold !== undefined && { endedHold }),
     };
   }
 }
@@ -223,13 +226,14 @@ const idempotencyConflict: Outcome = {
   },
 };
 
-/** The status that an entry of a kind leaves behind; settling happens on open and closed accounts alike. */
+/** The status that an entry of a kind leaves behind; holds end on open and closed accounts alike. */
 const statusAfter: Record<EntryKind, AccountStatus | undefined> = {
   open: 'open',
   close: 'closed',
   add: 'open',
   subtract: 'open',
   settle: undefined,
+  release: undefined,
 };
 
 function present<T>(values: readonly (T | undefined)[]): T[] {

@@ -1,13 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { isDeepStrictEqual } from 'node:util';
-import type { AccountId, CommandId } from '../../../shared/contracts/primitives.ts';
+import type { AccountId, CommandId, HoldId } from '../../../shared/contracts/primitives.ts';
 import { maxMinorUnits, money } from '../../../shared/money/money.ts';
 import { availableOf, type Account } from './account.ts';
-import { commandKey, type Command } from './commands.ts';
+import { commandKey, namesHold, type Command } from './commands.ts';
 import { chainStart, entryFormatVersion, hashEntry, type Entry } from './entry.ts';
 import { executeBatch, type BatchChanges, type BatchState, type Outcome } from './execute-batch.ts';
-import { holdIdFor, settleCommandIdFor, type Hold } from './hold.ts';
+import { holdAsOf, holdIdFor, settleCommandIdFor, type Hold } from './hold.ts';
 import { refusalPrecedence, type KeptRefusal } from './refusals.ts';
 import type { Micros } from './time.ts';
 
@@ -68,18 +68,37 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       .map(([common, value]) => ({ ...common, kind: 'subtract' as const, amount: value })),
   },
   {
-    // The settling of what a subtract of the same sequence may have held.
+    // The settling, when due, of what a subtract of the same sequence may have held.
     weight: 3,
     arbitrary: base.map((common) => {
       const holdId = holdIdFor(common.accountId, common.id, startedAt);
       return {
         ...common,
-        kind: 'settle' as const,
+        kind: 'settle-due' as const,
         id: settleCommandIdFor(holdId),
         holdId,
         deadline: null,
       };
     }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc
+      .tuple(base, fc.constantFrom(...commandIds), fc.option(amount))
+      .map(([common, subtract, value]) => ({
+        ...common,
+        kind: 'settle' as const,
+        holdId: holdIdFor(common.accountId, subtract, startedAt),
+        amount: value,
+      })),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.tuple(base, fc.constantFrom(...commandIds)).map(([common, subtract]) => ({
+      ...common,
+      kind: 'release' as const,
+      holdId: holdIdFor(common.accountId, subtract, startedAt),
+    })),
   },
 );
 
@@ -116,7 +135,7 @@ class Journal {
           .map((row) => [commandKey(row.accountId, row.commandId), row] as const)
           .filter(([key]) => keys.has(key)),
       );
-    const named = commands.flatMap((each) => (each.kind === 'settle' ? [each.holdId] : []));
+    const named = commands.flatMap((each) => (namesHold(each) ? [each.holdId] : []));
     return {
       now,
       accounts: new Map(this.accounts().map((account) => [account.id, account])),
@@ -213,7 +232,9 @@ function accountFrom(entries: readonly Entry[]): Account[] {
 function seen(outcome: Outcome): unknown {
   if (outcome.type !== 'applied') return outcome;
   const { id, name, currency, decimals, metadata } = outcome.asOf.account;
-  return { ...outcome, asOf: { id, name, currency, decimals, metadata, status: outcome.asOf.status } };
+  // That a hold has ended just now is for the trace; a caller is told by the hold's status.
+  const { endedHold: _, ...told } = outcome;
+  return { ...told, asOf: { id, name, currency, decimals, metadata, status: outcome.asOf.status } };
 }
 
 function verifies(entries: readonly Entry[]): boolean {
@@ -237,14 +258,19 @@ function isConflict(outcome: Outcome): boolean {
   return outcome.type === 'refused' && outcome.refusal.code === 'idempotency_conflict';
 }
 
-/** The settlings of a batch, turned to the holds that there are. */
+/** The commands of a batch that end holds, turned to the holds that there are. */
 function aimed(commands: readonly Command[], journal: Journal): Command[] {
   return commands.map((each) => {
-    if (each.kind !== 'settle') return each;
+    if (!namesHold(each)) return each;
     const hold = [...journal.holds.values()].find(
       ({ accountId, status }) => accountId === each.accountId && status === 'pending',
     );
-    return hold === undefined ? each : { ...each, holdId: hold.id, id: settleCommandIdFor(hold.id) };
+    if (hold === undefined) return each;
+    return {
+      ...each,
+      holdId: hold.id,
+      ...(each.kind === 'settle-due' && { id: settleCommandIdFor(hold.id) }),
+    };
   });
 }
 
@@ -334,8 +360,18 @@ describe('executing a batch', () => {
               .filter((hold) => hold.accountId === account.id && hold.status === 'pending')
               .reduce((total, hold) => total + hold.remaining, 0n);
             expect(account.balance).toBe(sum('add') - sum('settle'));
-            expect(account.held).toBe(sum('subtract') - sum('settle'));
             expect(account.held).toBe(pending);
+            const told = entries.flatMap((entry) => holdAsOf(entry, account) ?? []);
+            expect(told.map((hold) => hold.amount)).toEqual(
+              told.map((hold) => journal.holdOf(hold.id).amount),
+            );
+            const ended = entries.flatMap(({ kind, holdId }) =>
+              kind === 'subtract' || holdId === null ? [] : holdId,
+            );
+            const holds = [...journal.holds.values()].filter((hold) => hold.accountId === account.id);
+            expect(ended.toSorted()).toEqual(
+              holds.flatMap(({ id, status }) => (status === 'pending' ? [] : id)).toSorted(),
+            );
             let lastAt = 0;
             for (const entry of entries) {
               expect(entry.held).toBeGreaterThanOrEqual(0n);
@@ -368,7 +404,7 @@ describe('executing a batch', () => {
           outcome.type === 'refused' &&
           !outcome.replayed &&
           outcome.refusal.code !== 'idempotency_conflict' &&
-          last.kind !== 'settle';
+          last.kind !== 'settle-due';
         expect(refusals).toHaveLength(kept ? 1 : 0);
       }),
       runs,
@@ -385,8 +421,8 @@ describe('executing a batch', () => {
         const kept = commands.flatMap((each, index) => {
           const [before, after] = [first[index], again[index]];
           const isKept = before !== undefined && after !== undefined && before.type !== 'expired';
-          // A conflict is no word on the command that has the id. Settlings are checked in a test of their own.
-          if (!isKept || each.kind === 'settle' || isConflict(before)) return [];
+          // A conflict is no word on the command that has the id. What is settled when due is checked in a test of its own.
+          if (!isKept || each.kind === 'settle-due' || isConflict(before)) return [];
           return [{ before: { ...before, replayed: true }, after }];
         });
         expect(kept.map(({ after }) => seen(after))).toEqual(kept.map(({ before }) => seen(before)));
@@ -545,7 +581,7 @@ describe('deciding', () => {
     const held = subtracting('4');
     journal.run([opening(), adding('10'), held, { ...common, kind: 'close', id: nextId() }]);
     const holdId = holdIdFor(accountId, held.id, startedAt);
-    const settling: Command = { ...common, kind: 'settle', id: settleCommandIdFor(holdId), holdId };
+    const settling: Command = { ...common, kind: 'settle-due', id: settleCommandIdFor(holdId), holdId };
     const other: Command = { ...settling, id: nextId() };
     expect(codes(journal.run([settling, other]))).toEqual(['applied', 'hold_not_pending']);
     expect(journal.run([settling])).toMatchObject([{ type: 'applied', replayed: true }]);
@@ -553,5 +589,67 @@ describe('deciding', () => {
       { balance: money(600n), held: money(0n), status: 'closed', seq: 5 },
     ]);
     expect(journal.holdOf(holdId)).toMatchObject({ status: 'settled', remaining: 0n, version: 2 });
+  });
+
+  test('releases what is held, and settles all of it or a part and releases the rest', () => {
+    const journal = new Journal();
+    const held = [subtracting('4'), subtracting('3'), subtracting('2')];
+    journal.run([opening(), adding('10'), ...held]);
+    const [released, whole, part] = held.map(({ id }) => holdIdFor(accountId, id, startedAt)) as [
+      HoldId,
+      HoldId,
+      HoldId,
+    ];
+    const commands: Command[] = [
+      { ...common, kind: 'release', id: nextId(), holdId: released },
+      { ...common, kind: 'settle', id: nextId(), holdId: whole, amount: null },
+      { ...common, kind: 'settle', id: nextId(), holdId: part, amount: '2.01' },
+      { ...common, kind: 'settle', id: nextId(), holdId: part, amount: '0.5' },
+      { ...common, kind: 'close', id: nextId() },
+    ];
+    const first = journal.run(commands);
+    expect(codes(first)).toEqual(['applied', 'applied', 'amount_too_large', 'applied', 'applied']);
+    const ends = [
+      { entry: { amount: 400n, balance: 1000n, held: 500n }, hold: { amount: 400n, status: 'released' } },
+      { entry: { amount: 300n, balance: 700n, held: 200n }, hold: { amount: 300n, status: 'settled' } },
+      { refusal: { detail: `2.01 was asked, hold ${part} is of 2.00.` } },
+      { entry: { amount: 50n, balance: 650n, held: 0n }, hold: { amount: 200n, status: 'settled' } },
+      {},
+    ];
+    expect(first).toMatchObject(ends);
+    // Told as it was then, also that the account was open.
+    expect(journal.run(commands).map(seen)).toEqual(
+      first.map((outcome) => seen({ ...outcome, replayed: true } as Outcome)),
+    );
+    const due: Command = { ...common, kind: 'settle-due', id: settleCommandIdFor(part), holdId: part };
+    const again: Command = { ...common, kind: 'release', id: nextId(), holdId: whole };
+    const absent: Command = { ...again, id: nextId(), holdId: accountId as string as HoldId };
+    expect(codes(journal.run([due, again, absent]))).toEqual([
+      'hold_not_pending',
+      'hold_not_pending',
+      'hold_not_found',
+    ]);
+  });
+
+  test('tells a settle of all from one of a part, and an amount that is no amount of the account', () => {
+    const journal = new Journal();
+    const held = subtracting('4');
+    journal.run([opening(), adding('10'), held]);
+    const holdId = holdIdFor(accountId, held.id, startedAt);
+    const settling: Command = { ...common, kind: 'settle', id: nextId(), holdId, amount: '0.001' };
+    expect(codes(journal.run([settling]))).toEqual(['invalid_request']);
+    const all: Command = { ...settling, id: nextId(), amount: '4.00' };
+    expect(journal.run([all])).toMatchObject([{ hold: { amount: 400n } }]);
+    expect(journal.run([{ ...all, amount: '4' }])).toMatchObject([
+      { replayed: true, hold: { amount: 400n } },
+    ]);
+    expect(
+      codes(
+        journal.run([
+          { ...all, amount: null },
+          { ...all, amount: '1' },
+        ]),
+      ),
+    ).toEqual(['idempotency_conflict', 'idempotency_conflict']);
   });
 });

@@ -1,8 +1,9 @@
-import type { DueAction, HoldStatus } from '../../../shared/contracts/outcomes.ts';
+import type { AccountStatus, DueAction, EntryKind, HoldStatus } from '../../../shared/contracts/outcomes.ts';
 import type { AccountId, CommandId, HoldId } from '../../../shared/contracts/primitives.ts';
 import { formatUuid } from '../../../shared/contracts/uuid.ts';
 import { sha256 } from '../../../shared/hashing/sha256.ts';
-import type { Money } from '../../../shared/money/money.ts';
+import { addMoney, formatMoney, parseMoney, type Money } from '../../../shared/money/money.ts';
+import type { Account } from './account.ts';
 import type { Entry } from './entry.ts';
 import { microsOfSeconds, millisOf, secondsOf, type Micros } from './time.ts';
 
@@ -54,12 +55,50 @@ export function holdDetails({ dueAt }: Hold): string {
   return `{"dueAt":${secondsOf(dueAt)}}`;
 }
 
-/** A hold as the entry that made it left it. */
-export type HoldAsMade = Pick<Hold, 'id' | 'amount' | 'status' | 'dueAt'>;
+/**
+ * The details of the entry by which a caller ends a hold: what its repeated command tells of that moment and the entry does
+ * not say anyway.
+ *
+ * @param released what a settle of a part gives back; zero when it takes all.
+ */
+export function endingDetails({ dueAt }: Hold, { status, decimals }: Account, released: Money): string {
+  return JSON.stringify({
+    dueAt: secondsOf(dueAt),
+    accountStatus: status,
+    ...(released > 0n && { released: formatMoney(released, decimals) }),
+  });
+}
 
-/** The hold that an entry made, read from its {@link holdDetails}; undefined when it made none. */
-export function holdAsMade({ kind, holdId, amount, details }: Entry): HoldAsMade | undefined {
-  if (kind !== 'subtract' || holdId === null || details === null) return undefined;
-  const { dueAt } = JSON.parse(details) as { dueAt: number };
-  return { id: holdId, amount, status: 'pending', dueAt: microsOfSeconds(dueAt) };
+/** What {@link holdDetails} and {@link endingDetails} say. */
+interface HoldDetails {
+  readonly dueAt: number;
+  readonly accountStatus?: AccountStatus;
+  /** A decimal string. */
+  readonly released?: string;
+}
+
+/** A hold as an entry left it. */
+export type HoldAsOf = Pick<Hold, 'id' | 'amount' | 'status' | 'dueAt'>;
+
+const statusAfter: Readonly<Partial<Record<EntryKind, HoldStatus>>> = {
+  subtract: 'pending',
+  settle: 'settled',
+  release: 'released',
+};
+
+/** The hold that an entry made, or that a caller ended by it; undefined of other entries, also of those that settled what was due. */
+export function holdAsOf(entry: Entry, { decimals }: Pick<Account, 'decimals'>): HoldAsOf | undefined {
+  const { kind, holdId, amount, details } = entry;
+  const status = statusAfter[kind];
+  if (status === undefined || holdId === null || details === null) return undefined;
+  const { dueAt, released = '0' } = JSON.parse(details) as HoldDetails;
+  const rest = parseMoney(released, decimals);
+  if (rest === undefined) throw new Error(`entry ${entry.seq} of ${entry.accountId} released ${released}`);
+  return { id: holdId, amount: addMoney(amount, rest), status, dueAt: microsOfSeconds(dueAt) };
+}
+
+/** The status of its account, from the entry by which a caller ended a hold; undefined of other entries. */
+export function accountStatusIn({ kind, details }: Entry): AccountStatus | undefined {
+  if ((kind !== 'settle' && kind !== 'release') || details === null) return undefined;
+  return (JSON.parse(details) as HoldDetails).accountStatus;
 }

@@ -61,6 +61,10 @@ function commandOf(given: AccountPayload, traceparent: string | null, unattended
     case 'add':
     case 'subtract':
       return { kind, amount: payload.amount, ...common };
+    case 'settle':
+      return { kind, holdId: payload.holdId, amount: payload.amount ?? null, ...common };
+    case 'release':
+      return { kind, holdId: payload.holdId, ...common };
   }
 }
 

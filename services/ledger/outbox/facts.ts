@@ -2,18 +2,18 @@ import type { EntryFact, RefusalFact } from '../../../shared/contracts/events.ts
 import { formatMoney } from '../../../shared/money/money.ts';
 import { availableOf } from '../domain/account.ts';
 import type { Command } from '../domain/commands.ts';
-import type { HoldAsMade } from '../domain/hold.ts';
+import type { HoldAsOf } from '../domain/hold.ts';
 import { formatMicros, formatSecond, type Micros } from '../domain/time.ts';
 import type { EntryOfAccount } from '../store/outbox-message.ts';
 
 /**
  * What consumers of facts read about an entry.
  *
- * @param hold the hold that the entry made, if it made one.
+ * @param hold the hold as the entry left it, if it made or ended one.
  */
 export function entryFact(
   { entry, account: { currency, decimals } }: EntryOfAccount,
-  hold: HoldAsMade | undefined,
+  hold: HoldAsOf | undefined,
 ): EntryFact {
   return {
     type: 'entry',
@@ -27,7 +27,7 @@ export function entryFact(
     held: formatMoney(entry.held, decimals),
     available: formatMoney(availableOf(entry), decimals),
     ...(entry.holdId !== null && { holdId: entry.holdId }),
-    ...(hold !== undefined && { dueAt: formatSecond(hold.dueAt) }),
+    ...(hold?.status === 'pending' && { dueAt: formatSecond(hold.dueAt) }),
     at: formatMicros(entry.at),
   };
 }

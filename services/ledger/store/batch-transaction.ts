@@ -1,5 +1,5 @@
 import type { AccountId, HoldId } from '../../../shared/contracts/primitives.ts';
-import { commandKey, type Command } from '../domain/commands.ts';
+import { commandKey, namesHold, type Command } from '../domain/commands.ts';
 import type { BatchChanges, BatchState } from '../domain/execute-batch.ts';
 import type { OutboxMessage, StoredMessage } from './outbox-message.ts';
 import { CommitUnknownError, faultKindOf } from './faults.ts';
@@ -188,7 +188,7 @@ async function pipelineWhile<T>(
 /** BEGIN, locks and look-ups in one pipeline: each is a statement of its own, so each sees what the locks waited for. */
 async function beginBatch(session: Session, commands: readonly Command[]): Promise<Loaded> {
   const accountIds = distinct(commands.map((command) => command.accountId));
-  const repeatable = commands.filter((command) => command.kind !== 'settle');
+  const repeatable = commands.filter((command) => command.kind !== 'settle-due');
   const load = loadStatements(accountIds, repeatable, readNamedHolds(commands));
   const loaded = loadedFrom((await session.pipeline([begin, ...load])).slice(1));
 
@@ -200,9 +200,8 @@ async function beginBatch(session: Session, commands: readonly Command[]): Promi
   return loadedFrom(answers.slice(3));
 }
 
-/** Settlings outside of a turn: the bench fills books with them. */
 function readNamedHolds(commands: readonly Command[]): Statement[] {
-  const naming = commands.filter((command) => command.kind === 'settle');
+  const naming = commands.filter(namesHold);
   if (naming.length === 0) return [];
   return [
     readHolds(
@@ -221,7 +220,7 @@ function distinct<T>(values: readonly T[]): T[] {
   return [...new Set(values)];
 }
 
-/** Settlings are not looked up: a hold's own status says whether it was settled, as its entry is written with it. */
+/** Settlings of what is due are not looked up: a hold's own status says whether it has ended, as its entry is written with it. */
 function loadStatements(
   accountIds: readonly AccountId[],
   repeatable: readonly Pick<Command, 'accountId' | 'id'>[],

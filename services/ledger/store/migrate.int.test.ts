@@ -8,7 +8,7 @@ import { OutboxTable } from './outbox-table.ts';
 import { queryTimeoutMs, sessionConfig, type DatabaseAddress } from './session.ts';
 import { createLogger } from '../../../shared/telemetry/logger.ts';
 
-const allNames = ['001-books', '002-named-entries'];
+const allNames = ['001-books', '002-named-entries', '003-released-holds'];
 
 describe('migrating', () => {
   let database: TestDatabase;
@@ -67,6 +67,33 @@ describe('migrating', () => {
       payload: '[{"type":"entry"}]',
       entries: [],
     });
+  });
+
+  test('takes on books in which no hold was ever released', async () => {
+    await migrate(address);
+    // As the first two migrations left it.
+    await client.query(`
+      SET session_replication_role = replica;
+      DELETE FROM knex_migrations WHERE name = '003-released-holds';
+      DROP TYPE entry_kind CASCADE;
+      CREATE TYPE entry_kind AS ENUM ('open', 'close', 'add', 'subtract', 'settle');
+      ALTER TABLE entries ADD COLUMN kind entry_kind NOT NULL,
+        ADD CONSTRAINT hold_entries_name_their_hold CHECK (kind NOT IN ('subtract', 'settle') OR hold_id IS NOT NULL)`);
+    const insert = (seq: number, kind: string, holdId: string | null) =>
+      client.query(
+        `INSERT INTO entries (account_id, seq, command_id, amount, balance, held, overdraft_limit, at, kind,
+                              format_version, fingerprint, hash, hold_id)
+         VALUES ('00000000-0000-4000-8000-000000000001', $1, gen_random_uuid(), 0, 0, 0, 0, clock_timestamp(), $2,
+                 1, decode(md5('x'), 'hex'), sha256('x'), $3)`,
+        [seq, kind, holdId],
+      );
+    await insert(1, 'open', null);
+    await expect(insert(2, 'release', null)).rejects.toThrow('invalid input value for enum');
+    expect((await migrate(address)).names).toEqual(['003-released-holds']);
+    await insert(2, 'release', '00000000-0000-7000-8000-000000000001');
+    await insert(3, 'add', null);
+    for (const kind of ['subtract', 'settle', 'release'])
+      await expect(insert(4, kind, null)).rejects.toThrow('hold_entries_name_their_hold');
   });
 
   test('goes on as soon as the session of a killed one is gone', async () => {

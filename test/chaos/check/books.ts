@@ -1,11 +1,13 @@
 import type { Client } from 'pg';
+import type { EntryKind } from '../../../shared/contracts/outcomes.ts';
+import { callersCommandIdSchema } from '../../../shared/contracts/primitives.ts';
 
 /** An entry as it is in the books; amounts in minor units, times in ms since 1970. */
 export interface JournalEntry {
   readonly accountId: string;
   readonly seq: number;
   readonly commandId: string;
-  readonly kind: 'open' | 'close' | 'add' | 'subtract' | 'settle';
+  readonly kind: EntryKind;
   readonly amount: number;
   readonly balance: number;
   readonly held: number;
@@ -35,6 +37,11 @@ export interface Books {
 /** A command's id means something on its account alone. */
 export function idOf({ accountId, id }: { readonly accountId: string; readonly id: string }): string {
   return `${accountId}/${id}`;
+}
+
+/** Whether the ledger wrote it by itself, as a hold fell due: no caller can have such a command id. */
+export function isOwnDoing({ commandId }: JournalEntry): boolean {
+  return !callersCommandIdSchema.safeParse(commandId).success;
 }
 
 export async function readBooks(client: Client): Promise<Books> {

@@ -1,17 +1,18 @@
-import type { Books } from './books.ts';
+import { isOwnDoing, type Books, type JournalEntry } from './books.ts';
 
 /** The database's clock decided, and an entry's time is rounded to microseconds. */
 const clockToleranceMs = 1;
 
-/** Every hold comes from a subtract and ends in exactly one settle, not before it is due. */
+/** Every hold comes from a subtract and ends exactly once: by a caller, or by itself and then not before it is due. */
 export function checkHolds({ journals, holds }: Books): string[] {
   const made = new Map<string, number>();
-  const ended = new Map<string, number[]>();
+  const ended = new Map<string, JournalEntry[]>();
   for (const journal of journals.values()) {
-    for (const { kind, holdId, atMs } of journal) {
+    for (const entry of journal) {
+      const { kind, holdId, atMs } = entry;
       if (holdId === null) continue;
       if (kind === 'subtract') made.set(holdId, atMs);
-      if (kind === 'settle') ended.set(holdId, [...(ended.get(holdId) ?? []), atMs]);
+      else ended.set(holdId, [...(ended.get(holdId) ?? []), entry]);
     }
   }
   const problems: string[] = [];
@@ -22,19 +23,24 @@ export function checkHolds({ journals, holds }: Books): string[] {
     const ends = ended.get(id) ?? [];
     if (!made.has(id)) report('was made by no subtract');
     if (ends.length > 1) report(`ended ${ends.length} times`);
-    if (ends.length === 0 || status !== 'settled') report(`never ended: it is ${status}`);
-    if (ends.some((atMs) => atMs < dueMs - clockToleranceMs)) report('was settled before it was due');
+    if (ends.length === 0 || status === 'pending') report(`never ended: it is ${status}`);
+    for (const end of ends) {
+      if (status !== (end.kind === 'release' ? 'released' : 'settled'))
+        report(`is ${status} by a ${end.kind}`);
+      if (isOwnDoing(end) && end.atMs < dueMs - clockToleranceMs) report('was settled before it was due');
+    }
   }
   return problems;
 }
 
-/** How long after its due time the latest hold was settled, in ms. */
+/** How long after its due time the latest hold was settled that no caller ended, in ms. */
 export function latestSettleMs({ journals, holds }: Books): number {
   const due = new Map(holds.map(({ id, dueMs }) => [id, dueMs]));
   let latest = 0;
   for (const journal of journals.values()) {
-    for (const { kind, holdId, atMs } of journal) {
-      if (kind === 'settle' && holdId !== null) latest = Math.max(latest, atMs - (due.get(holdId) ?? atMs));
+    for (const entry of journal) {
+      const { holdId, atMs } = entry;
+      if (holdId !== null && isOwnDoing(entry)) latest = Math.max(latest, atMs - (due.get(holdId) ?? atMs));
     }
   }
   return latest;

@@ -2,13 +2,17 @@ import type { Books, JournalEntry } from './books.ts';
 
 /** What one kind of entry does to an account. */
 const effects: Readonly<
-  Record<JournalEntry['kind'], (amount: number) => { readonly balance: number; readonly held: number }>
+  Record<
+    JournalEntry['kind'],
+    (amount: number, holdOf: number) => { readonly balance: number; readonly held: number }
+  >
 > = {
   open: () => ({ balance: 0, held: 0 }),
   close: () => ({ balance: 0, held: 0 }),
   add: (amount) => ({ balance: amount, held: 0 }),
   subtract: (amount) => ({ balance: 0, held: amount }),
-  settle: (amount) => ({ balance: -amount, held: -amount }),
+  settle: (amount, holdOf) => ({ balance: -amount, held: -holdOf }),
+  release: (_, holdOf) => ({ balance: 0, held: -holdOf }),
 };
 
 /** Every entry follows from the one before it, and none leaves less than nothing available. */
@@ -17,16 +21,21 @@ export function checkJournal({ journals }: Books): string[] {
   for (const [accountId, journal] of journals) {
     let before = { balance: 0, held: 0 };
     let isOpen = false;
+    const amounts = new Map<string | null, number>();
     for (const [index, entry] of journal.entries()) {
-      const { kind, amount, balance, held, seq } = entry;
+      const { kind, amount, balance, held, seq, holdId } = entry;
       const report = (what: string): void =>
         void problems.push(`${accountId} entry ${seq} (${kind}) ${what}`);
-      const effect = effects[kind](amount);
+      if (kind === 'subtract') amounts.set(holdId, amount);
+      const holdOf = amounts.get(holdId) ?? 0;
+      const effect = effects[kind](amount, holdOf);
       const expected = { balance: before.balance + effect.balance, held: before.held + effect.held };
       if (seq !== index + 1) report(`is in place ${index + 1}`);
       if (balance !== expected.balance || held !== expected.held)
         report(`leaves ${balance}/${held}, expected ${expected.balance}/${expected.held}`);
       if (balance - held < 0 || held < 0) report(`leaves ${balance - held} available and ${held} held`);
+      if (holdId !== null && (kind === 'settle' ? amount > holdOf : amount !== holdOf))
+        report(`is of ${amount}, its hold of ${holdOf}`);
       if ((kind === 'open') !== (index === 0)) report('is not the first');
       if ((kind === 'add' || kind === 'subtract') && !isOpen) report('is on a closed account');
       if (kind === 'open' || kind === 'close') isOpen = kind === 'open';

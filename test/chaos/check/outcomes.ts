@@ -1,6 +1,6 @@
 import { decimal } from '../clients/door.ts';
 import { beliefOf, windowOf, type Operation } from '../history.ts';
-import { idOf, type Books, type JournalEntry } from './books.ts';
+import { idOf, isOwnDoing, type Books, type JournalEntry } from './books.ts';
 import type { Evidences } from './check.ts';
 import type { Timeline } from './timeline.ts';
 
@@ -20,7 +20,7 @@ export function checkOutcomes(
       const id = idOf({ accountId, id: entry.commandId });
       if (entries.has(id)) problems.push(`${id} is applied twice: ${entry.seq}`);
       entries.set(id, entry);
-      if (entry.kind !== 'settle' && !asked.has(id))
+      if (isOwnDoing(entry) ? entry.kind !== 'settle' : !asked.has(id))
         problems.push(`${id} (${entry.kind}) was asked by nobody`);
     }
   }
@@ -85,6 +85,8 @@ function deviations(operation: Operation, entry: JournalEntry): string[] {
   const problems: string[] = [];
   if (entry.kind !== operation.kind || entry.amount !== operation.amount)
     problems.push(`${operation.amount} were asked for, and the entry is ${entry.kind} of ${entry.amount}`);
+  if (operation.hold !== undefined && entry.holdId !== operation.hold.id)
+    problems.push(`it was to end ${operation.hold.id}, and the entry is about ${entry.holdId}`);
   for (const { answer, door } of operation.calls) {
     if (answer.is !== 'ok') continue;
     const told = [answer.version, answer.balance, answer.held, answer.available, answer.holdId ?? null];
@@ -113,7 +115,7 @@ function unjustified(
   const { fromMs, untilMs } = windowOf(operation);
   const { oldest, newest } = timeline.versionsBetween(fromMs, untilMs);
   for (let version = oldest; version <= newest; version += 1) {
-    if (gives(code, available, operation.amount, journal, version)) return [];
+    if (gives(code, available, operation, journal, version)) return [];
   }
   return [
     `was refused with ${code} (${available}), for which versions ${oldest} to ${newest} give no reason`,
@@ -124,7 +126,7 @@ function unjustified(
 function gives(
   code: string,
   available: string | undefined,
-  amount: number,
+  { amount, hold }: Operation,
   journal: readonly JournalEntry[],
   version: number,
 ): boolean {
@@ -141,6 +143,12 @@ function gives(
       const left = latest.balance - latest.held;
       return left < amount && decimal(left) === available;
     }
+    case 'hold_not_pending':
+      return journal.some(
+        ({ kind, holdId, seq }) => kind !== 'subtract' && holdId === hold?.id && seq <= version,
+      );
+    case 'amount_too_large':
+      return hold !== undefined && amount > hold.amount;
     default:
       return false;
   }

@@ -1,7 +1,7 @@
 import { anonymous } from '../../../services/gateway/idempotency.ts';
 import type { AsyncCommandKind } from '../../../shared/contracts/subjects.ts';
 import { commandIdOf } from '../../../shared/messaging/command-id.ts';
-import type { Operation } from '../history.ts';
+import { beliefOf, type HoldToEnd, type Operation } from '../history.ts';
 import type { Random } from '../random.ts';
 
 /** Few, so that clients collide on them. */
@@ -14,12 +14,21 @@ const youngLife = 120;
 export const firstBalance = 20_000;
 const mostSubtracted = 9_000;
 const mostAdded = 6_000;
+/** Commands that are to end a hold, of those on hot accounts. */
+const endsHold = 0.3;
+/** So many of an account's latest holds are ended by someone; some of them have been, or have fallen due. */
+const rememberedHolds = 8;
+/** Settles that take a part, or ask for more than there is. */
+const settlesPart = 0.4;
+const settlesTooMuch = 0.1;
 
 /** Which accounts there are, and what is asked of them. */
 export class Accounts {
   readonly hot: readonly string[];
   readonly #random: Random;
   readonly #young: string[];
+  /** By account, the latest last. */
+  readonly #holds = new Map<string, readonly HoldToEnd[]>();
 
   constructor(random: Random) {
     this.#random = random;
@@ -35,7 +44,7 @@ export class Accounts {
   command(kinds: readonly AsyncCommandKind[]): Omit<Operation, 'calls'> {
     const random = this.#random;
     const young = random.chance(0.15) && kinds.includes('open');
-    if (!young) return this.#make(random.pick(this.hot), random.pick(['add', 'subtract'] as const));
+    if (!young) return this.#ofHot(random.pick(this.hot));
     const place = random.int(0, youngAccounts - 1);
     const accountId = this.#young[place] ?? '';
     if (random.chance(1 / youngLife)) this.#young[place] = random.uuid();
@@ -51,8 +60,35 @@ export class Accounts {
     ]);
   }
 
+  /** Remembers the holds that were answered, for somebody to end. */
+  note(operations: readonly Operation[]): void {
+    for (const operation of operations) {
+      const belief = beliefOf(operation);
+      const holdId = belief.is === 'applied' ? belief.answers[0]?.holdId : undefined;
+      if (operation.kind !== 'subtract' || holdId === undefined) continue;
+      const { accountId, amount } = operation;
+      // One that is answered again may go to its place anew.
+      const others = (this.#holds.get(accountId) ?? []).filter(({ id }) => id !== holdId);
+      this.#holds.set(accountId, [...others, { id: holdId, amount }].slice(-rememberedHolds));
+    }
+  }
+
+  #ofHot(accountId: string): Omit<Operation, 'calls'> {
+    const holds = this.#holds.get(accountId);
+    if (holds === undefined || !this.#random.chance(endsHold))
+      return this.#make(accountId, this.#random.pick(['add', 'subtract'] as const));
+    return this.#end(accountId, this.#random.pick(['settle', 'release'] as const), this.#random.pick(holds));
+  }
+
+  #end(accountId: string, kind: 'settle' | 'release', hold: HoldToEnd): Omit<Operation, 'calls'> {
+    const random = this.#random;
+    const part = kind === 'settle' && random.chance(settlesPart) ? random.int(1, hold.amount) : hold.amount;
+    const amount = kind === 'settle' && random.chance(settlesTooMuch) ? hold.amount + 1 : part;
+    return { ...this.#make(accountId, kind), amount, hold };
+  }
+
   #make(accountId: string, kind: AsyncCommandKind): Omit<Operation, 'calls'> {
-    const most = { open: 0, close: 0, add: mostAdded, subtract: mostSubtracted }[kind];
+    const most = { open: 0, close: 0, add: mostAdded, subtract: mostSubtracted, settle: 0, release: 0 }[kind];
     const key = this.#random.uuid();
     const amount = most === 0 ? 0 : this.#random.int(1, most);
     return { key, id: commandIdOf(anonymous, key), accountId, kind, amount };

@@ -93,6 +93,7 @@ async function send(door: Door, operations: readonly Operation[], options: Clien
   completions.forEach((complete, index) =>
     complete(answers[index] ?? { is: 'fault', text: 'no answer was given' }),
   );
+  options.accounts.note(operations);
   if (answers.some(isOutcome)) options.onSuccess(door.name);
 }
 

@@ -28,9 +28,23 @@ export function decimal(minorUnits: number): string {
 }
 
 /** The fields of a command that its kind has, beside the id. */
-export function fieldsOf({ accountId, kind, amount }: Operation): Record<string, string> {
-  if (kind === 'open') return { accountId, name: 'Chaos' };
-  return kind === 'close' ? { accountId } : { accountId, amount: decimal(amount) };
+export function fieldsOf({ accountId, kind, amount, hold }: Operation): Record<string, string> {
+  switch (kind) {
+    case 'open':
+      return { accountId, name: 'Chaos' };
+    case 'close':
+      return { accountId };
+    case 'add':
+    case 'subtract':
+      return { accountId, amount: decimal(amount) };
+    case 'settle':
+    case 'release':
+      return {
+        accountId,
+        holdId: hold?.id ?? '',
+        ...(amount !== hold?.amount && { amount: decimal(amount) }),
+      };
+  }
 }
 
 /** What an error of the catalogue says to its caller. */
@@ -44,6 +58,8 @@ export function answerOf(code: string, available?: string, detail = ''): Answer 
     case 'account_not_found':
     case 'account_exists':
     case 'account_closed':
+    case 'hold_not_pending':
+    case 'amount_too_large':
     case 'insufficient_funds':
       return { is: 'refused', code, available };
     default:

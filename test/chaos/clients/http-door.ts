@@ -1,6 +1,6 @@
 import { call, type Answer as HttpAnswer } from '../../support/http.ts';
 import type { Answer, Operation } from '../history.ts';
-import { answerOf, decimal, type Door } from './door.ts';
+import { answerOf, fieldsOf, type Door } from './door.ts';
 
 /** Twice what a gateway may take: longer is a line that is dead. */
 const patienceMs = 10_000;
@@ -11,14 +11,16 @@ export function httpDoor(name: string, url: string): Door {
     call(url, path, body, key === undefined ? {} : { 'idempotency-key': key }, patienceMs);
   return {
     name,
-    kinds: ['add', 'subtract'],
+    kinds: ['add', 'subtract', 'settle', 'release'],
     most: 1,
     send: async (operations) =>
       Promise.all(
-        operations.map(async ({ key, kind, accountId, amount }: Operation) => {
-          const path = kind === 'add' ? '/api/add' : '/api/substract';
+        operations.map(async (operation: Operation) => {
+          const { key, kind } = operation;
+          const { accountId: id, ...fields } = fieldsOf(operation);
+          const path = kind === 'subtract' ? '/api/substract' : `/api/${kind}`;
           try {
-            return read(await ask(path, { id: accountId, amount: decimal(amount) }, key));
+            return read(await ask(path, { id, ...fields }, key));
           } catch (error) {
             return { is: 'unknown', reason: String(error) };
           }

@@ -1,0 +1,101 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { ErrorCode } from '../../../shared/contracts/error-codes.ts';
+import type { AppliedOutcome, ErrorView, FailedOutcome } from '../../../shared/contracts/outcomes.ts';
+import type { AccountId, CommandId } from '../../../shared/contracts/primitives.ts';
+import type { SendOptions } from '../../../shared/messaging/ledger-client/index.ts';
+import { refusesAccount } from '../auth/access-guard.ts';
+import type { AddAnswer, EndAnswer, SubtractAnswer } from '../http-schemas.ts';
+import type { CommandIdentity } from '../idempotency.ts';
+import { sendProblem } from '../plugins/problem-json.ts';
+
+/* What routes about accounts and about holds share: how they ask the ledger, and answer. */
+
+/** Callers are promised an answer within 5 s; what is left is for the way back. */
+export const ledgerDeadlineMs = 4_900;
+
+/** What any question about an account can be refused with. */
+export const queryErrors = [
+  'invalid_request',
+  'unauthorized',
+  'forbidden',
+  'rate_limited',
+  'account_not_found',
+  'internal',
+  'overloaded',
+  'unavailable',
+] as const satisfies ErrorCode[];
+
+/** What any command can be refused with, beside what is its own. */
+export const commandErrors = [
+  ...queryErrors,
+  'request_timeout',
+  'payload_too_large',
+  'unsupported_media_type',
+  'idempotency_conflict',
+  'outcome_unknown',
+] as const satisfies ErrorCode[];
+
+/** Sends a command about an account, if its caller may, and answers what became of it. */
+export async function answerCommand(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  accountId: AccountId,
+  send: (envelope: Envelope, options: SendOptions) => Promise<AppliedOutcome | FailedOutcome>,
+): Promise<FastifyReply> {
+  const { command, span } = request;
+  if (command === undefined) throw new Error('a command came without its idempotency key');
+  if (refusesAccount(request, reply, accountId)) return reply;
+  const outcome = await send(
+    { id: command.commandId, ...narrowing(request) },
+    { deadlineMs: ledgerDeadlineMs, parentSpan: span },
+  );
+  if (outcome.replayed === true) reply.header('idempotency-replayed', 'true');
+  if (!outcome.ok) return sendProblem(reply, inHttpWords(outcome.error), command);
+  return reply.send(changeAnswer(outcome, command));
+}
+
+/** What every command has, whatever it means. */
+interface Envelope {
+  readonly id: CommandId;
+  readonly allowedAccounts?: AccountId[];
+}
+
+/** For the ledger, which has the last word about what a narrowed caller may touch. */
+export function narrowing({ caller }: FastifyRequest): { allowedAccounts?: AccountId[] } {
+  return caller?.accounts === undefined ? {} : { allowedAccounts: [...caller.accounts] };
+}
+
+/** The ledger's error with keys and fields as the HTTP API calls them. */
+export function inHttpWords(error: ErrorView): ErrorView {
+  if (error.code === 'idempotency_conflict') return { code: error.code, detail: keyTaken };
+  if (error.fields === undefined) return error;
+  const fields = error.fields.map(({ field, message }) => ({ field: httpField[field] ?? field, message }));
+  return { ...error, fields };
+}
+
+const keyTaken =
+  'This Idempotency-Key came with another request about this account before. Send another request under a new key.';
+
+const httpField: Readonly<Record<string, string>> = { accountId: 'id' };
+
+/** What a command came to, as HTTP callers read it. */
+function changeAnswer(
+  { account, entry, hold }: AppliedOutcome,
+  { commandId, idempotencyKey }: CommandIdentity,
+): AddAnswer | SubtractAnswer | EndAnswer {
+  const { id, name, status, balance, held, available, version } = account;
+  // Not by a spread of accountAnswer: making that and writing it as JSON takes twice as long.
+  return {
+    id,
+    name,
+    status,
+    balance,
+    held,
+    available,
+    version,
+    entry,
+    ...(hold !== undefined && { hold }),
+    commandId,
+    idempotencyKey,
+  };
+}
