@@ -16,6 +16,7 @@ export function reportOf(seed: number, result: CampaignResult): string {
     `processes       ${shape.gateway} gateways, ${shape.ledger} ledgers, ${shape.settler} settlers`,
     `faults          ${faults.length} in ${done.length} episodes: ${inWords(countBy(faults))}`,
     `commands        ${history.operations.length} tried in ${calls} calls, ${history.reads.length} looks; ${inWords(beliefs)}`,
+    `kinds           ${inWords(countBy(history.operations.map(({ kind }) => kind)))}`,
     `back after      one fault: ${single}; several at once: ${together}`,
     `longest outage  ${(outages.longest.ms / 1_000).toFixed(1)} s, at ${outages.longest.door}`,
     `latest settle   ${(result.latestSettleMs / 1_000).toFixed(1)} s after its time`,

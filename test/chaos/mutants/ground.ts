@@ -6,7 +6,7 @@ import type { AsyncCommandKind } from '../../../shared/contracts/subjects.ts';
 import { commandIdOf } from '../../../shared/messaging/command-id.ts';
 import type { NatsLink } from '../../../shared/messaging/connect.ts';
 import { arrayDoor, streamDoor } from '../clients/nats-doors.ts';
-import type { Answer, History, Operation } from '../history.ts';
+import type { Answer, History, HoldToEnd, Operation } from '../history.ts';
 import type { ChaosStack } from '../stack/chaos-stack.ts';
 
 /** Where a scenario takes place: two ledgers, a settler, a broker, and a caller whose every word is kept. */
@@ -22,9 +22,23 @@ export class Ground {
   }
 
   /** A command that nobody has sent yet; amounts in minor units. */
-  command(kind: AsyncCommandKind, accountId: string, amount = 0): Operation {
+  command(kind: AsyncCommandKind, accountId: string, amount = 0, hold?: HoldToEnd): Operation {
     const key = randomUUID();
-    return this.#history.begin({ key, id: commandIdOf(anonymous, key), accountId, kind, amount });
+    return this.#history.begin({
+      key,
+      id: commandIdOf(anonymous, key),
+      accountId,
+      kind,
+      amount,
+      ...(hold !== undefined && { hold }),
+    });
+  }
+
+  /** Holds an amount. */
+  async hold(accountId: string, amount: number): Promise<HoldToEnd> {
+    const [answer] = await this.ask([this.command('subtract', accountId, amount)]);
+    if (answer?.is !== 'ok' || answer.holdId === undefined) throw new Error('nothing was held');
+    return { id: answer.holdId, amount };
   }
 
   /** Sends commands of one kind in one message, and gives what was answered. */

@@ -181,6 +181,41 @@ export const mutants: readonly Mutant[] = [
     scenario: scenarios.fundedAfterRefusal,
   },
   {
+    name: 'ends a hold that has ended',
+    patches: [
+      {
+        file: 'services/ledger/domain/decide.js',
+        search: `if (hold.status !== 'pending') {`,
+        replace: 'if (hold.version === 0) {',
+      },
+    ],
+    scenario: scenarios.endedTwice,
+  },
+  {
+    name: 'keeps held what a settle of a part leaves',
+    patches: [
+      {
+        file: 'services/ledger/domain/decide.js',
+        search: `balance: subtractMoney(account.balance, amount),
+                held: subtractMoney(account.held, hold.remaining)`,
+        replace: `balance: subtractMoney(account.balance, amount),
+                held: subtractMoney(account.held, amount)`,
+      },
+    ],
+    scenario: scenarios.settledInPart,
+  },
+  {
+    name: 'does not look up what a caller’s settle has led to',
+    patches: [
+      {
+        file: batchTransaction,
+        search: `command.kind !== 'settle-due'`,
+        replace: `command.kind !== 'settle-due' && command.kind !== 'settle'`,
+      },
+    ],
+    scenario: scenarios.settledInPart,
+  },
+  {
     name: 'begins each chain anew',
     patches: [
       {

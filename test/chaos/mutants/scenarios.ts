@@ -53,6 +53,33 @@ export const oneHold: Scenario = {
   },
 };
 
+export const endedTwice: Scenario = {
+  name: 'a hold is released, and then settled',
+  ledgers: 1,
+  play: async (ground) => {
+    const account = await ground.account(100);
+    const hold = await ground.hold(account, 50);
+    await ground.ask([ground.command('release', account, hold.amount, hold)]);
+    await ground.ask([ground.command('settle', account, hold.amount, hold)]);
+  },
+};
+
+export const settledInPart: Scenario = {
+  name: 'a part of a hold is settled, and asked for again',
+  ledgers: 1,
+  play: async (ground) => {
+    const account = await ground.account(200);
+    // On a machine that is slow just then, one may fall due before it is asked for.
+    for (let tries = 0; tries < 4; tries += 1) {
+      const hold = await ground.hold(account, 50);
+      const settle = ground.command('settle', account, 20, hold);
+      const [answer] = await ground.ask([settle]);
+      await ground.ask([settle]);
+      if (answer?.is === 'ok') return;
+    }
+  },
+};
+
 export const lineCutOnceAnswered: Scenario = {
   name: 'the line to Postgres is slow, and cut as soon as the caller has its answer',
   ledgers: 1,
