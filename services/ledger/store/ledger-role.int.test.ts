@@ -89,7 +89,7 @@ describe('the ledger’s role', () => {
       await admin.query(`ALTER DATABASE ${other.connection.database} OWNER TO ${modest.user}`);
       const address = { ...owner, ...modest, name: other.address.name };
       expect(await migrate(address)).toEqual({
-        names: ['001-books', '002-named-entries'],
+        names: ['001-books', '002-named-entries', '003-released-holds'],
         ledgerRole: undefined,
       });
     } finally {

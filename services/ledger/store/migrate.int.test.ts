@@ -96,6 +96,24 @@ describe('migrating', () => {
       await expect(insert(4, kind, null)).rejects.toThrow('hold_entries_name_their_hold');
   });
 
+  test('has nobody wait behind it who writes, while somebody reads the journal at length', async () => {
+    await migrate(address);
+    await client.query(`DELETE FROM knex_migrations WHERE name = '003-released-holds'`);
+    await client.query('ALTER TYPE entry_kind RENAME TO entry_kind_of_after');
+    await client.query(`CREATE TYPE entry_kind AS ENUM ('open', 'close', 'add', 'subtract', 'settle')`);
+    const reader = new Client(database.connection);
+    await reader.connect();
+    await reader.query('BEGIN; SELECT FROM entries');
+    const waits: string[] = [];
+    const migrated = migrate(address, { onWait: (what) => waits.push(what) });
+    const reading = `whoever reads the tables of ${address.name} at length, as a backup or an audit`;
+    await eventually(async () => (waits.includes(reading) ? true : undefined));
+    // It has let go of what it had asked for.
+    await client.query('BEGIN; LOCK TABLE entries IN ROW EXCLUSIVE MODE NOWAIT; COMMIT');
+    await reader.end();
+    expect((await migrated).names).toEqual(['003-released-holds']);
+  });
+
   test('goes on as soon as the session of a killed one is gone', async () => {
     // Someone is migrating: we wait, and get our turn when the server has noticed that they are gone.
     const killed = new Client(database.connection);

@@ -1,4 +1,5 @@
 import knexFactory, { type Knex } from 'knex';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Client, DatabaseError } from 'pg';
 import { retryUntilDone } from '../../../shared/lifecycle/retry.ts';
 import { messageOf } from '../../../shared/telemetry/describe-error.ts';
@@ -68,7 +69,7 @@ export async function migrate(
   guard.on('error', () => undefined);
   const knex = knexFactory({
     client: 'pg',
-    connection: migrationConfig(address) as Knex.PgConnectionConfig,
+    connection: migrationConfig(address, { lock_timeout: tableTimeout }) as Knex.PgConnectionConfig,
     pool: { min: 0, max: 1 },
     migrations: { migrationSource },
   });
@@ -79,16 +80,45 @@ export async function migrate(
     await guard.query('SELECT pg_advisory_lock($1::integer, $2::integer)', [...migrationLock]);
     onWait(`the database ${address.name} to be migrated, which may take long`);
     await refuseOtherEncoding(guard, address.name);
-    await knex.migrate.forceFreeMigrationsLock();
-    const [, names] = (await knex.migrate.latest().catch((error: unknown) => {
+    const onLocked = () =>
+      onWait(`whoever reads the tables of ${address.name} at length, as a backup or an audit`);
+    const names = await runMigrations(knex, onLocked).catch((error: unknown) => {
       throw isOfNewerVersion(error) ? new MigratedFurther(address, messageOf(error)) : error;
-    })) as [number, string[]];
+    });
     return { names, ledgerRole: await grantLedgerRole(guard, address.name, ledgerUser) };
   } finally {
     await knex.destroy();
     await guard.end();
   }
 }
+
+/**
+ * A migration that waits for a table has all others wait behind it, who only want to write a line: so it does not wait for
+ * long, and gives them a while before it tries again.
+ */
+const tableTimeout = '300ms';
+const tablePauseMs = 3_000;
+
+/** @returns the migrations that were run now, also those before one that had to wait. */
+async function runMigrations(knex: Knex, onLocked: () => void): Promise<string[]> {
+  const names: string[] = [];
+  for (;;) {
+    await knex.migrate.forceFreeMigrationsLock();
+    try {
+      for (;;) {
+        const [, done] = (await knex.migrate.up()) as [number, string[]];
+        if (done.length === 0) return names;
+        names.push(...done);
+      }
+    } catch (error) {
+      if (!(error instanceof DatabaseError) || error.code !== lockNotAvailable) throw error;
+      onLocked();
+    }
+    await delay(tablePauseMs);
+  }
+}
+
+const lockNotAvailable = '55P03';
 
 /** While the database can't be reached, or something of it is waited for, the log says so this often. */
 const repeatWarningMs = 5_000;

@@ -87,8 +87,15 @@ function asOptions(settings: Readonly<Record<string, string>>): string {
     .join(' ');
 }
 
-/** A session that migrates: no bounds on its statements, since building an index may take its time. */
-export function migrationConfig(address: DatabaseAddress): ClientConfig {
+/**
+ * A session that migrates: no bounds on its statements, since building an index may take its time.
+ *
+ * @param settings of the session, beside those that every one has.
+ */
+export function migrationConfig(
+  address: DatabaseAddress,
+  settings: Readonly<Record<string, string>> = {},
+): ClientConfig {
   return {
     host: address.host,
     port: address.port,
@@ -97,7 +104,7 @@ export function migrationConfig(address: DatabaseAddress): ClientConfig {
     database: address.name,
     ...tlsConfig(address.tls),
     application_name: 'holdfast-migrate',
-    options: asOptions({ ...keepAliveSettings, ...primaryOnly }),
+    options: asOptions({ ...keepAliveSettings, ...primaryOnly, ...settings }),
     connectionTimeoutMillis: connectTimeoutMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: keepAliveAfterMs,
