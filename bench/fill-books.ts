@@ -116,5 +116,5 @@ function subtracts(size: number, from: number, accounts: number): Command[] {
 }
 
 function settlingOf({ id, accountId }: Hold): Command {
-  return { ...common(accountId), kind: 'settle-due', id: settleCommandIdFor(id), holdId: id };
+  return { ...common(accountId), kind: 'settle-due-hold', id: settleCommandIdFor(id), holdId: id };
 }

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { freePort } from '../deploy/local/free-port.ts';
 import { runCommand } from '../deploy/local/run-command.ts';
 import type { LedgerClient } from '../shared/messaging/ledger-client/index.ts';
-import { openAccount } from './support/accounts.ts';
+import { openAccount, placeHold } from './support/accounts.ts';
 import { eventually } from './support/eventually.ts';
 import { call, newKey } from './support/http.ts';
 import { Script } from './support/script.ts';
@@ -68,8 +68,7 @@ describe('a token', () => {
     ['for another account', 403, () => tokenWith({ accounts: [randomUUID()] })],
   ])('that will not do changes nothing: %s', async (_, status, make) => {
     const accountId = await openAccount(client, '10.00');
-    const held = await client.send('subtract', { id: randomUUID(), accountId, amount: '1.00' });
-    const holdId = held.ok ? held.hold?.id : undefined;
+    const holdId = await placeHold(client, accountId, '1.00');
     const before = await bookOf(accountId);
     const token = await make(accountId);
     const changingRoutes = {

@@ -6,7 +6,7 @@ import { eventSchema, type Fact } from '../shared/contracts/events.ts';
 import type { HoldId } from '../shared/contracts/primitives.ts';
 import { settleCommandIdFor } from '../services/ledger/domain/hold.ts';
 import type { LedgerClient } from '../shared/messaging/ledger-client/index.ts';
-import { openAccount } from './support/accounts.ts';
+import { openAccount, placeHold } from './support/accounts.ts';
 import { eventually } from './support/eventually.ts';
 import { Stack } from './support/stack.ts';
 
@@ -112,10 +112,7 @@ describe('the NATS API', () => {
 
   test('settles and releases holds, waiting or not, and tells it as facts', async () => {
     const accountId = await openAccount(client, '10.00');
-    const hold = async (): Promise<HoldId> => {
-      const held = await client.send('subtract', { id: randomUUID(), accountId, amount: '3.00' });
-      return (held.ok ? held.hold?.id : undefined) as HoldId;
-    };
+    const hold = () => placeHold(client, accountId, '3.00');
     const [part, whole, given] = [await hold(), await hold(), await hold()];
     const ending = (holdId: HoldId, amount?: string) => ({
       id: randomUUID(),
@@ -158,9 +155,7 @@ describe('the NATS API', () => {
 
   test('keeps the ids of settlings to itself: nobody can be there before the hold is due', async () => {
     const accountId = await openAccount(client, '10.00');
-    const held = await client.send('subtract', { id: randomUUID(), accountId, amount: '4.00' });
-    const holdId = (held.ok ? held.hold?.id : undefined) as HoldId;
-    const id = settleCommandIdFor(holdId);
+    const id = settleCommandIdFor(await placeHold(client, accountId, '4.00'));
     expect(await request('balance.command.add', { id, accountId, amount: '1.00' })).toMatchObject({
       ok: false,
       error: { code: 'invalid_request', fields: [{ field: 'id' }] },

@@ -64,6 +64,8 @@ describe('under the NATS users', () => {
     return answer.ok ? answer.account : answer.error;
   };
 
+  const noHold = { code: 'hold_not_found' };
+
   test('an account is opened, paid into, held from, settled and closed, and all of it told', async () => {
     const id = await openAccount(tools, '10.00');
     expect((await call(stack.url(), '/api/add', { id, amount: '5.00' })).status).toBe(200);
@@ -76,10 +78,21 @@ describe('under the NATS users', () => {
       'balance.async.add',
       JSON.stringify({ id: randomUUID(), accountId: id, amount: '0.50' }),
     );
-    await eventually(async () => {
+    const settled = async () => {
       const account = await balanceOf(id);
       return 'held' in account && account.held === '0.00' && account.balance === '12.50' ? true : undefined;
-    });
+    };
+    await eventually(settled);
+    // That one may, not that there is something to end: holds fall due within a second here.
+    for (const kind of ['settle', 'release'] as const) {
+      const end = { id: randomUUID(), holdId: randomUUID() };
+      expect((await call(stack.url(), `/api/${kind}`, { id, holdId: end.holdId })).body).toMatchObject(
+        noHold,
+      );
+      expect(await tools.send(kind, { ...end, accountId: id })).toMatchObject({ error: noHold });
+      const unattended = JSON.stringify({ ...end, id: randomUUID(), accountId: id });
+      expect(await jetstream(link.connection).publish(`balance.async.${kind}`, unattended)).toBeDefined();
+    }
     await tools.send('close', { id: randomUUID(), accountId: id });
 
     const reports = await connectAs('reports');

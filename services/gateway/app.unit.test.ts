@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { connect, type AddressInfo } from 'node:net';
 import { eventually } from '../../test/support/eventually.ts';
 import { errorCatalogue, errorCodes, type ErrorCode } from '../../shared/contracts/error-codes.ts';
-import type { AppliedOutcome, ErrorView } from '../../shared/contracts/outcomes.ts';
+import type { AppliedOutcome, ErrorView, HoldStatus } from '../../shared/contracts/outcomes.ts';
 import type { AccountId, CommandId, HoldId } from '../../shared/contracts/primitives.ts';
 import { createLogger } from '../../shared/telemetry/logger.ts';
 import { createMetrics } from '../../shared/telemetry/metrics.ts';
@@ -54,6 +54,8 @@ const hold = {
   dueAt: '2026-01-31T12:10:00.000Z',
 } as const;
 
+const holdStatusAfter: Readonly<Record<string, HoldStatus>> = { settle: 'settled', release: 'released' };
+
 /** A ledger as a value: it notes what it was sent, and answers what the test says. */
 class GivenLedger {
   readonly sent: { kind: string; command: object }[] = [];
@@ -74,7 +76,8 @@ class GivenLedger {
         const error = await take(kind, command);
         const known = { commandId: command.id, replayed: this.replayed };
         if (error !== undefined) return { ok: false, ...known, error };
-        const withHold = kind === 'add' ? {} : { hold };
+        const withHold =
+          kind === 'add' ? {} : { hold: { ...hold, status: holdStatusAfter[kind] ?? 'pending' } };
         return { ok: true, ...known, account, entry, ...withHold } satisfies AppliedOutcome;
       }) as unknown as Ledger['send'],
       ask: (async (kind: string, query: object) => {
@@ -154,15 +157,18 @@ describe('the HTTP API', () => {
     });
 
     test.each([
-      ['settle', { amount: '20.00' }],
-      ['settle', {}],
-      ['release', {}],
-    ])('%s of %j, with the hold as it is then', async (kind, fields) => {
+      ['settle', 'settled', { amount: '20.00' }],
+      ['settle', 'settled', {}],
+      ['release', 'released', {}],
+    ])('%s, with the hold, which is %s then: %j', async (kind, status, fields) => {
       const answer = await post(
         { id: accountId, holdId: hold.id.toUpperCase(), ...fields },
         { url: `/api/${kind}`, headers: { 'idempotency-key': 'order-4711' } },
       );
-      expect([answer.statusCode, answer.json()]).toMatchObject([200, { ...accountAnswer, entry, hold }]);
+      expect([answer.statusCode, answer.json()]).toMatchObject([
+        200,
+        { ...accountAnswer, entry, hold: { ...hold, status } },
+      ]);
       const command = { id: commandIdOf('anonymous', 'order-4711'), accountId, holdId: hold.id, ...fields };
       expect(ledger.sent).toEqual([{ kind, command }]);
     });

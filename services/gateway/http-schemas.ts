@@ -11,6 +11,7 @@ import {
   amountSchema,
   commandIdSchema,
   holdIdSchema,
+  settleAmountSchema,
 } from '../../shared/contracts/primitives.ts';
 
 /* What the HTTP API takes and answers: types, checks and documentation at once. */
@@ -59,11 +60,7 @@ export const releaseBodySchema = releaseBody.meta({
   examples: [{ id: exampleAccount.id, holdId: exampleHold.id }],
 });
 export const settleBodySchema = releaseBody
-  .extend({
-    amount: amountSchema
-      .optional()
-      .describe('How much of the hold is taken; the rest is released. Left out, it is all of it.'),
-  })
+  .extend({ amount: settleAmountSchema })
   .meta({ examples: [{ id: exampleAccount.id, holdId: exampleHold.id, amount: '20.00' }] });
 
 /** Documentation only: `command-identity.ts` reads the header. */
@@ -111,7 +108,9 @@ export const addAnswerSchema = addAnswer.meta({
 });
 
 export const subtractAnswerSchema = addAnswer
-  .extend({ hold: holdViewSchema.describe('The hold, which is settled at `dueAt`.') })
+  .extend({
+    hold: holdViewSchema.describe('The hold, which is settled at `dueAt` unless it is ended before.'),
+  })
   .meta({
     id: 'Subtracted',
     examples: [
@@ -161,8 +160,7 @@ export type SettleBody = z.output<typeof settleBodySchema>;
 export type ReleaseBody = z.output<typeof releaseBodySchema>;
 export type AccountAnswer = z.output<typeof accountAnswerSchema>;
 export type AddAnswer = z.output<typeof addAnswerSchema>;
-export type SubtractAnswer = z.output<typeof subtractAnswerSchema>;
-export type EndAnswer = z.output<typeof endAnswer>;
+export type HoldAnswer = z.output<typeof subtractAnswerSchema>;
 
 export const readySchema = z.object({ status: z.literal('ready') }).meta({ examples: [{ status: 'ready' }] });
 export const notReadySchema = z

@@ -62,7 +62,7 @@ export const ledgerSettings = z.object({
   ...natsSettings,
   ...streamSettings,
   SUBSTRACT_HOLD_PERIOD: minutes({
-    description: 'Minutes from a subtract until its hold is settled; fractions are fine.',
+    description: 'Minutes from a subtract until its hold falls due and is settled; fractions are fine.',
     default: '10',
     // Far beyond any use, and far from where dates or timers overflow.
     maxMinutes: 5_259_600,

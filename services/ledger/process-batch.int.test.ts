@@ -156,7 +156,7 @@ function subtracting(accountId: AccountId, amount: string): Command {
 }
 
 function settlingOf(accountId: AccountId, holdId: HoldId): Command {
-  return { ...common(accountId), kind: 'settle-due', holdId };
+  return { ...common(accountId), kind: 'settle-due-hold', holdId };
 }
 
 function releasingOf(accountId: AccountId, holdId: HoldId): Command {
@@ -374,34 +374,31 @@ describe('a hold that is ended before it is due', () => {
     await expectSoundBooks(id);
   });
 
-  test.each(['first', 'last'])(
-    'by a caller and, due meanwhile, by a turn is ended by who comes %s',
-    async (turn) => {
-      const { id, holdId } = await accountWithHold('4', openLedger(address.port, 0));
-      await untilDue(id);
-      const { ask } = settler(openLedger());
-      const work = {
-        turn: async () => (await ask()).type,
-        caller: async () => words(await processBatch([releasingOf(id, holdId)], openLedger())),
-      };
-      const release = await lockAccount(id);
-      const first = turn === 'first' ? work.turn() : work.caller();
-      await until(`(${waiters}) = 1`);
-      const second = turn === 'first' ? work.caller() : work.turn();
-      await until(`(${waiters}) = 2`);
-      await release();
-      const [toTurn, toCaller] = turn === 'first' ? [await first, await second] : [await second, await first];
-      expect(toTurn).toBe('settled');
-      expect(toCaller).toEqual([turn === 'first' ? 'hold_not_pending' : 'applied']);
-      expect((await entriesOf(id)).map(({ kind }) => kind)).toEqual([
-        'open',
-        'add',
-        'subtract',
-        turn === 'first' ? 'settle' : 'release',
-      ]);
-      await expectSoundBooks(id);
-    },
-  );
+  test.each([
+    [['turn', 'caller'], 'settle'],
+    [['caller', 'turn'], 'release'],
+  ] as const)('is ended by who comes first: %j', async (order, kind) => {
+    const { id, holdId } = await accountWithHold('4', openLedger(address.port, 0));
+    await untilDue(id);
+    const { ask } = settler(openLedger());
+    const underWay: { turn?: Promise<SettleDueAnswer>; caller?: Promise<readonly Outcome[]> } = {};
+    const begin = {
+      turn: () => (underWay.turn = ask()),
+      caller: () => (underWay.caller = processBatch([releasingOf(id, holdId)], openLedger())),
+    };
+    const release = await lockAccount(id);
+    for (const [before, who] of order.entries()) {
+      void begin[who]();
+      await until(`(${waiters}) = ${before + 1}`);
+    }
+    await release();
+    expect(await underWay.turn).toMatchObject({ type: 'settled', settled: kind === 'settle' ? 1 : 0 });
+    expect(words((await underWay.caller) ?? [])).toEqual([
+      kind === 'settle' ? 'hold_not_pending' : 'applied',
+    ]);
+    expect((await entriesOf(id)).map((entry) => entry.kind)).toEqual(['open', 'add', 'subtract', kind]);
+    await expectSoundBooks(id);
+  });
 
   test('is told as it was then, whatever has happened since', async () => {
     const [one, other] = [openLedger(), openLedger()];
@@ -416,16 +413,20 @@ describe('a hold that is ended before it is due', () => {
       expect(again?.type === 'applied' && again[field]).toEqual(first?.type === 'applied' && first[field]);
   });
 
-  test('keeps what was refused of it: no hold, another account’s hold', async () => {
+  test('keeps refusals: of a hold that is not there or another account’s, and of too large an amount', async () => {
     const { id, holdId } = await accountWithHold('4');
     const foreign = await accountWithHold('4');
-    const commands = [releasingOf(id, foreign.holdId), settlingPartOf(id, holdId, '4.01')];
+    const commands = [
+      releasingOf(id, randomUUID() as string as HoldId),
+      releasingOf(id, foreign.holdId),
+      settlingPartOf(id, holdId, '4.01'),
+    ];
+    const refusals = ['hold_not_found', 'hold_not_found', 'amount_too_large'];
     const ledger = openLedger();
-    expect(words(await processBatch(commands, ledger))).toEqual(['hold_not_found', 'amount_too_large']);
-    expect(words(await processBatch(commands, openLedger()))).toEqual([
-      'again hold_not_found',
-      'again amount_too_large',
-    ]);
+    expect(words(await processBatch(commands, ledger))).toEqual(refusals);
+    expect(words(await processBatch(commands, openLedger()))).toEqual(
+      refusals.map((code) => `again ${code}`),
+    );
     expect(words(await processBatch([releasingOf(foreign.id, foreign.holdId)], ledger))).toEqual(['applied']);
     await expectSoundBooks(id);
     await expectSoundBooks(foreign.id);

@@ -23,8 +23,7 @@ import {
   isTracing,
   type Span,
 } from '../../shared/telemetry/tracing.ts';
-import type { Outcome } from './domain/execute-batch.ts';
-import type { Hold } from './domain/hold.ts';
+import type { EndedHold, Outcome } from './domain/execute-batch.ts';
 import { secondsOf } from './domain/time.ts';
 import type { Failure, WaitingCommand } from './run-batch.ts';
 import type { SettleDueAnswer, SettleTurn } from './settle-due.ts';
@@ -89,12 +88,12 @@ export function commandObserver(metrics: Metrics): CommandObserver {
     const span = isSampled(traceparent) ? startProcessSpan(kind, id, traceparent) : undefined;
     return {
       span,
-      // Without a span of our own the caller's context is kept, for whoever traces the settling.
+      // Without a span of our own the caller's context is kept, for whoever traces the end of its hold.
       traceparent: traceparentOf(span) ?? (isSampledText(traceparent) ? traceparent : null),
       end: (ending) => {
         const outcome = outcomeName(ending);
         count(kind, outcome);
-        if (ending.type === 'applied' && ending.endedHold !== undefined) showEnd(ending.endedHold, span);
+        if (ending.type === 'applied' && ending.endedHold !== undefined) showHoldEnd(ending.endedHold, span);
         if (span === undefined) return;
         span.setAttribute(attributeNames.outcome, outcome);
         if (ending.type === 'applied' && ending.hold !== undefined) {
@@ -109,7 +108,7 @@ export function commandObserver(metrics: Metrics): CommandObserver {
 }
 
 /** A hold that a caller ends shows it in the trace of the command that made it, as one that is settled when due. */
-function showEnd({ id, status, traceparent }: Hold, command: Span | undefined): void {
+function showHoldEnd({ id, status, traceparent }: EndedHold, command: Span | undefined): void {
   if (!isSampled(traceparent)) return;
   startSpanFrom(traceparent, status === 'released' ? spanNames.releaseHold : spanNames.settleHold, {
     kind: SpanKind.INTERNAL,
@@ -230,11 +229,7 @@ export async function observeSettleTurn(
       const outcome = outcomes.get(hold.id);
       if (outcome?.type === 'applied') metrics.settleLag.record(Math.max(0, secondsOf(now - hold.due_at)));
       // A turn that ended early leaves some of its holds to the next one; others have been ended since they were picked.
-      else
-        settling[index]?.setAttribute(
-          attributeNames.outcome,
-          outcome === undefined ? 'left' : outcomeName(outcome),
-        );
+      else settling[index]?.setAttribute(attributeNames.outcome, outcome === undefined ? 'left' : 'ended');
     });
     logger.debug({ holds: outcomes.size, ms: msSince(startedAtMs) }, 'settle turn');
     return outcomes;

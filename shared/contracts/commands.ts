@@ -9,6 +9,7 @@ import {
   limitSchema,
   metadataSchema,
   nameSchema,
+  settleAmountSchema,
   timeSchema,
   traceparentSchema,
 } from './primitives.ts';
@@ -68,22 +69,15 @@ const subtractCommandSchema = z.strictObject({
   amount: amountSchema,
 });
 
-/** Ends a hold before it is due: what it holds is taken, or a part of it, and then the rest is free again. */
-const settleCommandSchema = z.strictObject({
-  ...envelope,
-  accountId: accountIdSchema,
-  holdId: holdIdSchema,
-  amount: amountSchema
-    .optional()
-    .describe('How much of it is taken; the rest is released with it. Left out, it is all of it.'),
-});
-
 /** Ends a hold without taking anything: what it held is available again. */
 const releaseCommandSchema = z.strictObject({
   ...envelope,
   accountId: accountIdSchema,
   holdId: holdIdSchema,
 });
+
+/** Ends a hold before it is due: what it holds is taken, or a part of it. */
+const settleCommandSchema = releaseCommandSchema.extend({ amount: settleAmountSchema });
 
 /** Settles what is due, over all accounts. It has no account of its own and is harmless to repeat. */
 const settleDueCommandSchema = z.strictObject({

@@ -90,7 +90,7 @@ const appliedOutcomeSchema = z.object({
   replayed: z.boolean(),
   account: accountViewSchema,
   entry: entryViewSchema,
-  hold: holdViewSchema.optional(),
+  hold: holdViewSchema.optional().describe('The hold that was made or ended, as it was then.'),
 });
 export type AppliedOutcome = z.output<typeof appliedOutcomeSchema>;
 
@@ -107,14 +107,16 @@ const settledOutcomeSchema = z.object({
 });
 export type SettledOutcome = z.output<typeof settledOutcomeSchema>;
 
+const accountOutcomeSchema = z.discriminatedUnion('ok', [appliedOutcomeSchema, failedOutcomeSchema]);
+
 /** What each kind of command is answered with. */
 export const outcomeSchemas = {
-  open: z.discriminatedUnion('ok', [appliedOutcomeSchema, failedOutcomeSchema]),
-  close: z.discriminatedUnion('ok', [appliedOutcomeSchema, failedOutcomeSchema]),
-  add: z.discriminatedUnion('ok', [appliedOutcomeSchema, failedOutcomeSchema]),
-  subtract: z.discriminatedUnion('ok', [appliedOutcomeSchema, failedOutcomeSchema]),
-  settle: z.discriminatedUnion('ok', [appliedOutcomeSchema, failedOutcomeSchema]),
-  release: z.discriminatedUnion('ok', [appliedOutcomeSchema, failedOutcomeSchema]),
+  open: accountOutcomeSchema,
+  close: accountOutcomeSchema,
+  add: accountOutcomeSchema,
+  subtract: accountOutcomeSchema,
+  settle: accountOutcomeSchema,
+  release: accountOutcomeSchema,
   'settle-due': z.discriminatedUnion('ok', [settledOutcomeSchema, failedOutcomeSchema]),
 } as const satisfies Record<CommandKind, z.ZodType>;
 

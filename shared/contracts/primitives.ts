@@ -48,6 +48,11 @@ export const amountSchema = z
   .regex(positiveDecimalPattern, amountMessage)
   .meta({ description: 'A decimal string above zero; never a number.', examples: ['33.48'] });
 
+/** How much of a hold is settled. */
+export const settleAmountSchema = amountSchema
+  .optional()
+  .describe('How much of the hold is taken; the rest is released. Left out, it is all of it.');
+
 const limitMessage = 'must be a decimal string such as "0" or "250.00"';
 
 /** A limit on the wire: as an amount, and it may be zero. */

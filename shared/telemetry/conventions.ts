@@ -42,7 +42,7 @@ export const attributeNames = {
   commandKind: 'holdfast.command.kind',
   holdId: 'holdfast.hold.id',
   batchSize: 'holdfast.batch.size',
-  /** `applied`, `replayed`, or the code of the refusal or fault. */
+  /** `applied`, `replayed`, or the code of the refusal or fault; of a due hold `left` to the next turn, or `ended` meanwhile. */
   outcome: 'holdfast.outcome',
   refusalCode: 'holdfast.refusal.code',
   /** `nats` or `postgresql`. */

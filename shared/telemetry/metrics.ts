@@ -109,8 +109,7 @@ export const metricCatalogue = {
     kind: 'gauge',
     name: 'holdfast.holds.pending',
     unit: '{hold}',
-    description:
-      'Holds that are not settled yet: counted up to 10,000, past that the estimate of the last ANALYZE.',
+    description: 'Holds that are pending: counted up to 10,000, past that the estimate of the last ANALYZE.',
     attributes: [],
   },
   holdsOverdue: {

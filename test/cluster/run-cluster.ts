@@ -8,6 +8,7 @@ import { auditProblems } from '../chaos/audit.ts';
 import { readBooks, type Books } from '../chaos/check/books.ts';
 import { check } from '../chaos/check/check.ts';
 import { latestSettleMs } from '../chaos/check/holds.ts';
+import { countBy } from '../chaos/report.ts';
 import { Accounts } from '../chaos/clients/accounts.ts';
 import { httpDoor } from '../chaos/clients/http-door.ts';
 import { openAccounts, startLoad } from '../chaos/clients/load.ts';
@@ -38,7 +39,8 @@ interface Felt extends Omit<Done, 'latestSettleMs'> {
 export interface ClusterResult {
   readonly history: History;
   readonly done: readonly Done[];
-  readonly settled: number;
+  /** How many holds have ended how. */
+  readonly holds: ReadonlyMap<string, number>;
   readonly problems: readonly string[];
 }
 
@@ -111,8 +113,8 @@ export async function runCluster(options: {
       ...(await auditProblems(stack.postgres.standby)),
       ...(await stack.unready()),
     );
-    const settled = booked.holds.filter(({ status }) => status === 'settled').length;
-    return { history, done: doneOf(felt, booked), settled, problems };
+    const holds = countBy(booked.holds.map(({ status }) => status));
+    return { history, done: doneOf(felt, booked), holds, problems };
   } finally {
     await history.close();
     await client.close();

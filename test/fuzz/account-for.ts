@@ -6,18 +6,27 @@ import { canonicalDecimal, parseMoney } from '../../shared/money/money.ts';
 /** What answers and facts vouch for: every entry that may be in the journal, by account and seq. */
 export class Vouchers {
   readonly #vouched = new Map<string, string>();
+  /** The last hold of each account. */
+  readonly #holds = new Map<string, string>();
 
   /** An answer, held against the command that it answers. @returns what is wrong with it. */
-  takeAnswer(kind: string, sent: unknown, { account, entry }: AppliedOutcome): string | undefined {
+  takeAnswer(kind: string, sent: unknown, { account, entry, hold }: AppliedOutcome): string | undefined {
     const { accountId, amount } = sent as { accountId: string; amount?: string };
-    const asked = amount === undefined ? '0' : canonicalDecimal(amount);
+    // A hold that is ended without an amount is ended with its own.
+    const asked = canonicalDecimal(amount ?? hold?.amount ?? '0');
     const isAnswer =
       entry.kind === kind &&
       account.id === accountId.toLowerCase() &&
       canonicalDecimal(entry.amount) === asked;
     if (!isAnswer) return `${kind} ${JSON.stringify(sent)} was answered with ${JSON.stringify(entry)}`;
     this.#vouched.set(entry.id, lineOf(entry.kind, parseMoney(entry.amount, account.decimals)));
+    if (hold?.status === 'pending') this.#holds.set(account.id, hold.id);
     return undefined;
+  }
+
+  /** A hold of the account that was answered, which may have ended since. */
+  holdOf(accountId: string): string | undefined {
+    return this.#holds.get(accountId);
   }
 
   /** A fact about a command whose sender got no answer. */

@@ -42,6 +42,9 @@ export const accountIds = Array.from(
   (_, index) => `00000000-0000-4000-8000-00000000000${index}`,
 );
 
+/** Stands for a hold that its account has: there is none yet when shots are made. */
+export const someHold = '00000000-0000-7000-8000-000000000000';
+
 /** A table's value that is longer is sent seldom: the time goes to many shots, not to large ones. */
 const usualLength = 2_000;
 
@@ -60,6 +63,8 @@ function goodValue(field: string, isClose: boolean): fc.Arbitrary<string> {
       return fc
         .tuple(fc.integer({ min: 0, max: 100 }), fc.integer({ min: 1, max: 99 }))
         .map(([units, cents]) => JSON.stringify(`${units}.${cents.toString().padStart(2, '0')}`));
+    case 'holdId':
+      return fc.constant(JSON.stringify(someHold));
     case 'name':
       return fc.constant('"Test account"');
     default:
@@ -95,9 +100,12 @@ function nearObject(fields: Fields, isClose = false): fc.Arbitrary<string> {
       text === undefined ? [] : [`${JSON.stringify(field)}:${text}`],
     ),
   );
-  const surplus = fc.option(
-    fc.tuple(fc.string({ unit: 'binary', maxLength: 20 }), fc.json({ maxDepth: 2 })),
-    { freq: 30 },
+  const surplus = fc.oneof(
+    { weight: 30, arbitrary: fc.constant(null) },
+    {
+      weight: 1,
+      arbitrary: fc.tuple(fc.string({ unit: 'binary', maxLength: 20 }), fc.json({ maxDepth: 2 })),
+    },
   );
   return fc.tuple(surplus, ...values).map(([more, ...members]) => {
     const added = more === null ? [] : [`${JSON.stringify(more[0])}:${more[1]}`];

@@ -29,7 +29,7 @@ export async function addOpenApi(app: FastifyInstance): Promise<void> {
       info: {
         title: 'Holdfast',
         description:
-          'User balances with holds. A subtract places a hold, which is settled after a while, or ended before by its caller. ' +
+          'User balances with holds. A subtract places a hold, which is settled after a while, or ended before by a caller. ' +
           'Amounts are decimal strings, never numbers. Errors are `application/problem+json` (RFC 9457).',
         version: readVersion(),
         license: { name: 'MIT', identifier: 'MIT' },

@@ -7,7 +7,6 @@ import {
   aliveSchema,
   addAnswerSchema,
   amountBodySchema,
-  commandHeadersSchema,
   jsonResponse,
   problemResponses,
   subtractAnswerSchema,
@@ -18,26 +17,23 @@ import {
 import { refusesAccount, type AccessGuard } from '../auth/access-guard.ts';
 import { securityFor } from '../plugins/openapi.ts';
 import type { Ledger } from '../ledger-when-connected.ts';
-import { takeIdempotencyKey } from '../plugins/command-identity.ts';
 import { sendProblem } from '../plugins/problem-json.ts';
 import {
   answerCommand,
   commandErrors,
+  commandRoute,
   inHttpWords,
   ledgerDeadlineMs,
   narrowing,
   queryErrors,
-} from './answer-command.ts';
+} from './ledger-requests.ts';
 
 const addErrors = [...commandErrors, 'account_closed', 'amount_too_large'] as const satisfies ErrorCode[];
 const subtractErrors = [...addErrors, 'insufficient_funds'] as const satisfies ErrorCode[];
 
 /** The routes about accounts. They know HTTP and the contracts; what a balance is, only the ledger knows. */
 export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, guard: AccessGuard): void {
-  const changing = {
-    hooks: [...guard.hooksFor('balance:write'), takeIdempotencyKey],
-    security: securityFor(guard, 'balance:write'),
-  };
+  const { onRequest, schema } = commandRoute(guard);
 
   app.get(
     '/api/ping',
@@ -85,13 +81,12 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, guard: Ac
   app.post<{ Body: AmountBody }>(
     '/api/add',
     {
-      onRequest: changing.hooks,
+      onRequest,
       schema: {
+        ...schema,
         operationId: 'add',
-        security: changing.security,
         summary: 'Adds an amount to an account’s balance',
         tags: ['accounts'],
-        headers: commandHeadersSchema,
         body: amountBodySchema,
         response: { 200: jsonResponse('Added.', addAnswerSchema), ...problemResponses(addErrors) },
       },
@@ -106,13 +101,12 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, guard: Ac
     app.post<{ Body: AmountBody }>(
       path,
       {
-        onRequest: changing.hooks,
+        onRequest,
         schema: {
+          ...schema,
           operationId,
-          security: changing.security,
           summary,
           tags: ['accounts'],
-          headers: commandHeadersSchema,
           body: amountBodySchema,
           response: { 200: jsonResponse('Held.', subtractAnswerSchema), ...problemResponses(subtractErrors) },
         },

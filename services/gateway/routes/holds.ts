@@ -2,7 +2,6 @@ import type { FastifyInstance } from 'fastify';
 import type { ErrorCode } from '../../../shared/contracts/error-codes.ts';
 import type { AccessGuard } from '../auth/access-guard.ts';
 import {
-  commandHeadersSchema,
   jsonResponse,
   problemResponses,
   releaseAnswerSchema,
@@ -13,30 +12,24 @@ import {
   type SettleBody,
 } from '../http-schemas.ts';
 import type { Ledger } from '../ledger-when-connected.ts';
-import { takeIdempotencyKey } from '../plugins/command-identity.ts';
-import { securityFor } from '../plugins/openapi.ts';
-import { answerCommand, commandErrors } from './answer-command.ts';
+import { answerCommand, commandErrors, commandRoute } from './ledger-requests.ts';
 
 const releaseErrors = [...commandErrors, 'hold_not_found', 'hold_not_pending'] as const satisfies ErrorCode[];
 const settleErrors = [...releaseErrors, 'amount_too_large'] as const satisfies ErrorCode[];
 
 /** The routes that end a hold before it is due. */
 export function addHoldRoutes(app: FastifyInstance, ledger: Ledger, guard: AccessGuard): void {
-  const changing = {
-    hooks: [...guard.hooksFor('balance:write'), takeIdempotencyKey],
-    security: securityFor(guard, 'balance:write'),
-  };
+  const { onRequest, schema } = commandRoute(guard);
 
   app.post<{ Body: SettleBody }>(
     '/api/settle',
     {
-      onRequest: changing.hooks,
+      onRequest,
       schema: {
+        ...schema,
         operationId: 'settle',
-        security: changing.security,
         summary: 'Settles a hold now: takes all of its amount, or a part and releases the rest',
         tags: ['holds'],
-        headers: commandHeadersSchema,
         body: settleBodySchema,
         response: { 200: jsonResponse('Settled.', settleAnswerSchema), ...problemResponses(settleErrors) },
       },
@@ -56,13 +49,12 @@ export function addHoldRoutes(app: FastifyInstance, ledger: Ledger, guard: Acces
   app.post<{ Body: ReleaseBody }>(
     '/api/release',
     {
-      onRequest: changing.hooks,
+      onRequest,
       schema: {
+        ...schema,
         operationId: 'release',
-        security: changing.security,
         summary: 'Releases a hold: its amount is available again',
         tags: ['holds'],
-        headers: commandHeadersSchema,
         body: releaseBodySchema,
         response: { 200: jsonResponse('Released.', releaseAnswerSchema), ...problemResponses(releaseErrors) },
       },

@@ -193,7 +193,7 @@ describe('an audit', () => {
     ['is said to be settled', `status = 'settled'`, `status = 'released'`],
     ['is said to be released', `status = 'released'`, `status = 'settled' AND amount = 300`],
     ['was larger than what was released', 'amount = 101', `status = 'released'`],
-    ['was larger than what was settled and released', 'amount = 201', 'amount = 200'],
+    ['was no larger than the part that was settled', 'amount = 50', 'amount = 200'],
     ['was larger than what was settled', 'amount = 301', 'amount = 300'],
   ])('finds a hold that %s', async (_, change, which) => {
     const changed = await intruder.query(
@@ -322,7 +322,7 @@ async function holdsOf(accountId: AccountId): Promise<[HoldId, HoldId, HoldId]> 
 async function settleFirstHoldOf(accountId: AccountId): Promise<void> {
   const [holdId] = await holdsOf(accountId);
   await run({
-    kind: 'settle-due',
+    kind: 'settle-due-hold',
     id: settleCommandIdFor(holdId),
     accountId,
     holdId,

@@ -1,3 +1,4 @@
+import type { EntryKind } from '../../../shared/contracts/outcomes.ts';
 import type { AccountId, CommandId, HoldId } from '../../../shared/contracts/primitives.ts';
 import { sha256 } from '../../../shared/hashing/sha256.ts';
 import { canonicalDecimal } from '../../../shared/money/money.ts';
@@ -54,18 +55,23 @@ export interface ReleaseCommand extends AccountCommand {
 
 /** What a `settle-due` means for one of the holds that are due; no caller sends it. */
 export interface SettleDueHoldCommand extends AccountCommand {
-  readonly kind: 'settle-due';
+  readonly kind: 'settle-due-hold';
   readonly holdId: HoldId;
 }
 
-/** A command that ends a hold which is there before it. */
+/** A command that ends a hold. */
 export type HoldCommand = SettleCommand | ReleaseCommand | SettleDueHoldCommand;
 
 export type Command = OpenCommand | CloseCommand | AddCommand | SubtractCommand | HoldCommand;
 
-/** Whether the command names a hold. */
-export function namesHold(command: Command): command is HoldCommand {
-  return command.kind === 'settle' || command.kind === 'release' || command.kind === 'settle-due';
+/** Whether the command ends a hold, which must be read before it is decided. */
+export function endsHold(command: Command): command is HoldCommand {
+  return 'holdId' in command;
+}
+
+/** The kind of the entry that the command writes: a hold is settled in the same way whether it was due or not. */
+export function entryKindOf({ kind }: Command): EntryKind {
+  return kind === 'settle-due-hold' ? 'settle' : kind;
 }
 
 /** What a command id is unique in: one string for the pair. */
@@ -113,7 +119,7 @@ function meaningOf(command: Command): readonly (string | number | null)[] {
       ];
     case 'release':
       return [command.kind, command.accountId, command.holdId];
-    case 'settle-due':
-      return ['settle', command.accountId, command.holdId];
+    case 'settle-due-hold':
+      return [entryKindOf(command), command.accountId, command.holdId];
   }
 }

@@ -71,7 +71,7 @@ export function decide(command: Command, situation: Situation): Decision {
       return decideSettle(command, situation);
     case 'release':
       return decideRelease(command, situation);
-    case 'settle-due':
+    case 'settle-due-hold':
       return decideSettleDue(command, situation);
   }
 }

@@ -1,10 +1,17 @@
 import type { AccountStatus, EntryKind } from '../../../shared/contracts/outcomes.ts';
 import type { AccountId, HoldId } from '../../../shared/contracts/primitives.ts';
 import type { Account } from './account.ts';
-import { commandKey, fingerprintOf, namesHold, type Command, type CommandKey } from './commands.ts';
+import {
+  commandKey,
+  endsHold,
+  entryKindOf,
+  fingerprintOf,
+  type Command,
+  type CommandKey,
+} from './commands.ts';
 import { decide, type Change } from './decide.ts';
 import { chainEntry, type Entry } from './entry.ts';
-import { accountStatusIn, holdAsOf, type Hold, type HoldAsOf } from './hold.ts';
+import { holdMomentOf, type Hold, type HoldAsOf } from './hold.ts';
 import type { KeptRefusal, Refusal } from './refusals.ts';
 import { laterOf, type Micros } from './time.ts';
 
@@ -35,6 +42,8 @@ export interface AccountAsOf {
   readonly status: AccountStatus;
 }
 
+export type EndedHold = Pick<Hold, 'id' | 'status' | 'traceparent'>;
+
 export type Outcome =
   | {
       readonly type: 'applied';
@@ -42,8 +51,8 @@ export type Outcome =
       readonly entry: Entry;
       readonly asOf: AccountAsOf;
       readonly hold?: HoldAsOf;
-      /** The hold that this command has ended just now; a repetition does not end it again. */
-      readonly endedHold?: Hold;
+      /** The hold that a caller's command has ended just now: for the trace of the command that made it. */
+      readonly endedHold?: EndedHold;
     }
   | { readonly type: 'refused'; readonly replayed: boolean; readonly refusal: Refusal }
   /** Past its deadline when its turn came: not applied, and it never will be. */
@@ -82,7 +91,7 @@ function executeOne(command: Command, batch: OpenBatch, holdPeriodMs: number): O
 
   const decision = decide(command, {
     account: batch.account(command.accountId),
-    hold: namesHold(command) ? batch.hold(command.holdId) : undefined,
+    hold: endsHold(command) ? batch.hold(command.holdId) : undefined,
     now: batch.now,
     holdPeriodMs,
   });
@@ -135,7 +144,7 @@ class OpenBatch {
 
   refuse(command: Command, key: CommandKey, fingerprint: Buffer, refusal: Refusal): Outcome {
     // Settling what is due is nobody's request: nobody waits for the refusal, and the hold's status says it all.
-    if (command.kind !== 'settle-due') {
+    if (command.kind !== 'settle-due-hold') {
       const kept = {
         accountId: command.accountId,
         commandId: command.id,
@@ -156,7 +165,7 @@ class OpenBatch {
       accountId: account.id,
       seq: account.seq + 1,
       commandId: command.id,
-      kind: command.kind === 'settle-due' ? 'settle' : command.kind,
+      kind: entryKindOf(command),
       amount,
       balance: account.balance,
       held: account.held,
@@ -174,7 +183,8 @@ class OpenBatch {
     }
     this.#applied.set(key, entry);
     this.#entries.push(entry);
-    return this.#outcomeOf(entry, false, hold?.status === 'pending' ? undefined : hold);
+    const isEndedByCaller = endsHold(command) && command.kind !== 'settle-due-hold';
+    return this.#outcomeOf(entry, false, isEndedByCaller ? hold : undefined);
   }
 
   changes(): BatchChanges {
@@ -201,16 +211,16 @@ class OpenBatch {
   }
 
   /** Rebuilt from the entry alone, so that the first answer and every repetition of it are the same. */
-  #outcomeOf(entry: Entry, replayed: boolean, endedHold?: Hold): Outcome {
+  #outcomeOf(entry: Entry, replayed: boolean, endedHold?: EndedHold): Outcome {
     const account = this.#accounts.get(entry.accountId);
     if (account === undefined) throw new Error(`account ${entry.accountId} has an entry but is not there`);
-    const hold = holdAsOf(entry, account);
+    const moment = holdMomentOf(entry, account);
     return {
       type: 'applied',
       replayed,
       entry,
-      asOf: { account, status: accountStatusIn(entry) ?? statusAfter[entry.kind] ?? account.status },
-      ...(hold !== undefined && { hold }),
+      asOf: { account, status: moment?.accountStatus ?? accountStatusAfter[entry.kind] ?? account.status },
+      ...(moment !== undefined && { hold: moment.hold }),
       ...(endedHold !== undefined && { endedHold }),
     };
   }
@@ -227,7 +237,7 @@ const idempotencyConflict: Outcome = {
 };
 
 /** The status that an entry of a kind leaves behind; holds end on open and closed accounts alike. */
-const statusAfter: Record<EntryKind, AccountStatus | undefined> = {
+const accountStatusAfter: Record<EntryKind, AccountStatus | undefined> = {
   open: 'open',
   close: 'closed',
   add: 'open',

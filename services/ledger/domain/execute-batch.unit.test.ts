@@ -4,10 +4,10 @@ import { isDeepStrictEqual } from 'node:util';
 import type { AccountId, CommandId, HoldId } from '../../../shared/contracts/primitives.ts';
 import { maxMinorUnits, money } from '../../../shared/money/money.ts';
 import { availableOf, type Account } from './account.ts';
-import { commandKey, namesHold, type Command } from './commands.ts';
+import { commandKey, endsHold, type Command } from './commands.ts';
 import { chainStart, entryFormatVersion, hashEntry, type Entry } from './entry.ts';
 import { executeBatch, type BatchChanges, type BatchState, type Outcome } from './execute-batch.ts';
-import { holdAsOf, holdIdFor, settleCommandIdFor, type Hold } from './hold.ts';
+import { holdIdFor, holdMomentOf, settleCommandIdFor, type Hold } from './hold.ts';
 import { refusalPrecedence, type KeptRefusal } from './refusals.ts';
 import type { Micros } from './time.ts';
 
@@ -74,7 +74,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       const holdId = holdIdFor(common.accountId, common.id, startedAt);
       return {
         ...common,
-        kind: 'settle-due' as const,
+        kind: 'settle-due-hold' as const,
         id: settleCommandIdFor(holdId),
         holdId,
         deadline: null,
@@ -135,7 +135,7 @@ class Journal {
           .map((row) => [commandKey(row.accountId, row.commandId), row] as const)
           .filter(([key]) => keys.has(key)),
       );
-    const named = commands.flatMap((each) => (namesHold(each) ? [each.holdId] : []));
+    const named = commands.flatMap((each) => (endsHold(each) ? [each.holdId] : []));
     return {
       now,
       accounts: new Map(this.accounts().map((account) => [account.id, account])),
@@ -261,7 +261,7 @@ function isConflict(outcome: Outcome): boolean {
 /** The commands of a batch that end holds, turned to the holds that there are. */
 function aimed(commands: readonly Command[], journal: Journal): Command[] {
   return commands.map((each) => {
-    if (!namesHold(each)) return each;
+    if (!endsHold(each)) return each;
     const hold = [...journal.holds.values()].find(
       ({ accountId, status }) => accountId === each.accountId && status === 'pending',
     );
@@ -269,7 +269,7 @@ function aimed(commands: readonly Command[], journal: Journal): Command[] {
     return {
       ...each,
       holdId: hold.id,
-      ...(each.kind === 'settle-due' && { id: settleCommandIdFor(hold.id) }),
+      ...(each.kind === 'settle-due-hold' && { id: settleCommandIdFor(hold.id) }),
     };
   });
 }
@@ -361,7 +361,7 @@ describe('executing a batch', () => {
               .reduce((total, hold) => total + hold.remaining, 0n);
             expect(account.balance).toBe(sum('add') - sum('settle'));
             expect(account.held).toBe(pending);
-            const told = entries.flatMap((entry) => holdAsOf(entry, account) ?? []);
+            const told = entries.flatMap((entry) => holdMomentOf(entry, account)?.hold ?? []);
             expect(told.map((hold) => hold.amount)).toEqual(
               told.map((hold) => journal.holdOf(hold.id).amount),
             );
@@ -404,7 +404,7 @@ describe('executing a batch', () => {
           outcome.type === 'refused' &&
           !outcome.replayed &&
           outcome.refusal.code !== 'idempotency_conflict' &&
-          last.kind !== 'settle-due';
+          last.kind !== 'settle-due-hold';
         expect(refusals).toHaveLength(kept ? 1 : 0);
       }),
       runs,
@@ -422,7 +422,7 @@ describe('executing a batch', () => {
           const [before, after] = [first[index], again[index]];
           const isKept = before !== undefined && after !== undefined && before.type !== 'expired';
           // A conflict is no word on the command that has the id. What is settled when due is checked in a test of its own.
-          if (!isKept || each.kind === 'settle-due' || isConflict(before)) return [];
+          if (!isKept || each.kind === 'settle-due-hold' || isConflict(before)) return [];
           return [{ before: { ...before, replayed: true }, after }];
         });
         expect(kept.map(({ after }) => seen(after))).toEqual(kept.map(({ before }) => seen(before)));
@@ -581,7 +581,7 @@ describe('deciding', () => {
     const held = subtracting('4');
     journal.run([opening(), adding('10'), held, { ...common, kind: 'close', id: nextId() }]);
     const holdId = holdIdFor(accountId, held.id, startedAt);
-    const settling: Command = { ...common, kind: 'settle-due', id: settleCommandIdFor(holdId), holdId };
+    const settling: Command = { ...common, kind: 'settle-due-hold', id: settleCommandIdFor(holdId), holdId };
     const other: Command = { ...settling, id: nextId() };
     expect(codes(journal.run([settling, other]))).toEqual(['applied', 'hold_not_pending']);
     expect(journal.run([settling])).toMatchObject([{ type: 'applied', replayed: true }]);
@@ -621,7 +621,7 @@ describe('deciding', () => {
     expect(journal.run(commands).map(seen)).toEqual(
       first.map((outcome) => seen({ ...outcome, replayed: true } as Outcome)),
     );
-    const due: Command = { ...common, kind: 'settle-due', id: settleCommandIdFor(part), holdId: part };
+    const due: Command = { ...common, kind: 'settle-due-hold', id: settleCommandIdFor(part), holdId: part };
     const again: Command = { ...common, kind: 'release', id: nextId(), holdId: whole };
     const absent: Command = { ...again, id: nextId(), holdId: accountId as string as HoldId };
     expect(codes(journal.run([due, again, absent]))).toEqual([
@@ -629,6 +629,44 @@ describe('deciding', () => {
       'hold_not_pending',
       'hold_not_found',
     ]);
+  });
+
+  test('ends holds of a closed account, and tells it so when it is asked again', () => {
+    const journal = new Journal();
+    const held = [subtracting('4'), subtracting('3')];
+    journal.run([opening(), adding('10'), ...held, { ...common, kind: 'close', id: nextId() }]);
+    const [released, settled] = held.map(({ id }) => holdIdFor(accountId, id, startedAt)) as [HoldId, HoldId];
+    const commands: Command[] = [
+      { ...common, kind: 'release', id: nextId(), holdId: released },
+      { ...common, kind: 'settle', id: nextId(), holdId: settled, amount: '1' },
+    ];
+    const ends = [{ asOf: { status: 'closed' } }, { asOf: { status: 'closed' } }];
+    expect(journal.run(commands)).toMatchObject(ends);
+    expect(journal.run(commands)).toMatchObject(ends);
+    expect(journal.accounts()).toMatchObject([{ balance: 900n, held: 0n, status: 'closed' }]);
+  });
+
+  test('refuses the end of a hold in the documented order', () => {
+    const journal = new Journal();
+    const held = subtracting('4');
+    const holdId = holdIdFor(accountId, held.id, startedAt);
+    const settling = (value: string | null, id = holdId): Command => ({
+      ...common,
+      kind: 'settle',
+      id: nextId(),
+      holdId: id,
+      amount: value,
+    });
+    const absent = accountId as string as HoldId;
+    expect(codes(journal.run([settling('999.999')]))).toEqual(['account_not_found']);
+    journal.run([opening(), adding('10'), held]);
+    expect(codes(journal.run([settling('999.999', absent), settling('999.999'), settling('4.01')]))).toEqual([
+      'hold_not_found',
+      'invalid_request',
+      'amount_too_large',
+    ]);
+    journal.run([settling(null)]);
+    expect(codes(journal.run([settling('999.999')]))).toEqual(['hold_not_pending']);
   });
 
   test('tells a settle of all from one of a part, and an amount that is no amount of the account', () => {

@@ -1,4 +1,4 @@
-import type { AccountStatus, DueAction, EntryKind, HoldStatus } from '../../../shared/contracts/outcomes.ts';
+import type { AccountStatus, DueAction, HoldStatus } from '../../../shared/contracts/outcomes.ts';
 import type { AccountId, CommandId, HoldId } from '../../../shared/contracts/primitives.ts';
 import { formatUuid } from '../../../shared/contracts/uuid.ts';
 import { sha256 } from '../../../shared/hashing/sha256.ts';
@@ -20,7 +20,7 @@ export interface Hold {
   readonly onDue: DueAction;
   /** The command that made it. */
   readonly commandId: CommandId;
-  /** W3C trace context of that command when it was sampled, so that the settling joins its trace. */
+  /** W3C trace context of that command when it was sampled, so that the hold's end joins its trace. */
   readonly traceparent: string | null;
   /** 1 when made, one more with every change. */
   readonly version: number;
@@ -69,10 +69,14 @@ export function endingDetails({ dueAt }: Hold, { status, decimals }: Account, re
   });
 }
 
-/** What {@link holdDetails} and {@link endingDetails} say. */
-interface HoldDetails {
+/** What {@link holdDetails} says. */
+interface MadeDetails {
   readonly dueAt: number;
-  readonly accountStatus?: AccountStatus;
+}
+
+/** What {@link endingDetails} says. */
+interface EndedDetails extends MadeDetails {
+  readonly accountStatus: AccountStatus;
   /** A decimal string. */
   readonly released?: string;
 }
@@ -80,25 +84,34 @@ interface HoldDetails {
 /** A hold as an entry left it. */
 export type HoldAsOf = Pick<Hold, 'id' | 'amount' | 'status' | 'dueAt'>;
 
-const statusAfter: Readonly<Partial<Record<EntryKind, HoldStatus>>> = {
-  subtract: 'pending',
-  settle: 'settled',
-  release: 'released',
-};
-
-/** The hold that an entry made, or that a caller ended by it; undefined of other entries, also of those that settled what was due. */
-export function holdAsOf(entry: Entry, { decimals }: Pick<Account, 'decimals'>): HoldAsOf | undefined {
-  const { kind, holdId, amount, details } = entry;
-  const status = statusAfter[kind];
-  if (status === undefined || holdId === null || details === null) return undefined;
-  const { dueAt, released = '0' } = JSON.parse(details) as HoldDetails;
-  const rest = parseMoney(released, decimals);
-  if (rest === undefined) throw new Error(`entry ${entry.seq} of ${entry.accountId} released ${released}`);
-  return { id: holdId, amount: addMoney(amount, rest), status, dueAt: microsOfSeconds(dueAt) };
+/** What an entry about a hold tells of the moment in which it was written, beside its own fields. */
+export interface HoldMoment {
+  readonly hold: HoldAsOf;
+  readonly accountStatus: AccountStatus;
 }
 
-/** The status of its account, from the entry by which a caller ended a hold; undefined of other entries. */
-export function accountStatusIn({ kind, details }: Entry): AccountStatus | undefined {
-  if ((kind !== 'settle' && kind !== 'release') || details === null) return undefined;
-  return (JSON.parse(details) as HoldDetails).accountStatus;
+/**
+ * Read from an entry that made a hold, or by which a caller ended one. Undefined of any other, also of the settling of a hold
+ * that was due: nobody asks for that again.
+ */
+export function holdMomentOf(
+  { kind, holdId, amount, details }: Entry,
+  { decimals }: Pick<Account, 'decimals'>,
+): HoldMoment | undefined {
+  if (holdId === null || details === null) return undefined;
+  if (kind === 'subtract') {
+    const { dueAt } = JSON.parse(details) as MadeDetails;
+    return {
+      hold: { id: holdId, amount, status: 'pending', dueAt: microsOfSeconds(dueAt) },
+      accountStatus: 'open',
+    };
+  }
+  const { dueAt, accountStatus, released = '0' } = JSON.parse(details) as EndedDetails;
+  const rest = parseMoney(released, decimals);
+  if (rest === undefined) throw new Error(`the entry that ended hold ${holdId} released ${released}`);
+  const status = kind === 'release' ? 'released' : 'settled';
+  return {
+    hold: { id: holdId, amount: addMoney(amount, rest), status, dueAt: microsOfSeconds(dueAt) },
+    accountStatus,
+  };
 }

@@ -162,6 +162,9 @@ async function takeMessage(
   try {
     const kind = asyncCommandKinds.find((each) => asyncCommandSubjectPrefix + each === message.subject);
     const payload = readPayload(message.data);
+    const lastTry = message.info.deliveryCount >= maxDeliveries;
+    // While ledgers are updated one after the other, another one may know it already.
+    if (kind === undefined && !lastTry) throw new Error(`this version knows no ${message.subject}`);
     if (kind === undefined || 'error' in payload) {
       const detail = 'error' in payload ? payload.error.detail : 'There is no such command.';
       options.logger.error(
@@ -172,7 +175,6 @@ async function takeMessage(
       return true;
     }
     begins(payload.elements.length);
-    const lastTry = message.info.deliveryCount >= maxDeliveries;
     const fates = await Promise.all(
       payload.elements.map((element) => takeElement(kind, element, lastTry, options)),
     );

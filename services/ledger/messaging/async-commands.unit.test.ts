@@ -30,7 +30,7 @@ beforeEach(() => {
   });
 });
 
-function deliver(seq: number, commands: number, deliveryCount = 1): void {
+function deliver(seq: number, commands: number, deliveryCount = 1, kind = 'add'): void {
   const payload = Array.from({ length: commands }, () => ({
     id: randomUUID(),
     accountId: randomUUID(),
@@ -38,7 +38,7 @@ function deliver(seq: number, commands: number, deliveryCount = 1): void {
   }));
   const tell = (word: string) => () => told.push(`${word} ${seq}`);
   messages.add({
-    subject: 'balance.async.add',
+    subject: `balance.async.${kind}`,
     data: Buffer.from(JSON.stringify(payload)),
     seq,
     info: { deliveryCount },
@@ -91,6 +91,16 @@ describe('messages of the stream', () => {
     for (const seq of [1, 2, 3]) deliver(seq, 1_024);
     await answer({ type: 'failed', code: 'unavailable' });
     expect(told).toEqual(['nak 1', 'nak 2']);
+    expect(offered).toEqual([]);
+  });
+
+  test('of a kind that only a newer ledger knows are left to it, for a minute', async () => {
+    deliver(1, 1, 59, 'of-tomorrow');
+    await nextTurn();
+    expect(told.splice(0)).toEqual(['nak 1']);
+    deliver(1, 1, 60, 'of-tomorrow');
+    await nextTurn();
+    expect(told).toEqual(['term 1']);
     expect(offered).toEqual([]);
   });
 

@@ -9,7 +9,7 @@ import type { EntryOfAccount } from '../store/outbox-message.ts';
 /**
  * What consumers of facts read about an entry.
  *
- * @param hold the hold as the entry left it, if it made or ended one.
+ * @param hold the hold as the entry left it, if it tells of that.
  */
 export function entryFact(
   { entry, account: { currency, decimals } }: EntryOfAccount,

@@ -4,7 +4,7 @@ import type { AccountId } from '../../../shared/contracts/primitives.ts';
 import type { Command } from '../domain/commands.ts';
 import type { Entry } from '../domain/entry.ts';
 import type { Outcome } from '../domain/execute-batch.ts';
-import { holdAsOf } from '../domain/hold.ts';
+import { holdMomentOf } from '../domain/hold.ts';
 import { expiredError } from '../domain/refusals.ts';
 import { formatSecond, type Micros } from '../domain/time.ts';
 import type { EntryOfAccount, EntryRange, OutboxMessage } from '../store/outbox-message.ts';
@@ -77,7 +77,7 @@ export function restoreMessage(
   if (message.topic !== 'event') return { ...message, facts: [] };
   const entryCount = message.entries.reduce((sum, { firstSeq, lastSeq }) => sum + lastSeq - firstSeq + 1, 0);
   if (entries.length !== entryCount) return undefined;
-  const entryFacts = entries.map((each) => entryFact(each, holdAsOf(each.entry, each.account)));
+  const entryFacts = entries.map((each) => entryFact(each, holdMomentOf(each.entry, each.account)?.hold));
   const facts = [...entryFacts, ...(JSON.parse(message.payload) as Fact[])];
   return { ...message, facts: facts.map((fact) => JSON.stringify(fact)) };
 }

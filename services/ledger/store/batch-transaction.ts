@@ -1,5 +1,5 @@
 import type { AccountId, HoldId } from '../../../shared/contracts/primitives.ts';
-import { commandKey, namesHold, type Command } from '../domain/commands.ts';
+import { commandKey, endsHold, type Command } from '../domain/commands.ts';
 import type { BatchChanges, BatchState } from '../domain/execute-batch.ts';
 import type { OutboxMessage, StoredMessage } from './outbox-message.ts';
 import { CommitUnknownError, faultKindOf } from './faults.ts';
@@ -188,7 +188,7 @@ async function pipelineWhile<T>(
 /** BEGIN, locks and look-ups in one pipeline: each is a statement of its own, so each sees what the locks waited for. */
 async function beginBatch(session: Session, commands: readonly Command[]): Promise<Loaded> {
   const accountIds = distinct(commands.map((command) => command.accountId));
-  const repeatable = commands.filter((command) => command.kind !== 'settle-due');
+  const repeatable = commands.filter((command) => command.kind !== 'settle-due-hold');
   const load = loadStatements(accountIds, repeatable, readNamedHolds(commands));
   const loaded = loadedFrom((await session.pipeline([begin, ...load])).slice(1));
 
@@ -200,8 +200,9 @@ async function beginBatch(session: Session, commands: readonly Command[]): Promi
   return loadedFrom(answers.slice(3));
 }
 
+/** By their keys: nobody has picked them. */
 function readNamedHolds(commands: readonly Command[]): Statement[] {
-  const naming = commands.filter(namesHold);
+  const naming = commands.filter(endsHold);
   if (naming.length === 0) return [];
   return [
     readHolds(

@@ -1,4 +1,4 @@
-import type { Books, JournalEntry } from './books.ts';
+import { isOwnDoing, type Books, type JournalEntry } from './books.ts';
 
 /** What one kind of entry does to an account. */
 const effects: Readonly<
@@ -21,20 +21,21 @@ export function checkJournal({ journals }: Books): string[] {
   for (const [accountId, journal] of journals) {
     let before = { balance: 0, held: 0 };
     let isOpen = false;
-    const amounts = new Map<string | null, number>();
+    const amounts = new Map<string, number>();
     for (const [index, entry] of journal.entries()) {
       const { kind, amount, balance, held, seq, holdId } = entry;
       const report = (what: string): void =>
         void problems.push(`${accountId} entry ${seq} (${kind}) ${what}`);
-      if (kind === 'subtract') amounts.set(holdId, amount);
-      const holdOf = amounts.get(holdId) ?? 0;
+      if (kind === 'subtract' && holdId !== null) amounts.set(holdId, amount);
+      const holdOf = holdId === null ? 0 : (amounts.get(holdId) ?? 0);
       const effect = effects[kind](amount, holdOf);
       const expected = { balance: before.balance + effect.balance, held: before.held + effect.held };
       if (seq !== index + 1) report(`is in place ${index + 1}`);
       if (balance !== expected.balance || held !== expected.held)
         report(`leaves ${balance}/${held}, expected ${expected.balance}/${expected.held}`);
       if (balance - held < 0 || held < 0) report(`leaves ${balance - held} available and ${held} held`);
-      if (holdId !== null && (kind === 'settle' ? amount > holdOf : amount !== holdOf))
+      const mayBePart = kind === 'settle' && !isOwnDoing(entry);
+      if (holdId !== null && (mayBePart ? amount > holdOf : amount !== holdOf))
         report(`is of ${amount}, its hold of ${holdOf}`);
       if ((kind === 'open') !== (index === 0)) report('is not the first');
       if ((kind === 'add' || kind === 'subtract') && !isOpen) report('is on a closed account');

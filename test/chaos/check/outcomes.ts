@@ -1,5 +1,5 @@
 import { decimal } from '../clients/door.ts';
-import { beliefOf, windowOf, type Operation } from '../history.ts';
+import { beliefOf, windowOf, type HoldToEnd, type Operation } from '../history.ts';
 import { idOf, isOwnDoing, type Books, type JournalEntry } from './books.ts';
 import type { Evidences } from './check.ts';
 import type { Timeline } from './timeline.ts';
@@ -144,12 +144,14 @@ function gives(
       return left < amount && decimal(left) === available;
     }
     case 'hold_not_pending':
-      return journal.some(
-        ({ kind, holdId, seq }) => kind !== 'subtract' && holdId === hold?.id && seq <= version,
-      );
+      return hold !== undefined && hasEnded(hold, journal, version);
     case 'amount_too_large':
-      return hold !== undefined && amount > hold.amount;
+      return hold !== undefined && amount > hold.amount && !hasEnded(hold, journal, version);
     default:
       return false;
   }
+}
+
+function hasEnded(hold: HoldToEnd, journal: readonly JournalEntry[], version: number): boolean {
+  return journal.some(({ kind, holdId, seq }) => kind !== 'subtract' && holdId === hold.id && seq <= version);
 }

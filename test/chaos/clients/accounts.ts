@@ -44,7 +44,7 @@ export class Accounts {
   command(kinds: readonly AsyncCommandKind[]): Omit<Operation, 'calls'> {
     const random = this.#random;
     const young = random.chance(0.15) && kinds.includes('open');
-    if (!young) return this.#ofHot(random.pick(this.hot));
+    if (!young) return this.#ofHot(random.pick(this.hot), kinds);
     const place = random.int(0, youngAccounts - 1);
     const accountId = this.#young[place] ?? '';
     if (random.chance(1 / youngLife)) this.#young[place] = random.uuid();
@@ -73,11 +73,12 @@ export class Accounts {
     }
   }
 
-  #ofHot(accountId: string): Omit<Operation, 'calls'> {
+  #ofHot(accountId: string, kinds: readonly AsyncCommandKind[]): Omit<Operation, 'calls'> {
     const holds = this.#holds.get(accountId);
-    if (holds === undefined || !this.#random.chance(endsHold))
+    const ends = (['settle', 'release'] as const).filter((kind) => kinds.includes(kind));
+    if (holds === undefined || ends.length === 0 || !this.#random.chance(endsHold))
       return this.#make(accountId, this.#random.pick(['add', 'subtract'] as const));
-    return this.#end(accountId, this.#random.pick(['settle', 'release'] as const), this.#random.pick(holds));
+    return this.#end(accountId, this.#random.pick(ends), this.#random.pick(holds));
   }
 
   #end(accountId: string, kind: 'settle' | 'release', hold: HoldToEnd): Omit<Operation, 'calls'> {

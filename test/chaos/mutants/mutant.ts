@@ -209,8 +209,8 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: batchTransaction,
-        search: `command.kind !== 'settle-due'`,
-        replace: `command.kind !== 'settle-due' && command.kind !== 'settle'`,
+        search: `command.kind !== 'settle-due-hold'`,
+        replace: `command.kind !== 'settle-due-hold' && command.kind !== 'settle'`,
       },
     ],
     scenario: scenarios.settledInPart,

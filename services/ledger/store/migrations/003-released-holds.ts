@@ -6,6 +6,7 @@ export async function up(knex: Knex): Promise<void> {
     ALTER TYPE entry_kind ADD VALUE 'release';
     ALTER TABLE entries
       DROP CONSTRAINT hold_entries_name_their_hold,
+      -- The other kinds are named, as a value is not to be used in the transaction that adds it.
       -- NOT VALID: the entries of before kept to the rule of before, which asked as much of them. A journal may be too long
       -- to be read through while nobody can write.
       ADD CONSTRAINT hold_entries_name_their_hold

@@ -31,7 +31,7 @@ export interface DueRange {
  * in which everybody else locks.
  *
  * `from` is the oldest due time that can still be pending. Without it the index scan would walk, turn after turn, over
- * the entries of holds that are settled but not yet vacuumed away. The clock is asked in a sub-select, once: a volatile
+ * the entries of holds that have ended but are not yet vacuumed away. The clock is asked in a sub-select, once: a volatile
  * function can't bound an index scan, and without that bound it walks over every hold that is not due yet.
  */
 export function pickDueHolds({ from, until, limit, except, exceptAccounts }: DueRange): Statement {

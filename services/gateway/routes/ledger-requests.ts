@@ -3,9 +3,11 @@ import type { ErrorCode } from '../../../shared/contracts/error-codes.ts';
 import type { AppliedOutcome, ErrorView, FailedOutcome } from '../../../shared/contracts/outcomes.ts';
 import type { AccountId, CommandId } from '../../../shared/contracts/primitives.ts';
 import type { SendOptions } from '../../../shared/messaging/ledger-client/index.ts';
-import { refusesAccount } from '../auth/access-guard.ts';
-import type { AddAnswer, EndAnswer, SubtractAnswer } from '../http-schemas.ts';
+import { refusesAccount, type AccessGuard } from '../auth/access-guard.ts';
+import { commandHeadersSchema, type AddAnswer, type HoldAnswer } from '../http-schemas.ts';
 import type { CommandIdentity } from '../idempotency.ts';
+import { takeIdempotencyKey } from '../plugins/command-identity.ts';
+import { securityFor } from '../plugins/openapi.ts';
 import { sendProblem } from '../plugins/problem-json.ts';
 
 /* What routes about accounts and about holds share: how they ask the ledger, and answer. */
@@ -35,6 +37,20 @@ export const commandErrors = [
   'outcome_unknown',
 ] as const satisfies ErrorCode[];
 
+/** What all routes that change something have in common. */
+export function commandRoute(guard: AccessGuard) {
+  return {
+    onRequest: [...guard.hooksFor('balance:write'), takeIdempotencyKey],
+    schema: { security: securityFor(guard, 'balance:write'), headers: commandHeadersSchema },
+  };
+}
+
+/** What every command has, whatever it means. */
+interface Envelope {
+  readonly id: CommandId;
+  readonly allowedAccounts?: AccountId[];
+}
+
 /** Sends a command about an account, if its caller may, and answers what became of it. */
 export async function answerCommand(
   request: FastifyRequest,
@@ -43,7 +59,7 @@ export async function answerCommand(
   send: (envelope: Envelope, options: SendOptions) => Promise<AppliedOutcome | FailedOutcome>,
 ): Promise<FastifyReply> {
   const { command, span } = request;
-  if (command === undefined) throw new Error('a command came without its idempotency key');
+  if (command === undefined) throw new Error(`${request.url} was reached without an idempotency key`);
   if (refusesAccount(request, reply, accountId)) return reply;
   const outcome = await send(
     { id: command.commandId, ...narrowing(request) },
@@ -52,12 +68,6 @@ export async function answerCommand(
   if (outcome.replayed === true) reply.header('idempotency-replayed', 'true');
   if (!outcome.ok) return sendProblem(reply, inHttpWords(outcome.error), command);
   return reply.send(changeAnswer(outcome, command));
-}
-
-/** What every command has, whatever it means. */
-interface Envelope {
-  readonly id: CommandId;
-  readonly allowedAccounts?: AccountId[];
 }
 
 /** For the ledger, which has the last word about what a narrowed caller may touch. */
@@ -82,7 +92,7 @@ const httpField: Readonly<Record<string, string>> = { accountId: 'id' };
 function changeAnswer(
   { account, entry, hold }: AppliedOutcome,
   { commandId, idempotencyKey }: CommandIdentity,
-): AddAnswer | SubtractAnswer | EndAnswer {
+): AddAnswer | HoldAnswer {
   const { id, name, status, balance, held, available, version } = account;
   // Not by a spread of accountAnswer: making that and writing it as JSON takes twice as long.
   return {
