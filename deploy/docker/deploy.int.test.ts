@@ -90,13 +90,18 @@ describe('deploy.sh', () => {
       const { code, calls } = await deploy(secrets);
       expect(code).toBe(0);
       expect(calls.slice(2)).toEqual([
-        ...updateOrder.slice(0, 5).map((service) => update(service)),
+        update('jaeger'),
+        update('prometheus'),
+        'compose kill --signal SIGHUP prometheus',
+        update('grafana'),
+        update('postgres'),
+        update('nats'),
+        'compose kill --signal SIGHUP nats',
         update('ledger', '--scale ledger=3'),
         update('settler', '--scale ledger=3'),
         update('gateway', '--scale ledger=3 --scale gateway=2'),
         update('nginx', '--scale ledger=3 --scale gateway=2'),
         'compose exec -T nginx nginx -c /etc/holdfast/nginx.conf -s reload',
-        'compose kill --signal SIGHUP prometheus',
         'compose up --remove-orphans --wait --wait-timeout 180 --scale gateway=2 --scale ledger=3 -d',
       ]);
     },

@@ -67,10 +67,8 @@ export class Stack {
         // for another one, and makes all of them anew at the end.
         const services = updateOrder.slice(0, index + 1);
         await asked(upMany(services, this.#with(...waiting, ...scales(counts, services))));
+        await this.#reload(service);
       }
-      // A mounted file that changed is no reason for Compose to start these anew.
-      await asked(exec('nginx', ['nginx', '-c', '/etc/holdfast/nginx.conf', '-s', 'reload'], this.#options));
-      await asked(execCompose('kill', ['--signal', 'SIGHUP', 'prometheus'], this.#options));
     }
     await asked(upAll(this.#with('--remove-orphans', ...waiting, ...scales(counts, [...scaled]))));
   }
@@ -92,6 +90,15 @@ export class Stack {
   async status(): Promise<string> {
     const quiet = { ...this.#options, callback: () => undefined };
     return (await asked(execCompose('ps', ['--all'], quiet))).out;
+  }
+
+  /** Has a service read its mounted files again: one that changed is no reason for Compose to start it anew. */
+  async #reload(service: (typeof updateOrder)[number]): Promise<void> {
+    if (service === 'nginx')
+      await asked(exec('nginx', ['nginx', '-c', '/etc/holdfast/nginx.conf', '-s', 'reload'], this.#options));
+    // Before the ledger is updated: a new one may need what the broker's old users may not.
+    if (service === 'nats' || service === 'prometheus')
+      await asked(execCompose('kill', ['--signal', 'SIGHUP', service], this.#options));
   }
 
   /** How many containers of each service run now. */

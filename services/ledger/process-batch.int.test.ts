@@ -1328,13 +1328,24 @@ describe('what is written', () => {
       ledger,
     );
     expect(await settler(ledger).settle()).toBe(1);
+    const holds = await processBatch(
+      ['0.5', '0.25', '0.125'].map((amount) => subtracting(id, amount)),
+      ledger,
+    );
+    const [part, whole, given] = holds.map((each) =>
+      each.type === 'applied' ? each.hold?.id : undefined,
+    ) as [HoldId, HoldId, HoldId];
+    await processBatch(
+      [settlingPartOf(id, part, '0.1'), settlingPartOf(id, whole, '0.25'), releasingOf(id, given)],
+      ledger,
+    );
     await ledger.outbox.stop();
 
     await pool.query(`UPDATE outbox SET at = at - interval '1 minute'`);
     const relayed = hearingBroker(() => Promise.resolve({}));
     openLedger(address.port, 0, relayed.jetstream).outbox.start();
     await untilOutboxIsEmpty(pool);
-    expect(relayed.facts()).toHaveLength(9 + 2 + 1);
+    expect(relayed.facts()).toHaveLength(9 + 2 + 1 + 6);
     expect(relayed.facts()).toEqual(heard.facts());
   });
 });

@@ -97,6 +97,7 @@ const tampering: readonly (readonly [column: string, change: string])[] = [
   ['entries.at', `at = at + interval '1 microsecond'`],
   ['entries.fingerprint', `fingerprint = decode(md5('x'), 'hex')`],
   ['entries.details', `details = '{"dueAt":1}'`],
+  ['entries.details', `details = '{"dueAt":"soon","released":"one"}'`],
   ['entries.format_version', 'format_version = 2'],
   ['entries.hash', `hash = sha256('x')`],
   ['accounts.id', `id = '${stranger}'`],
@@ -174,7 +175,7 @@ describe('an audit', () => {
       [tables],
     );
     const columns = rows.map(({ table, column }) => `${table}.${column}`);
-    const tried = tampering.map(([column]) => column);
+    const tried = [...new Set(tampering.map(([column]) => column))];
     expect([...tried, ...undetermined].toSorted()).toEqual(columns.toSorted());
   });
 

@@ -65,8 +65,8 @@ const checks: readonly Check[] = [
           FROM holds h LEFT JOIN entries e
             ON e.account_id = h.account_id AND e.command_id = h.command_id AND e.kind = 'subtract'
           WHERE ($1::uuid IS NULL OR h.account_id = $1)
-            AND (e.hold_id, e.amount, (e.details ->> 'dueAt')::bigint, 'settle', NULL, NULL, NULL) IS DISTINCT FROM
-                (h.id, h.amount, extract(epoch FROM h.due_at)::bigint, h.on_due::text, h.to_account_id::text,
+            AND (e.hold_id, e.amount, e.details ->> 'dueAt', 'settle', NULL, NULL, NULL) IS DISTINCT FROM
+                (h.id, h.amount, extract(epoch FROM h.due_at)::bigint::text, h.on_due::text, h.to_account_id::text,
                  h.reference, h.metadata::text)`,
   },
   {
@@ -82,7 +82,8 @@ const checks: readonly Check[] = [
                         h.id, s.entries, s.settlings, s.releases, coalesce(s.ended, 0)) AS expected
           FROM holds h LEFT JOIN (
             SELECT account_id, hold_id, count(*) AS entries, count(*) FILTER (WHERE kind = 'settle') AS settlings,
-                   count(*) FILTER (WHERE kind = 'release') AS releases,
+                   -- Not by its name: the books of before have no such kind.
+                   count(*) FILTER (WHERE kind NOT IN ('subtract', 'settle')) AS releases,
                    sum(amount) FILTER (WHERE kind <> 'subtract') AS ended,
                    -- Of a part that a caller settled.
                    bool_or(kind = 'settle' AND details ->> 'released' IS NOT NULL) AS in_part
