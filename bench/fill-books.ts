@@ -112,9 +112,11 @@ function subtracts(size: number, from: number, accounts: number): Command[] {
     ...common(accountIdAt((from + index) % accounts) as AccountId),
     kind: 'subtract',
     amount: '0.01',
+    onDue: 'settle',
+    dueInSeconds: null,
   }));
 }
 
 function settlingOf({ id, accountId }: Hold): Command {
-  return { ...common(accountId), kind: 'settle-due-hold', id: settleCommandIdFor(id), holdId: id };
+  return { ...common(accountId), kind: 'end-due-hold', id: settleCommandIdFor(id), holdId: id };
 }

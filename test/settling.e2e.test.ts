@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { holdDueSubject, holdsStream, settlerConsumer } from '../shared/contracts/subjects.ts';
+import type { QueryAnswer } from '../shared/contracts/queries.ts';
 import { openAccount } from './support/accounts.ts';
 import { eventually } from './support/eventually.ts';
 import { call, spread } from './support/http.ts';
@@ -55,6 +56,32 @@ describe('a hold settles by itself', () => {
       }
       const { body } = await call(stack.url(), `/api/status/${id}`);
       expect(body).toMatchObject({ balance: '50.00', held: '0.00', available: '50.00' });
+    });
+  }, 60_000);
+
+  test('at a time of its own, or is released then', async () => {
+    await withStack({ holdPeriodMinutes: 60 }, async (stack) => {
+      const { client } = await stack.ledgerClient();
+      const id = await openAccount(client, '100.00');
+      const hold = (amount: string, options: object) =>
+        call(stack.url(), '/api/substract', { id, amount, ...options });
+      await hold('40.00', {});
+      await hold('20.00', { dueInSeconds: 1 });
+      await hold('10.00', { dueInSeconds: 1, onDue: 'release' });
+      const account = await eventually(async () => {
+        const { body } = await call(stack.url(), `/api/status/${id}`);
+        return body['held'] === '40.00' ? body : undefined;
+      }, 10_000);
+      expect(account).toMatchObject({ balance: '80.00', available: '40.00', version: 7 });
+      const { holds } = (await client.ask('holds', { accountId: id })) as Extract<
+        QueryAnswer<'holds'>,
+        { ok: true }
+      >;
+      expect(holds.map(({ status, onDue }) => [status, onDue])).toEqual([
+        ['pending', 'settle'],
+        ['settled', 'settle'],
+        ['released', 'release'],
+      ]);
     });
   }, 60_000);
 

@@ -156,6 +156,16 @@ describe('the HTTP API', () => {
       expect(ledger.sent).toMatchObject([{ kind: 'subtract' }]);
     });
 
+    test('substract, with when its hold is due and what becomes of it', async () => {
+      const options = { dueInSeconds: 1_800, onDue: 'release' };
+      await post({ id: accountId, amount: '33.48', ...options }, { url: '/api/substract' });
+      expect(ledger.sent).toMatchObject([{ kind: 'subtract', command: { amount: '33.48', ...options } }]);
+      for (const wrong of [{ dueInSeconds: 0 }, { dueInSeconds: 1.5 }, { onDue: 'vanish' }]) {
+        const answer = await post({ id: accountId, amount: '1', ...wrong }, { url: '/api/substract' });
+        expect(answer.json()).toMatchObject({ status: 400, fields: [{ field: Object.keys(wrong)[0] }] });
+      }
+    });
+
     test.each([
       ['settle', 'settled', { amount: '20.00' }],
       ['settle', 'settled', {}],

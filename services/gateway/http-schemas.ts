@@ -5,11 +5,13 @@ import {
   entryViewSchema,
   errorViewSchema,
   holdViewSchema,
+  onDueSchema,
 } from '../../shared/contracts/outcomes.ts';
 import {
   accountIdSchema,
   amountSchema,
   commandIdSchema,
+  dueInSecondsSchema,
   holdIdSchema,
   settleAmountSchema,
 } from '../../shared/contracts/primitives.ts';
@@ -41,9 +43,11 @@ export const aliveSchema = z.object({ status: z.literal('ok') }).meta({ examples
 
 export const accountParamsSchema = z.strictObject({ id: accountIdSchema.describe('The account’s id.') });
 
-export const amountBodySchema = z
-  .strictObject({ id: accountIdSchema.describe('The account’s id.'), amount: amountSchema })
-  .meta({ examples: [{ id: exampleAccount.id, amount: '33.48' }] });
+const amountBody = z.strictObject({
+  id: accountIdSchema.describe('The account’s id.'),
+  amount: amountSchema,
+});
+export const addBodySchema = amountBody.meta({ examples: [{ id: exampleAccount.id, amount: '33.48' }] });
 
 const exampleHold = {
   id: '019a9c3e-5b1a-7c3e-8f00-2d9a6f1b7c44',
@@ -62,6 +66,10 @@ export const releaseBodySchema = releaseBody.meta({
 export const settleBodySchema = releaseBody
   .extend({ amount: settleAmountSchema })
   .meta({ examples: [{ id: exampleAccount.id, holdId: exampleHold.id, amount: '20.00' }] });
+
+export const subtractBodySchema = amountBody
+  .extend({ onDue: onDueSchema, dueInSeconds: dueInSecondsSchema })
+  .meta({ examples: [{ id: exampleAccount.id, amount: '33.48' }] });
 
 /** Documentation only: `command-identity.ts` reads the header. */
 export const commandHeadersSchema = z.object({
@@ -109,7 +117,9 @@ export const addAnswerSchema = addAnswer.meta({
 
 export const subtractAnswerSchema = addAnswer
   .extend({
-    hold: holdViewSchema.describe('The hold, which is settled at `dueAt` unless it is ended before.'),
+    hold: holdViewSchema.describe(
+      'The hold, which is settled (or released, if so asked) at `dueAt` unless it is ended before.',
+    ),
   })
   .meta({
     id: 'Subtracted',
@@ -155,7 +165,8 @@ export const releaseAnswerSchema = endAnswer.meta({
 });
 
 export type AccountParams = z.output<typeof accountParamsSchema>;
-export type AmountBody = z.output<typeof amountBodySchema>;
+export type AddBody = z.output<typeof addBodySchema>;
+export type SubtractBody = z.output<typeof subtractBodySchema>;
 export type SettleBody = z.output<typeof settleBodySchema>;
 export type ReleaseBody = z.output<typeof releaseBodySchema>;
 export type AccountAnswer = z.output<typeof accountAnswerSchema>;

@@ -13,6 +13,7 @@ import {
 } from '../../shared/config/fields.ts';
 import { readNatsAccess } from '../../shared/config/nats-access.ts';
 import { parseSettings, SettingsError, type Environment } from '../../shared/config/parse-settings.ts';
+import { maxHoldSeconds } from '../../shared/contracts/limits.ts';
 import {
   logLevelOf,
   logSettings,
@@ -64,8 +65,7 @@ export const ledgerSettings = z.object({
   SUBSTRACT_HOLD_PERIOD: minutes({
     description: 'Minutes from a subtract until its hold falls due and is settled; fractions are fine.',
     default: '10',
-    // Far beyond any use, and far from where dates or timers overflow.
-    maxMinutes: 5_259_600,
+    maxMinutes: maxHoldSeconds / 60,
     maxInWords: 'ten years',
   }),
   LEDGER_OPS_PORT: optionalPort({

@@ -152,11 +152,11 @@ function adding(accountId: AccountId, amount: string): Command {
 }
 
 function subtracting(accountId: AccountId, amount: string): Command {
-  return { ...common(accountId), kind: 'subtract', amount };
+  return { ...common(accountId), kind: 'subtract', amount, onDue: 'settle', dueInSeconds: null };
 }
 
 function settlingOf(accountId: AccountId, holdId: HoldId): Command {
-  return { ...common(accountId), kind: 'settle-due-hold', holdId };
+  return { ...common(accountId), kind: 'end-due-hold', holdId };
 }
 
 function releasingOf(accountId: AccountId, holdId: HoldId): Command {

@@ -193,7 +193,7 @@ async function settleInParts(
 
 function settleCommands(holds: readonly PickedRow[]): Command[] {
   return holds.map((hold) => ({
-    kind: 'settle-due-hold',
+    kind: 'end-due-hold',
     id: settleCommandIdFor(hold.id),
     accountId: hold.account_id,
     holdId: hold.id,

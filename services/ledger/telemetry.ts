@@ -1,3 +1,4 @@
+import type { DueAction } from '../../shared/contracts/outcomes.ts';
 import type { CommandId } from '../../shared/contracts/primitives.ts';
 import { commandSubject, type CommandKind } from '../../shared/contracts/subjects.ts';
 import {
@@ -107,10 +108,15 @@ export function commandObserver(metrics: Metrics): CommandObserver {
   };
 }
 
+const endSpanNames: Readonly<Record<DueAction, string>> = {
+  settle: spanNames.settleHold,
+  release: spanNames.releaseHold,
+};
+
 /** A hold that a caller ends shows it in the trace of the command that made it, as one that is settled when due. */
 function showHoldEnd({ id, status, traceparent }: EndedHold, command: Span | undefined): void {
   if (!isSampled(traceparent)) return;
-  startSpanFrom(traceparent, status === 'released' ? spanNames.releaseHold : spanNames.settleHold, {
+  startSpanFrom(traceparent, endSpanNames[status === 'released' ? 'release' : 'settle'], {
     kind: SpanKind.INTERNAL,
     attributes: { [attributeNames.holdId]: id },
     links: command === undefined ? [] : [linkTo(command)],
@@ -221,7 +227,7 @@ export async function observeSettleTurn(
   work: () => Promise<SettleOutcomes>,
 ): Promise<SettleOutcomes> {
   const startedAtMs = performance.now();
-  const settling = isTracing() ? holds.map(startSettleSpan) : [];
+  const settling = isTracing() ? holds.map(startEndSpan) : [];
   try {
     const sampled = [...settling.flatMap((span) => span ?? []), ...askedBy];
     const outcomes = await timed(metrics, () => inSharedSpan(sampled, holds.length, currentSpan, work));
@@ -250,9 +256,9 @@ export function observeSettleRequest<T>(
   return first === undefined ? work() : currentSpan.run(first, work);
 }
 
-function startSettleSpan(hold: PickedRow): Span | undefined {
+function startEndSpan(hold: PickedRow): Span | undefined {
   if (!isSampled(hold.traceparent)) return undefined;
-  return startSpanFrom(hold.traceparent, spanNames.settleHold, {
+  return startSpanFrom(hold.traceparent, endSpanNames[hold.on_due], {
     kind: SpanKind.INTERNAL,
     attributes: { [attributeNames.holdId]: hold.id },
   });

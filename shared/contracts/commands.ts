@@ -5,6 +5,7 @@ import {
   accountIdSchema,
   amountSchema,
   callersCommandIdSchema,
+  dueInSecondsSchema,
   holdIdSchema,
   limitSchema,
   metadataSchema,
@@ -13,6 +14,7 @@ import {
   timeSchema,
   traceparentSchema,
 } from './primitives.ts';
+import { onDueSchema } from './outcomes.ts';
 import type { CommandKind } from './subjects.ts';
 
 /** What every command carries beside its meaning. None of it but `id` is part of the fingerprint. */
@@ -63,10 +65,9 @@ const addCommandSchema = z.strictObject({
   amount: amountSchema,
 });
 
-const subtractCommandSchema = z.strictObject({
-  ...envelope,
-  accountId: accountIdSchema,
-  amount: amountSchema,
+const subtractCommandSchema = addCommandSchema.extend({
+  onDue: onDueSchema,
+  dueInSeconds: dueInSecondsSchema,
 });
 
 /** Ends a hold without taking anything: what it held is available again. */

@@ -12,6 +12,9 @@ export const maxAllowedAccounts = 100;
 /** In 2001. A deadline before it is one in seconds, whose sender would be told for ever that it is over. */
 export const earliestDeadlineMs = 1_000_000_000_000;
 
+/** Seconds until a hold falls due: ten years, far beyond any use, and far from where dates or timers overflow. */
+export const maxHoldSeconds = 315_576_000;
+
 /** Characters in an account's name. */
 export const maxNameLength = 200;
 

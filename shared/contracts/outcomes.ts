@@ -20,6 +20,12 @@ export type HoldStatus = (typeof holdStatuses)[number];
 export const dueActions = ['settle', 'release'] as const;
 export type DueAction = (typeof dueActions)[number];
 
+/** What becomes of a hold that nobody ends before it is due. */
+export const onDueSchema = z
+  .enum(dueActions, { error: `must be ${dueActions.join(' or ')}` })
+  .optional()
+  .describe('What becomes of the hold when it is due. Left out, it is settled.');
+
 /** Every change of an account is an entry of one of these kinds. */
 export const entryKinds = ['open', 'close', 'add', 'subtract', 'settle', 'release'] as const;
 export type EntryKind = (typeof entryKinds)[number];

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { decimalPattern, maxDecimals, maxIntegerDigits, positiveDecimalPattern } from '../money/money.ts';
-import { maxMetadataBytes, maxNameLength } from './limits.ts';
+import { maxHoldSeconds, maxMetadataBytes, maxNameLength } from './limits.ts';
 
 /** An account's id: a uuid in lower case. */
 export type AccountId = string & { readonly __brand: 'AccountId' };
@@ -47,6 +47,14 @@ export const amountSchema = z
   .string({ error: amountMessage })
   .regex(positiveDecimalPattern, amountMessage)
   .meta({ description: 'A decimal string above zero; never a number.', examples: ['33.48'] });
+
+/** When a hold falls due. */
+export const dueInSecondsSchema = z
+  .int()
+  .min(1)
+  .max(maxHoldSeconds)
+  .optional()
+  .describe('Seconds until the hold falls due. Left out, as many as the ledger is set to.');
 
 /** How much of a hold is settled. */
 export const settleAmountSchema = amountSchema

@@ -101,7 +101,7 @@ export const metricCatalogue = {
     kind: 'histogram',
     name: 'holdfast.hold.settle.lag',
     unit: 's',
-    description: 'From when a hold fell due to when it was settled.',
+    description: 'From when a hold fell due to when it was settled, or released if it was to be.',
     buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 10, 30, 60, 300],
     attributes: [],
   },

@@ -1,6 +1,7 @@
 import {
   earliestDeadlineMs,
   maxAllowedAccounts,
+  maxHoldSeconds,
   maxMetadataBytes,
   maxNameLength,
   maxPageSize,
@@ -75,6 +76,7 @@ function wholeNumber(min: number, max: number): Sort {
 }
 
 export const decimals = wholeNumber(0, maxDecimals);
+export const holdSeconds = wholeNumber(1, maxHoldSeconds);
 export const pageSize = wholeNumber(1, maxPageSize);
 export const afterSeq = wholeNumber(0, Number.MAX_SAFE_INTEGER);
 export const deadline = wholeNumber(earliestDeadlineMs, Number.MAX_SAFE_INTEGER);

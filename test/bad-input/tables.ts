@@ -1,5 +1,5 @@
 import type { CommandInput } from '../../shared/contracts/commands.ts';
-import { accountStatuses, holdStatuses } from '../../shared/contracts/outcomes.ts';
+import { accountStatuses, dueActions, holdStatuses } from '../../shared/contracts/outcomes.ts';
 import type { QueryInput } from '../../shared/contracts/queries.ts';
 import type { CommandKind, QueryKind } from '../../shared/contracts/subjects.ts';
 import * as sorts from './field-sorts.ts';
@@ -19,6 +19,8 @@ const envelope = {
   allowedAccounts: sorts.accounts,
 };
 
+const holdOptions = { onDue: sorts.oneOf(dueActions), dueInSeconds: sorts.holdSeconds };
+
 export const commandFields: { readonly [K in CommandKind]: Fields<CommandInput<K>> } = {
   open: {
     ...envelope,
@@ -31,7 +33,7 @@ export const commandFields: { readonly [K in CommandKind]: Fields<CommandInput<K
   },
   close: { ...envelope, accountId: sorts.uuid },
   add: { ...envelope, accountId: sorts.uuid, amount: sorts.amount },
-  subtract: { ...envelope, accountId: sorts.uuid, amount: sorts.amount },
+  subtract: { ...envelope, accountId: sorts.uuid, amount: sorts.amount, ...holdOptions },
   settle: { ...envelope, accountId: sorts.uuid, holdId: sorts.uuid, amount: sorts.amount },
   release: { ...envelope, accountId: sorts.uuid, holdId: sorts.uuid },
   'settle-due': {
@@ -80,6 +82,7 @@ const changeRoute: RouteFields = {
   body: { id: sorts.uuid, amount: sorts.amount },
 };
 
+const subtractRoute = { ...changeRoute, body: { ...changeRoute.body, ...holdOptions } };
 const endBody = { id: sorts.uuid, holdId: sorts.uuid };
 
 /** By method and path, as /openapi.json names them. */
@@ -89,8 +92,8 @@ export const routeFields: Readonly<Record<string, RouteFields>> = {
   'get /readyz': {},
   'get /api/status/{id}': { path: { id: sorts.uuid } },
   'post /api/add': changeRoute,
-  'post /api/substract': changeRoute,
-  'post /api/subtract': changeRoute,
+  'post /api/substract': subtractRoute,
+  'post /api/subtract': subtractRoute,
   'post /api/settle': { ...changeRoute, body: { ...endBody, amount: sorts.amount } },
   'post /api/release': { ...changeRoute, body: endBody },
 };

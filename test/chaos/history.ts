@@ -1,5 +1,6 @@
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { finished } from 'node:stream/promises';
+import type { DueAction } from '../../shared/contracts/outcomes.ts';
 import type { AsyncCommandKind } from '../../shared/contracts/subjects.ts';
 
 /** What a caller was told. */
@@ -54,6 +55,8 @@ export interface Operation {
   readonly kind: AsyncCommandKind;
   /** Minor units; 0 for a kind without an amount, and what the hold is of for one that takes all of it. */
   readonly amount: number;
+  /** What its hold is to become when nobody ends it before; left out, it is settled. */
+  readonly onDue?: DueAction;
   /** The hold that it is to end. */
   readonly hold?: HoldToEnd;
   readonly calls: Call[];

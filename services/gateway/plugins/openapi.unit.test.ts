@@ -9,7 +9,7 @@ import { buildApp } from '../app.ts';
 import {
   accountAnswerSchema,
   addAnswerSchema,
-  amountBodySchema,
+  addBodySchema,
   problemSchema,
   subtractAnswerSchema,
 } from '../http-schemas.ts';
@@ -122,7 +122,7 @@ describe('the OpenAPI document', () => {
   });
 
   test.each([
-    ['body', amountBodySchema],
+    ['body', addBodySchema],
     ['account', accountAnswerSchema],
     ['added', addAnswerSchema],
     ['subtracted', subtractAnswerSchema],

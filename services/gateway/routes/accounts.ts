@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import type { ErrorCode } from '../../../shared/contracts/error-codes.ts';
 import type { AccountView } from '../../../shared/contracts/outcomes.ts';
 import {
@@ -6,13 +6,15 @@ import {
   accountParamsSchema,
   aliveSchema,
   addAnswerSchema,
-  amountBodySchema,
+  addBodySchema,
   jsonResponse,
   problemResponses,
   subtractAnswerSchema,
+  subtractBodySchema,
   type AccountAnswer,
   type AccountParams,
-  type AmountBody,
+  type AddBody,
+  type SubtractBody,
 } from '../http-schemas.ts';
 import { refusesAccount, type AccessGuard } from '../auth/access-guard.ts';
 import { securityFor } from '../plugins/openapi.ts';
@@ -78,7 +80,7 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, guard: Ac
     },
   );
 
-  app.post<{ Body: AmountBody }>(
+  app.post<{ Body: AddBody }>(
     '/api/add',
     {
       onRequest,
@@ -87,18 +89,23 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, guard: Ac
         operationId: 'add',
         summary: 'Adds an amount to an account’s balance',
         tags: ['accounts'],
-        body: amountBodySchema,
+        body: addBodySchema,
         response: { 200: jsonResponse('Added.', addAnswerSchema), ...problemResponses(addErrors) },
       },
     },
-    (request, reply) => changeAmount('add', request, reply),
+    (request, reply) => {
+      const { id: accountId, amount } = request.body;
+      return answerCommand(request, reply, accountId, (envelope, options) =>
+        ledger.send('add', { accountId, amount, ...envelope }, options),
+      );
+    },
   );
 
   for (const [path, operationId, summary] of [
     ['/api/substract', 'substract', 'Holds an amount, to be taken from the balance when the hold is settled'],
     ['/api/subtract', 'subtract', 'The same as /api/substract'],
   ] as const) {
-    app.post<{ Body: AmountBody }>(
+    app.post<{ Body: SubtractBody }>(
       path,
       {
         onRequest,
@@ -107,22 +114,20 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, guard: Ac
           operationId,
           summary,
           tags: ['accounts'],
-          body: amountBodySchema,
+          body: subtractBodySchema,
           response: { 200: jsonResponse('Held.', subtractAnswerSchema), ...problemResponses(subtractErrors) },
         },
       },
-      (request, reply) => changeAmount('subtract', request, reply),
-    );
-  }
-
-  function changeAmount(
-    kind: 'add' | 'subtract',
-    request: FastifyRequest<{ Body: AmountBody }>,
-    reply: FastifyReply,
-  ): Promise<FastifyReply> {
-    const { id: accountId, amount } = request.body;
-    return answerCommand(request, reply, accountId, (envelope, options) =>
-      ledger.send(kind, { accountId, amount, ...envelope }, options),
+      (request, reply) => {
+        const { id: accountId, amount, onDue, dueInSeconds } = request.body;
+        const hold = {
+          ...(onDue !== undefined && { onDue }),
+          ...(dueInSeconds !== undefined && { dueInSeconds }),
+        };
+        return answerCommand(request, reply, accountId, (envelope, options) =>
+          ledger.send('subtract', { accountId, amount, ...hold, ...envelope }, options),
+        );
+      },
     );
   }
 }

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database.ts';
+import type { DueAction } from '../../../shared/contracts/outcomes.ts';
 import type { AccountId, CommandId, HoldId } from '../../../shared/contracts/primitives.ts';
 import type { Command } from '../domain/commands.ts';
 import { executeBatch } from '../domain/execute-batch.ts';
@@ -40,12 +41,14 @@ beforeAll(async () => {
     commandsOn(ended).open(),
     commandsOn(ended).add('10.00'),
     ...['1.00', '2.00', '3.00'].map((amount) => commandsOn(ended).subtract(amount)),
+    commandsOn(ended).subtract('4.00', 'release'),
   );
-  const [released, part, whole] = await holdsOf(ended);
+  const [released, part, whole, due] = await holdsOf(ended);
   await run(
     commandsOn(ended).release(released),
     commandsOn(ended).settle(part, '0.50'),
     commandsOn(ended).settle(whole),
+    commandsOn(ended).endDue(due),
   );
   // Past entry 9, where the order of numbers is no longer that of their texts.
   await run(...Array.from({ length: 10 }, () => commandsOn(account).add('0.01')));
@@ -130,9 +133,9 @@ describe('an audit', () => {
   test('finds nothing in books that are in order', async () => {
     expect(await auditBooks(address)).toEqual({
       accounts: 3,
-      entries: 29,
-      holds: 7,
-      subtracts: 7,
+      entries: 31,
+      holds: 8,
+      subtracts: 8,
       findings: [],
     });
     expect(await auditBooks(address, { accountId: account })).toMatchObject({
@@ -191,9 +194,10 @@ describe('an audit', () => {
   });
 
   test.each([
-    ['is said to be settled', `status = 'settled'`, `status = 'released'`],
+    ['is said to be settled', `status = 'settled'`, 'amount = 100'],
     ['is said to be released', `status = 'released'`, `status = 'settled' AND amount = 300`],
-    ['was larger than what was released', 'amount = 101', `status = 'released'`],
+    ['was larger than what was released', 'amount = 101', 'amount = 100'],
+    ['was larger than what was released when due', 'amount = 401', 'amount = 400'],
     ['was no larger than the part that was settled', 'amount = 50', 'amount = 200'],
     ['was larger than what was settled', 'amount = 301', 'amount = 300'],
   ])('finds a hold that %s', async (_, change, which) => {
@@ -222,7 +226,7 @@ describe('an audit', () => {
       'holdfast-digest-1',
       expect.stringMatching(`^${account} 15 [0-9a-f]{64}$`),
       expect.stringMatching(`^${other} 6 [0-9a-f]{64}$`),
-      expect.stringMatching(`^${ended} 8 [0-9a-f]{64}$`),
+      expect.stringMatching(`^${ended} 10 [0-9a-f]{64}$`),
       expect.stringMatching(/^end 3 [0-9a-f]{64}$/),
     ]);
     const since = () =>
@@ -290,7 +294,13 @@ function commandsOn(accountId: AccountId) {
     }),
     close: (): Command => ({ ...common(), kind: 'close' }),
     add: (amount: string): Command => ({ ...common(), kind: 'add', amount }),
-    subtract: (amount: string): Command => ({ ...common(), kind: 'subtract', amount }),
+    subtract: (amount: string, onDue: DueAction = 'settle'): Command => ({
+      ...common(),
+      kind: 'subtract',
+      amount,
+      onDue,
+      dueInSeconds: null,
+    }),
     settle: (holdId: HoldId, amount: string | null = null): Command => ({
       ...common(),
       kind: 'settle',
@@ -298,6 +308,12 @@ function commandsOn(accountId: AccountId) {
       amount,
     }),
     release: (holdId: HoldId): Command => ({ ...common(), kind: 'release', holdId }),
+    endDue: (holdId: HoldId): Command => ({
+      ...common(),
+      kind: 'end-due-hold',
+      id: settleCommandIdFor(holdId),
+      holdId,
+    }),
   };
 }
 
@@ -309,7 +325,7 @@ async function run(...commands: Command[]): Promise<void> {
 }
 
 /** By their amounts. */
-async function holdsOf(accountId: AccountId): Promise<[HoldId, HoldId, HoldId]> {
+async function holdsOf(accountId: AccountId): Promise<[HoldId, HoldId, HoldId, HoldId]> {
   const client = new Client(database.connection);
   await client.connect();
   const { rows } = await client.query<{ id: HoldId }>(
@@ -317,18 +333,10 @@ async function holdsOf(accountId: AccountId): Promise<[HoldId, HoldId, HoldId]> 
     [accountId],
   );
   await client.end();
-  return rows.map(({ id }) => id) as [HoldId, HoldId, HoldId];
+  return rows.map(({ id }) => id) as [HoldId, HoldId, HoldId, HoldId];
 }
 
 async function settleFirstHoldOf(accountId: AccountId): Promise<void> {
   const [holdId] = await holdsOf(accountId);
-  await run({
-    kind: 'settle-due-hold',
-    id: settleCommandIdFor(holdId),
-    accountId,
-    holdId,
-    deadline: null,
-    traceparent: null,
-    unattended: false,
-  });
+  await run(commandsOn(accountId).endDue(holdId));
 }

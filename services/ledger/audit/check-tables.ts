@@ -65,7 +65,7 @@ const checks: readonly Check[] = [
           FROM holds h LEFT JOIN entries e
             ON e.account_id = h.account_id AND e.command_id = h.command_id AND e.kind = 'subtract'
           WHERE ($1::uuid IS NULL OR h.account_id = $1)
-            AND (e.hold_id, e.amount, e.details ->> 'dueAt', 'settle', NULL, NULL, NULL) IS DISTINCT FROM
+            AND (e.hold_id, e.amount, e.details ->> 'dueAt', coalesce(e.details ->> 'onDue', 'settle'), NULL, NULL, NULL) IS DISTINCT FROM
                 (h.id, h.amount, extract(epoch FROM h.due_at)::bigint::text, h.on_due::text, h.to_account_id::text,
                  h.reference, h.metadata::text)`,
   },

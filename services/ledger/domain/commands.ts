@@ -1,4 +1,4 @@
-import type { EntryKind } from '../../../shared/contracts/outcomes.ts';
+import type { DueAction } from '../../../shared/contracts/outcomes.ts';
 import type { AccountId, CommandId, HoldId } from '../../../shared/contracts/primitives.ts';
 import { sha256 } from '../../../shared/hashing/sha256.ts';
 import { canonicalDecimal } from '../../../shared/money/money.ts';
@@ -39,6 +39,9 @@ export interface SubtractCommand extends AccountCommand {
   readonly kind: 'subtract';
   /** A decimal string: which minor units it is, only the account tells. */
   readonly amount: string;
+  readonly onDue: DueAction;
+  /** When its hold falls due; null as the ledger is set to. */
+  readonly dueInSeconds: number | null;
 }
 
 export interface SettleCommand extends AccountCommand {
@@ -54,24 +57,19 @@ export interface ReleaseCommand extends AccountCommand {
 }
 
 /** What a `settle-due` means for one of the holds that are due; no caller sends it. */
-export interface SettleDueHoldCommand extends AccountCommand {
-  readonly kind: 'settle-due-hold';
+export interface EndDueHoldCommand extends AccountCommand {
+  readonly kind: 'end-due-hold';
   readonly holdId: HoldId;
 }
 
 /** A command that ends a hold. */
-export type HoldCommand = SettleCommand | ReleaseCommand | SettleDueHoldCommand;
+export type HoldCommand = SettleCommand | ReleaseCommand | EndDueHoldCommand;
 
 export type Command = OpenCommand | CloseCommand | AddCommand | SubtractCommand | HoldCommand;
 
 /** Whether the command ends a hold, which must be read before it is decided. */
 export function endsHold(command: Command): command is HoldCommand {
   return 'holdId' in command;
-}
-
-/** The kind of the entry that the command writes: a hold is settled in the same way whether it was due or not. */
-export function entryKindOf({ kind }: Command): EntryKind {
-  return kind === 'settle-due-hold' ? 'settle' : kind;
 }
 
 /** What a command id is unique in: one string for the pair. */
@@ -108,8 +106,9 @@ function meaningOf(command: Command): readonly (string | number | null)[] {
     case 'close':
       return [command.kind, command.accountId];
     case 'add':
-    case 'subtract':
       return [command.kind, command.accountId, canonicalDecimal(command.amount)];
+    case 'subtract':
+      return [command.kind, command.accountId, canonicalDecimal(command.amount), ...holdOptionsOf(command)];
     case 'settle':
       return [
         command.kind,
@@ -118,8 +117,12 @@ function meaningOf(command: Command): readonly (string | number | null)[] {
         command.amount === null ? null : canonicalDecimal(command.amount),
       ];
     case 'release':
+    case 'end-due-hold':
       return [command.kind, command.accountId, command.holdId];
-    case 'settle-due-hold':
-      return [entryKindOf(command), command.accountId, command.holdId];
   }
+}
+
+/** Nothing for a hold without options: commands from before there were any are told by the same fingerprint. */
+function holdOptionsOf({ onDue, dueInSeconds }: SubtractCommand): readonly (string | number | null)[] {
+  return onDue === 'settle' && dueInSeconds === null ? [] : [onDue, dueInSeconds];
 }

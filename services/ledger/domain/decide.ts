@@ -8,6 +8,7 @@ import {
   zeroMoney,
   type Money,
 } from '../../../shared/money/money.ts';
+import type { EntryKind } from '../../../shared/contracts/outcomes.ts';
 import { availableOf, type Account } from './account.ts';
 import type {
   AddCommand,
@@ -17,7 +18,7 @@ import type {
   OpenCommand,
   ReleaseCommand,
   SettleCommand,
-  SettleDueHoldCommand,
+  EndDueHoldCommand,
   SubtractCommand,
 } from './commands.ts';
 import { chainStart } from './entry.ts';
@@ -32,12 +33,14 @@ export interface Situation {
   /** The hold that the command names; undefined when it names none, or there is none. */
   readonly hold: Hold | undefined;
   readonly now: Micros;
-  /** How long after a subtract its hold falls due, in milliseconds. */
+  /** How long after a subtract its hold falls due when it does not say so itself, in milliseconds. */
   readonly holdPeriodMs: number;
 }
 
 /** What a command does to its account, its hold and the journal. */
 export interface Change {
+  /** Of the entry that tells of it. */
+  readonly kind: EntryKind;
   /** The account afterwards, but for its place in the journal (seq, chain head, time). */
   readonly account: Account;
   readonly amount: Money;
@@ -71,8 +74,8 @@ export function decide(command: Command, situation: Situation): Decision {
       return decideSettle(command, situation);
     case 'release':
       return decideRelease(command, situation);
-    case 'settle-due-hold':
-      return decideSettleDue(command, situation);
+    case 'end-due-hold':
+      return decideEndDue(command, situation);
   }
 }
 
@@ -84,6 +87,7 @@ function decideOpen(command: OpenCommand, { account, now }: Situation): Decision
   if (typeof limit !== 'bigint') return limit;
   return {
     change: {
+      kind: 'open',
       account: {
         id: command.accountId,
         name: command.name,
@@ -112,7 +116,9 @@ function decideOpen(command: OpenCommand, { account, now }: Situation): Decision
 function decideClose(command: CloseCommand, { account }: Situation): Decision {
   if (account === undefined) return notFound(command);
   if (account.status === 'closed') return closed(account);
-  return { change: { account: { ...account, status: 'closed' }, amount: zeroMoney, details: null } };
+  return {
+    change: { kind: 'close', account: { ...account, status: 'closed' }, amount: zeroMoney, details: null },
+  };
 }
 
 function decideAdd(command: AddCommand, { account }: Situation): Decision {
@@ -122,7 +128,7 @@ function decideAdd(command: AddCommand, { account }: Situation): Decision {
   if (typeof amount !== 'bigint') return amount;
   const balance = addMoney(account.balance, amount);
   if (balance > maxMinorUnits) return tooLarge('With this amount the balance', account.decimals);
-  return { change: { account: { ...account, balance }, amount, details: null } };
+  return { change: { kind: 'add', account: { ...account, balance }, amount, details: null } };
 }
 
 function decideSubtract(command: SubtractCommand, { account, now, holdPeriodMs }: Situation): Decision {
@@ -145,7 +151,8 @@ function decideSubtract(command: SubtractCommand, { account, now, holdPeriodMs }
       ...texts,
     });
   }
-  const dueAt = ceilToSecond(addMillis(now, holdPeriodMs));
+  const { onDue, dueInSeconds } = command;
+  const dueAt = ceilToSecond(addMillis(now, dueInSeconds === null ? holdPeriodMs : dueInSeconds * 1_000));
   const hold: Hold = {
     id: holdIdFor(account.id, command.id, now),
     accountId: account.id,
@@ -153,13 +160,14 @@ function decideSubtract(command: SubtractCommand, { account, now, holdPeriodMs }
     remaining: amount,
     status: 'pending',
     dueAt,
-    onDue: 'settle',
+    onDue,
     commandId: command.id,
     traceparent: command.traceparent,
     version: 1,
   };
   return {
     change: {
+      kind: 'subtract',
       account: { ...account, held },
       amount,
       details: holdDetails(hold),
@@ -187,27 +195,23 @@ function decideRelease(command: ReleaseCommand, situation: Situation): Decision 
   const found = findPending(command, situation);
   if ('refusal' in found) return found;
   const { account, hold } = found;
-  return {
-    change: {
-      account: { ...account, held: subtractMoney(account.held, hold.remaining) },
-      amount: hold.remaining,
-      details: endingDetails(hold, account, zeroMoney),
-      hold: { ...hold, status: 'released', remaining: zeroMoney, version: hold.version + 1 },
-    },
-  };
+  return release(account, hold, endingDetails(hold, account, zeroMoney));
 }
 
-function decideSettleDue(command: SettleDueHoldCommand, situation: Situation): Decision {
+function decideEndDue(command: EndDueHoldCommand, situation: Situation): Decision {
   const found = findPending(command, situation);
   if ('refusal' in found) return found;
   const { account, hold } = found;
-  return settle(account, hold, hold.remaining, null);
+  return hold.onDue === 'release'
+    ? release(account, hold, null)
+    : settle(account, hold, hold.remaining, null);
 }
 
 /** Takes an amount, and with it ends the hold: the rest is available again. */
 function settle(account: Account, hold: Hold, amount: Money, details: string | null): Decision {
   return {
     change: {
+      kind: 'settle',
       account: {
         ...account,
         balance: subtractMoney(account.balance, amount),
@@ -216,6 +220,19 @@ function settle(account: Account, hold: Hold, amount: Money, details: string | n
       amount,
       details,
       hold: { ...hold, status: 'settled', remaining: zeroMoney, version: hold.version + 1 },
+    },
+  };
+}
+
+/** Takes nothing: all that was held is available again. */
+function release(account: Account, hold: Hold, details: string | null): Decision {
+  return {
+    change: {
+      kind: 'release',
+      account: { ...account, held: subtractMoney(account.held, hold.remaining) },
+      amount: hold.remaining,
+      details,
+      hold: { ...hold, status: 'released', remaining: zeroMoney, version: hold.version + 1 },
     },
   };
 }

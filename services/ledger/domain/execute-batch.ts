@@ -1,14 +1,7 @@
 import type { AccountStatus, EntryKind } from '../../../shared/contracts/outcomes.ts';
 import type { AccountId, HoldId } from '../../../shared/contracts/primitives.ts';
 import type { Account } from './account.ts';
-import {
-  commandKey,
-  endsHold,
-  entryKindOf,
-  fingerprintOf,
-  type Command,
-  type CommandKey,
-} from './commands.ts';
+import { commandKey, endsHold, fingerprintOf, type Command, type CommandKey } from './commands.ts';
 import { decide, type Change } from './decide.ts';
 import { chainEntry, type Entry } from './entry.ts';
 import { holdMomentOf, type Hold, type HoldAsOf } from './hold.ts';
@@ -143,8 +136,8 @@ class OpenBatch {
   }
 
   refuse(command: Command, key: CommandKey, fingerprint: Buffer, refusal: Refusal): Outcome {
-    // Settling what is due is nobody's request: nobody waits for the refusal, and the hold's status says it all.
-    if (command.kind !== 'settle-due-hold') {
+    // Ending what is due is nobody's request: nobody waits for the refusal, and the hold's status says it all.
+    if (command.kind !== 'end-due-hold') {
       const kept = {
         accountId: command.accountId,
         commandId: command.id,
@@ -159,13 +152,13 @@ class OpenBatch {
   }
 
   apply(command: Command, key: CommandKey, fingerprint: Buffer, change: Change): Outcome {
-    const { account, hold, amount, details } = change;
+    const { kind, account, hold, amount, details } = change;
     const at = laterOf(this.now, account.lastEntryAt);
     const entry = chainEntry(account.chainHead, {
       accountId: account.id,
       seq: account.seq + 1,
       commandId: command.id,
-      kind: entryKindOf(command),
+      kind,
       amount,
       balance: account.balance,
       held: account.held,
@@ -183,7 +176,7 @@ class OpenBatch {
     }
     this.#applied.set(key, entry);
     this.#entries.push(entry);
-    const isEndedByCaller = endsHold(command) && command.kind !== 'settle-due-hold';
+    const isEndedByCaller = endsHold(command) && command.kind !== 'end-due-hold';
     return this.#outcomeOf(entry, false, isEndedByCaller ? hold : undefined);
   }
 

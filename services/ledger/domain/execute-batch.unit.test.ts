@@ -1,15 +1,16 @@
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { isDeepStrictEqual } from 'node:util';
+import { dueActions } from '../../../shared/contracts/outcomes.ts';
 import type { AccountId, CommandId, HoldId } from '../../../shared/contracts/primitives.ts';
 import { maxMinorUnits, money } from '../../../shared/money/money.ts';
 import { availableOf, type Account } from './account.ts';
-import { commandKey, endsHold, type Command } from './commands.ts';
+import { commandKey, endsHold, type Command, type SubtractCommand } from './commands.ts';
 import { chainStart, entryFormatVersion, hashEntry, type Entry } from './entry.ts';
 import { executeBatch, type BatchChanges, type BatchState, type Outcome } from './execute-batch.ts';
 import { holdIdFor, holdMomentOf, settleCommandIdFor, type Hold } from './hold.ts';
 import { refusalPrecedence, type KeptRefusal } from './refusals.ts';
-import type { Micros } from './time.ts';
+import { secondsOf, type Micros } from './time.ts';
 
 const startedAt = 1_769_860_800_123_456 as Micros;
 const holdPeriodMs = 600_000;
@@ -64,8 +65,14 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   {
     weight: 5,
     arbitrary: fc
-      .tuple(base, amount)
-      .map(([common, value]) => ({ ...common, kind: 'subtract' as const, amount: value })),
+      .tuple(base, amount, fc.constantFrom(...dueActions), fc.constantFrom(null, null, 1, 86_400))
+      .map(([common, value, onDue, dueInSeconds]) => ({
+        ...common,
+        kind: 'subtract' as const,
+        amount: value,
+        onDue,
+        dueInSeconds,
+      })),
   },
   {
     // The settling, when due, of what a subtract of the same sequence may have held.
@@ -74,7 +81,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       const holdId = holdIdFor(common.accountId, common.id, startedAt);
       return {
         ...common,
-        kind: 'settle-due-hold' as const,
+        kind: 'end-due-hold' as const,
         id: settleCommandIdFor(holdId),
         holdId,
         deadline: null,
@@ -269,7 +276,7 @@ function aimed(commands: readonly Command[], journal: Journal): Command[] {
     return {
       ...each,
       holdId: hold.id,
-      ...(each.kind === 'settle-due-hold' && { id: settleCommandIdFor(hold.id) }),
+      ...(each.kind === 'end-due-hold' && { id: settleCommandIdFor(hold.id) }),
     };
   });
 }
@@ -404,7 +411,7 @@ describe('executing a batch', () => {
           outcome.type === 'refused' &&
           !outcome.replayed &&
           outcome.refusal.code !== 'idempotency_conflict' &&
-          last.kind !== 'settle-due-hold';
+          last.kind !== 'end-due-hold';
         expect(refusals).toHaveLength(kept ? 1 : 0);
       }),
       runs,
@@ -422,7 +429,7 @@ describe('executing a batch', () => {
           const [before, after] = [first[index], again[index]];
           const isKept = before !== undefined && after !== undefined && before.type !== 'expired';
           // A conflict is no word on the command that has the id. What is settled when due is checked in a test of its own.
-          if (!isKept || each.kind === 'settle-due-hold' || isConflict(before)) return [];
+          if (!isKept || each.kind === 'end-due-hold' || isConflict(before)) return [];
           return [{ before: { ...before, replayed: true }, after }];
         });
         expect(kept.map(({ after }) => seen(after))).toEqual(kept.map(({ before }) => seen(before)));
@@ -504,6 +511,8 @@ describe('deciding', () => {
     kind: 'subtract',
     id: nextId(),
     amount: value,
+    onDue: 'settle',
+    dueInSeconds: null,
   });
 
   test('lets exactly what is available be held', () => {
@@ -581,7 +590,7 @@ describe('deciding', () => {
     const held = subtracting('4');
     journal.run([opening(), adding('10'), held, { ...common, kind: 'close', id: nextId() }]);
     const holdId = holdIdFor(accountId, held.id, startedAt);
-    const settling: Command = { ...common, kind: 'settle-due-hold', id: settleCommandIdFor(holdId), holdId };
+    const settling: Command = { ...common, kind: 'end-due-hold', id: settleCommandIdFor(holdId), holdId };
     const other: Command = { ...settling, id: nextId() };
     expect(codes(journal.run([settling, other]))).toEqual(['applied', 'hold_not_pending']);
     expect(journal.run([settling])).toMatchObject([{ type: 'applied', replayed: true }]);
@@ -621,13 +630,60 @@ describe('deciding', () => {
     expect(journal.run(commands).map(seen)).toEqual(
       first.map((outcome) => seen({ ...outcome, replayed: true } as Outcome)),
     );
-    const due: Command = { ...common, kind: 'settle-due-hold', id: settleCommandIdFor(part), holdId: part };
+    const due: Command = { ...common, kind: 'end-due-hold', id: settleCommandIdFor(part), holdId: part };
     const again: Command = { ...common, kind: 'release', id: nextId(), holdId: whole };
     const absent: Command = { ...again, id: nextId(), holdId: accountId as string as HoldId };
     expect(codes(journal.run([due, again, absent]))).toEqual([
       'hold_not_pending',
       'hold_not_pending',
       'hold_not_found',
+    ]);
+  });
+
+  test('does with a hold that is due what was asked for when it was made', () => {
+    const journal = new Journal();
+    const held = (['settle', 'release'] as const).map((onDue, index) => ({
+      ...(subtracting('4') as SubtractCommand),
+      onDue,
+      dueInSeconds: 60 + index,
+    }));
+    journal.run([opening(), adding('10'), ...held]);
+    const due = held.map(({ id }) => journal.holdOf(holdIdFor(accountId, id, startedAt)));
+    expect(due.map(({ dueAt }) => secondsOf(dueAt - startedAt))).toEqual([60.876544, 61.876544]);
+    const ends = due.map(({ id }): Command => ({
+      ...common,
+      kind: 'end-due-hold',
+      id: settleCommandIdFor(id),
+      holdId: id,
+    }));
+    expect(journal.run(ends)).toMatchObject([
+      { entry: { kind: 'settle', amount: 400n, balance: 600n, held: 400n, details: null } },
+      { entry: { kind: 'release', amount: 400n, balance: 600n, held: 0n, details: null } },
+    ]);
+    expect(due.map(({ id }) => journal.holdOf(id).status)).toEqual(['settled', 'released']);
+  });
+
+  test('takes the options of a hold for a part of what a command means', () => {
+    const journal = new Journal();
+    const plain = subtracting('1') as SubtractCommand;
+    const withOptions = {
+      ...(subtracting('1') as SubtractCommand),
+      onDue: 'release' as const,
+      dueInSeconds: 60,
+    };
+    journal.run([opening(), adding('10'), plain, withOptions]);
+    const again = [
+      plain,
+      withOptions,
+      { ...plain, onDue: 'release' as const },
+      { ...plain, dueInSeconds: 600 },
+      { ...withOptions, onDue: 'settle' as const },
+      { ...withOptions, dueInSeconds: null },
+    ];
+    expect(codes(journal.run(again))).toEqual([
+      'applied',
+      'applied',
+      ...again.slice(2).map(() => 'idempotency_conflict'),
     ]);
   });
 

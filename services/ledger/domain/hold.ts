@@ -38,8 +38,8 @@ export function holdIdFor(accountId: AccountId, commandId: CommandId, now: Micro
 }
 
 /**
- * The id of the command that settles a due hold. Derived, so that the journal's own rule (one entry per account and
- * command id) makes a second settling impossible, whoever tries; and of a variant that no caller's command can have, so that
+ * The id of the command that ends a due hold. Derived, so that the journal's own rule (one entry per account and
+ * command id) makes a second end impossible, whoever tries; and of a variant that no caller's command can have, so that
  * nobody else is there first.
  */
 export function settleCommandIdFor(holdId: HoldId): CommandId {
@@ -49,10 +49,10 @@ export function settleCommandIdFor(holdId: HoldId): CommandId {
 
 /**
  * The details of the entry that makes a hold: beside what the entry says anyway, the due time in seconds is all that a
- * repeated command needs to be answered as it was the first time.
+ * repeated command needs to be answered as it was the first time. That it is to be released then is for the audit.
  */
-export function holdDetails({ dueAt }: Hold): string {
-  return `{"dueAt":${secondsOf(dueAt)}}`;
+export function holdDetails({ dueAt, onDue }: Hold): string {
+  return `{"dueAt":${secondsOf(dueAt)}${onDue === 'release' ? ',"onDue":"release"' : ''}}`;
 }
 
 /**
@@ -91,7 +91,7 @@ export interface HoldMoment {
 }
 
 /**
- * Read from an entry that made a hold, or by which a caller ended one. Undefined of any other, also of the settling of a hold
+ * Read from an entry that made a hold, or by which a caller ended one. Undefined of any other, also of the end of a hold
  * that was due: nobody asks for that again.
  */
 export function holdMomentOf(

@@ -59,8 +59,15 @@ function commandOf(given: AccountPayload, traceparent: string | null, unattended
     case 'close':
       return { kind, ...common };
     case 'add':
-    case 'subtract':
       return { kind, amount: payload.amount, ...common };
+    case 'subtract':
+      return {
+        kind,
+        amount: payload.amount,
+        onDue: payload.onDue ?? 'settle',
+        dueInSeconds: payload.dueInSeconds ?? null,
+        ...common,
+      };
     case 'settle':
       return { kind, holdId: payload.holdId, amount: payload.amount ?? null, ...common };
     case 'release':

@@ -188,7 +188,7 @@ async function pipelineWhile<T>(
 /** BEGIN, locks and look-ups in one pipeline: each is a statement of its own, so each sees what the locks waited for. */
 async function beginBatch(session: Session, commands: readonly Command[]): Promise<Loaded> {
   const accountIds = distinct(commands.map((command) => command.accountId));
-  const repeatable = commands.filter((command) => command.kind !== 'settle-due-hold');
+  const repeatable = commands.filter((command) => command.kind !== 'end-due-hold');
   const load = loadStatements(accountIds, repeatable, readNamedHolds(commands));
   const loaded = loadedFrom((await session.pipeline([begin, ...load])).slice(1));
 

@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import type { EntryKind } from '../../../shared/contracts/outcomes.ts';
+import type { DueAction, EntryKind } from '../../../shared/contracts/outcomes.ts';
 import { callersCommandIdSchema } from '../../../shared/contracts/primitives.ts';
 
 /** An entry as it is in the books; amounts in minor units, times in ms since 1970. */
@@ -21,6 +21,9 @@ export interface BookedHold {
   readonly amount: number;
   readonly status: string;
   readonly dueMs: number;
+  readonly onDue: DueAction;
+  /** Of the subtract that made it. */
+  readonly commandId: string;
 }
 
 /** What the books say when everything has come to rest. */
@@ -60,7 +63,7 @@ export async function readBooks(client: Client): Promise<Books> {
     'SELECT account_id AS "accountId", command_id AS id, code FROM refusals',
   );
   const holds = await client.query<BookedHold>(
-    `SELECT id, account_id AS "accountId", amount::float8, status, (extract(epoch FROM due_at) * 1000)::float8 AS "dueMs"
+    `SELECT id, account_id AS "accountId", command_id AS "commandId", amount::float8, status, on_due AS "onDue", (extract(epoch FROM due_at) * 1000)::float8 AS "dueMs"
      FROM holds`,
   );
   return {

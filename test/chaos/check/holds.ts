@@ -18,7 +18,7 @@ export function checkHolds({ journals, holds }: Books): string[] {
   const problems: string[] = [];
   if (holds.length !== made.size)
     problems.push(`${made.size} subtracts made holds, and there are ${holds.length}`);
-  for (const { id, accountId, status, dueMs } of holds) {
+  for (const { id, accountId, status, dueMs, onDue } of holds) {
     const report = (what: string): void => void problems.push(`hold ${id} of ${accountId} ${what}`);
     const ends = ended.get(id) ?? [];
     if (!made.has(id)) report('was made by no subtract');
@@ -27,7 +27,8 @@ export function checkHolds({ journals, holds }: Books): string[] {
     for (const end of ends) {
       if (status !== (end.kind === 'release' ? 'released' : 'settled'))
         report(`is ${status} by a ${end.kind}`);
-      if (isOwnDoing(end) && end.atMs < dueMs - clockToleranceMs) report('was settled before it was due');
+      if (isOwnDoing(end) && end.kind !== onDue) report(`was to ${onDue} and had a ${end.kind}`);
+      if (isOwnDoing(end) && end.atMs < dueMs - clockToleranceMs) report('ended by itself before it was due');
     }
   }
   return problems;

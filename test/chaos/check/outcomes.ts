@@ -20,11 +20,14 @@ export function checkOutcomes(
       const id = idOf({ accountId, id: entry.commandId });
       if (entries.has(id)) problems.push(`${id} is applied twice: ${entry.seq}`);
       entries.set(id, entry);
-      if (isOwnDoing(entry) ? entry.kind !== 'settle' : !asked.has(id))
-        problems.push(`${id} (${entry.kind}) was asked by nobody`);
+      if (!isOwnDoing(entry) && !asked.has(id)) problems.push(`${id} (${entry.kind}) was asked by nobody`);
     }
   }
+  const onDues = new Map(books.holds.map((hold) => [idOf({ ...hold, id: hold.commandId }), hold.onDue]));
   for (const operation of history.operations) {
+    const onDue = onDues.get(idOf(operation));
+    if (onDue !== undefined && onDue !== (operation.onDue ?? 'settle'))
+      problems.push(`${idOf(operation)} made a hold that is to ${onDue}`);
     const entry = entries.get(idOf(operation));
     for (const problem of problemsOf(
       operation,

@@ -16,6 +16,8 @@ const mostSubtracted = 9_000;
 const mostAdded = 6_000;
 /** Commands that are to end a hold, of those on hot accounts. */
 const endsHold = 0.3;
+/** Subtracts whose hold is to be released when due. */
+const releasedWhenDue = 0.3;
 /** So many of an account's latest holds are ended by someone; some of them have been, or have fallen due. */
 const rememberedHolds = 8;
 /** Settles that take a part, or ask for more than there is. */
@@ -92,6 +94,8 @@ export class Accounts {
     const most = { open: 0, close: 0, add: mostAdded, subtract: mostSubtracted, settle: 0, release: 0 }[kind];
     const key = this.#random.uuid();
     const amount = most === 0 ? 0 : this.#random.int(1, most);
-    return { key, id: commandIdOf(anonymous, key), accountId, kind, amount };
+    const isReleased = kind === 'subtract' && this.#random.chance(releasedWhenDue);
+    const onDue = isReleased ? { onDue: 'release' as const } : {};
+    return { key, id: commandIdOf(anonymous, key), accountId, kind, amount, ...onDue };
   }
 }

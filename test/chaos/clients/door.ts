@@ -28,7 +28,7 @@ export function decimal(minorUnits: number): string {
 }
 
 /** The fields of a command that its kind has, beside the id. */
-export function fieldsOf({ accountId, kind, amount, hold }: Operation): Record<string, string> {
+export function fieldsOf({ accountId, kind, amount, onDue, hold }: Operation): Record<string, string> {
   switch (kind) {
     case 'open':
       return { accountId, name: 'Chaos' };
@@ -36,7 +36,7 @@ export function fieldsOf({ accountId, kind, amount, hold }: Operation): Record<s
       return { accountId };
     case 'add':
     case 'subtract':
-      return { accountId, amount: decimal(amount) };
+      return { accountId, amount: decimal(amount), ...(onDue !== undefined && { onDue }) };
     case 'settle':
     case 'release':
       return {

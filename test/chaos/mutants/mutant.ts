@@ -209,8 +209,8 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: batchTransaction,
-        search: `command.kind !== 'settle-due-hold'`,
-        replace: `command.kind !== 'settle-due-hold' && command.kind !== 'settle'`,
+        search: `command.kind !== 'end-due-hold'`,
+        replace: `command.kind !== 'end-due-hold' && command.kind !== 'settle'`,
       },
     ],
     scenario: scenarios.settledInPart,

@@ -1,3 +1,4 @@
+import type { DueAction } from '../../../../shared/contracts/outcomes.ts';
 import type { AccountId, HoldId } from '../../../../shared/contracts/primitives.ts';
 import { formatMicros, type Micros } from '../../domain/time.ts';
 import type { Statement } from '../pipeline.ts';
@@ -8,6 +9,7 @@ export interface PickedRow {
   account_id: AccountId;
   id: HoldId;
   due_at: Micros;
+  on_due: DueAction;
   traceparent: string | null;
   /** `(block,row)`: the row's place in the table for as long as nobody changes it. */
   ctid: string;
@@ -38,7 +40,7 @@ export function pickDueHolds({ from, until, limit, except, exceptAccounts }: Due
   return {
     name: 'pick-due-holds',
     text: `
-      SELECT account_id, id, due_at, traceparent, ctid FROM holds
+      SELECT account_id, id, due_at, on_due, traceparent, ctid FROM holds
       WHERE status = 'pending'
         AND due_at >= coalesce($1::timestamptz, '-infinity')
         AND due_at <= (SELECT least($2::timestamptz, clock_timestamp()))
