@@ -64,10 +64,10 @@ export class BookFiller {
     }
   }
 
-  /** Places holds on all accounts in turn and settles them, until it has written so many entries of both kinds. */
+  /** Places holds that are due on all accounts in turn and settles them, until it has written so many entries of both kinds. */
   async liveHolds(entries: number, onProgress: (entries: number) => void): Promise<void> {
     for (let written = 0, from = 0; written < entries; from += commandsPerBatch) {
-      const holds = await this.#run(subtracts(commandsPerBatch, from, this.#accounts), 0);
+      const holds = await this.#run(subtracts(commandsPerBatch, from, this.#accounts), alreadyDueMs);
       this.#holds += holds.length;
       await this.#run(holds.map(settlingOf), 0);
       this.#settled += holds.length;
@@ -85,6 +85,9 @@ export class BookFiller {
     });
   }
 }
+
+/** A due time is rounded up to the second. */
+const alreadyDueMs = -1_000;
 
 function common(accountId: AccountId) {
   const id = randomUUID() as string as CommandId;

@@ -22,7 +22,15 @@ import {
 import type { LedgerClient } from '../shared/messaging/ledger-client/index.ts';
 import { readBooks } from './bad-input/books.ts';
 import { accountId } from './bad-input/field-sorts.ts';
-import { attemptsOn, bodyValues, junk, objectWith, otherValues, type Attempt } from './bad-input/messages.ts';
+import {
+  attemptsOn,
+  bodyValues,
+  junk,
+  objectWith,
+  otherValues,
+  valueOf,
+  type Attempt,
+} from './bad-input/messages.ts';
 import { readRoutes } from './bad-input/routes.ts';
 import { commandFields, idempotencyKeys, queryFields, routeFields } from './bad-input/tables.ts';
 import type { Sort } from './bad-input/sort.ts';
@@ -241,14 +249,14 @@ describe('over HTTP', () => {
           const value = JSON.parse(text) as unknown;
           // A lone surrogate has no UTF-8: its bytes as a careless client would send them.
           const segment = String(value).replaceAll('\ud800', '%ED%A0%80').slice(0, 10_000);
-          const path = template.replace(
-            `{${field}}`,
-            segment.includes('%') ? segment : encodeURIComponent(segment),
-          );
+          const path = template
+            .replace(`{${field}}`, () => (segment.includes('%') ? segment : encodeURIComponent(segment)))
+            .replaceAll(/\{(\w+)\}/g, (_, other: string) => valueOf(bodyValues, other));
           return replyOf(await fetch(stack.url() + path, { method: method.toUpperCase() }));
         };
         for (const [what, text] of Object.entries(right)) {
-          expect([what, await ask(text)]).toMatchObject([what, { ok: true }]);
+          const { ok, error } = await ask(text);
+          expect([what, ok || notAboutForm.has(error?.code)]).toEqual([what, true]);
         }
         for (const [what, text] of Object.entries(wrong).filter(([, each]) => each.startsWith('"'))) {
           expect([what, await ask(text)]).toMatchObject([what, { ok: false, error: invalid }]);

@@ -133,7 +133,11 @@ describe('the NATS API', () => {
     });
     expect(await request('balance.command.release', ending(whole))).toMatchObject({
       ok: false,
-      error: { code: 'hold_not_pending', detail: `Hold ${whole} is settled already.` },
+      error: {
+        code: 'hold_not_pending',
+        detail: `Hold ${whole} is settled already.`,
+        hold: { id: whole, status: 'settled' },
+      },
     });
     const [first] = settles;
     if (first === undefined) throw new Error('there is a first one');
@@ -142,6 +146,7 @@ describe('the NATS API', () => {
       amount: '1.00',
       holdId: part,
       held: '6.00',
+      released: '2.00',
     });
     expect(await request('balance.query.hold', { accountId, holdId: part })).toMatchObject({
       hold: { amount: '3.00', remaining: '0.00', status: 'settled', version: 2 },

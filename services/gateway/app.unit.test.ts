@@ -52,6 +52,7 @@ const hold = {
   amount: '33.48',
   status: 'pending',
   dueAt: '2026-01-31T12:10:00.000Z',
+  onDue: 'settle',
 } as const;
 
 const holdStatusAfter: Readonly<Record<string, HoldStatus>> = { settle: 'settled', release: 'released' };
@@ -82,7 +83,7 @@ class GivenLedger {
       }) as unknown as Ledger['send'],
       ask: (async (kind: string, query: object) => {
         const error = await take(kind, query);
-        return error === undefined ? { ok: true, account } : { ok: false, error };
+        return error === undefined ? { ok: true, account, hold } : { ok: false, error };
       }) as unknown as Ledger['ask'],
       missing: () => this.missing,
     };
@@ -154,6 +155,18 @@ describe('the HTTP API', () => {
       const answer = await post({ id: accountId, amount: '33.48' }, { url });
       expect(answer.json()).toMatchObject({ ...accountAnswer, entry, hold });
       expect(ledger.sent).toMatchObject([{ kind: 'subtract' }]);
+    });
+
+    test('a hold, and how one ended that is to be ended again', async () => {
+      const answer = await app.inject(`/api/status/${accountId}/holds/${hold.id.toUpperCase()}`);
+      expect([answer.statusCode, answer.json()]).toEqual([200, hold]);
+      expect(ledger.sent).toEqual([{ kind: 'hold', command: { accountId, holdId: hold.id } }]);
+      const released = { ...hold, status: 'released' as const };
+      ledger.refusal = { code: 'hold_not_pending', detail: 'released already', hold: released };
+      const refused = await post({ id: accountId, holdId: hold.id }, { url: '/api/settle' });
+      expect([refused.statusCode, refused.json()]).toMatchObject([409, { hold: released }]);
+      ledger.refusal = { code: 'hold_not_found', detail: 'no such hold' };
+      expect((await app.inject(`/api/status/${accountId}/holds/${hold.id}`)).statusCode).toBe(404);
     });
 
     test('substract, with when its hold is due and what becomes of it', async () => {
@@ -237,6 +250,7 @@ describe('the HTTP API', () => {
       ['an id that is no uuid', { id: 'x', amount: '1' }, 'id'],
       ['an id in braces', { id: `{${id}}`, amount: '1' }, 'id'],
       ['an unknown field', { id, amount: '1', currency: 'EUR' }, 'currency'],
+      ['a field in another letter case', { id, amount: '1', ID: id }, 'ID'],
       ['the command’s own words', { id, accountId: id, amount: '1' }, 'accountId'],
     ])('%s', async (_, body, field) => {
       const answer = await post(body);

@@ -42,6 +42,9 @@ const exampleEntry = {
 export const aliveSchema = z.object({ status: z.literal('ok') }).meta({ examples: [{ status: 'ok' }] });
 
 export const accountParamsSchema = z.strictObject({ id: accountIdSchema.describe('The account’s id.') });
+export const holdParamsSchema = accountParamsSchema.extend({
+  holdId: holdIdSchema.describe('The hold’s id, as `substract` answered it.'),
+});
 
 const amountBody = z.strictObject({
   id: accountIdSchema.describe('The account’s id.'),
@@ -54,6 +57,7 @@ const exampleHold = {
   amount: '33.48',
   status: 'pending',
   dueAt: '2026-01-31T12:10:01Z',
+  onDue: 'settle',
 };
 
 const releaseBody = z.strictObject({
@@ -69,7 +73,12 @@ export const settleBodySchema = releaseBody
 
 export const subtractBodySchema = amountBody
   .extend({ onDue: onDueSchema, dueInSeconds: dueInSecondsSchema })
-  .meta({ examples: [{ id: exampleAccount.id, amount: '33.48' }] });
+  .meta({
+    examples: [
+      { id: exampleAccount.id, amount: '33.48' },
+      { id: exampleAccount.id, amount: '33.48', dueInSeconds: 1_800, onDue: 'release' },
+    ],
+  });
 
 /** Documentation only: `command-identity.ts` reads the header. */
 export const commandHeadersSchema = z.object({
@@ -136,6 +145,8 @@ export const subtractAnswerSchema = addAnswer
     ],
   });
 
+export const holdAnswerSchema = holdViewSchema.meta({ id: 'Hold', examples: [exampleHold] });
+
 const endAnswer = addAnswer.extend({ hold: holdViewSchema.describe('The hold, which has ended.') });
 export const settleAnswerSchema = endAnswer.meta({
   id: 'Settled',
@@ -165,6 +176,7 @@ export const releaseAnswerSchema = endAnswer.meta({
 });
 
 export type AccountParams = z.output<typeof accountParamsSchema>;
+export type HoldParams = z.output<typeof holdParamsSchema>;
 export type AddBody = z.output<typeof addBodySchema>;
 export type SubtractBody = z.output<typeof subtractBodySchema>;
 export type SettleBody = z.output<typeof settleBodySchema>;
@@ -199,6 +211,7 @@ export const problemSchema = z
     fields: errorViewSchema.shape.fields,
     available: errorViewSchema.shape.available,
     requested: errorViewSchema.shape.requested,
+    hold: errorViewSchema.shape.hold,
     commandId: commandIdSchema.optional().describe('When the request was to change something.'),
     idempotencyKey: z.string().optional().describe('The key that was sent, or one made up.'),
     traceId: z.string().optional().describe('The trace of the request, when it is sampled.'),
@@ -301,6 +314,10 @@ function exampleProblem(code: ErrorCode) {
   }
   if (code === 'insufficient_funds') {
     return { ...problem, available: '20.00', requested: '33.48', ...exampleIdentity };
+  }
+  if (code === 'hold_not_pending') {
+    const detail = `Hold ${exampleHold.id} is released already.`;
+    return { ...problem, detail, hold: { ...exampleHold, status: 'released' }, ...exampleIdentity };
   }
   return problem;
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { errorCodes } from './error-codes.ts';
-import { entryKinds } from './outcomes.ts';
+import { dueActions, entryKinds } from './outcomes.ts';
 import { accountIdSchema, balanceSchema, commandIdSchema, holdIdSchema, timeSchema } from './primitives.ts';
 
 /** Something is in the journal. Delivered at least once; (accountId, seq) orders and dedupes. */
@@ -16,7 +16,10 @@ const entryFactSchema = z.object({
   held: balanceSchema,
   available: balanceSchema,
   holdId: holdIdSchema.optional(),
-  dueAt: timeSchema.optional(),
+  dueAt: timeSchema.optional().describe('Of the hold that is made.'),
+  onDue: z.enum(dueActions).optional().describe('Of the hold that is made.'),
+  released: balanceSchema.optional().describe('What a settle of a part has released.'),
+  due: z.literal(true).optional().describe('The hold has ended by itself, since it was due.'),
   at: timeSchema,
 });
 export type EntryFact = z.output<typeof entryFactSchema>;

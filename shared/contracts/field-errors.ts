@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { ErrorView, FieldError } from './outcomes.ts';
 
 /** Naming more than this helps nobody, and an attacker should not choose the size of an answer. */
@@ -22,7 +22,10 @@ export function checkFields<T>(
   const parsed = schema.safeParse(value);
   if (parsed.success) return { value: parsed.data };
   const { error = parsed.error } = schema.safeParse(value, { error: wordsForIssue });
-  return { fields: error.issues.flatMap((issue) => fieldErrorsOf(issue, whole)).slice(0, maxFieldErrors) };
+  const known = schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+  return {
+    fields: error.issues.flatMap((issue) => fieldErrorsOf(issue, whole, known)).slice(0, maxFieldErrors),
+  };
 }
 
 /** Bad input: the fields, and the same as one sentence. */
@@ -41,12 +44,15 @@ function fieldName(path: readonly PropertyKey[]): string {
   return path.map(String).join('.').slice(0, maxNameLength);
 }
 
-function fieldErrorsOf(issue: z.core.$ZodIssue, whole: string): FieldError[] {
+function fieldErrorsOf(issue: z.core.$ZodIssue, whole: string, known: readonly string[]): FieldError[] {
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({
-      field: fieldName([...issue.path, key]),
-      message: 'is not known here; leave it out',
-    }));
+    return issue.keys.map((key) => {
+      const meant = known.find((each) => each.toLowerCase() === key.toLowerCase());
+      return {
+        field: fieldName([...issue.path, key]),
+        message: `is not known here; ${meant === undefined ? 'leave it out' : `did you mean ${meant}?`}`,
+      };
+    });
   }
   return [{ field: fieldName(issue.path) || whole, message: issue.message }];
 }

@@ -59,7 +59,9 @@ export const holdViewSchema = z.object({
   amount: balanceSchema,
   status: z.enum(holdStatuses),
   dueAt: timeSchema,
+  onDue: z.enum(dueActions).describe('What becomes of it at `dueAt` when nobody ends it before.'),
 });
+export type HoldView = z.output<typeof holdViewSchema>;
 
 const fieldErrorSchema = z.object({
   field: z.string().describe('Where it is, such as amount or 3.amount'),
@@ -77,6 +79,11 @@ export const errorViewSchema = z.object({
     .describe('With invalid_request: each field and what it should be.'),
   available: balanceSchema.optional().describe('With insufficient_funds: what there was.'),
   requested: balanceSchema.optional().describe('With insufficient_funds: what was asked.'),
+  hold: holdViewSchema
+    .optional()
+    .describe(
+      'With hold_not_pending, and when more is to be settled than it holds: the hold as it was then.',
+    ),
 });
 export type ErrorView = z.output<typeof errorViewSchema>;
 

@@ -37,7 +37,7 @@ export function objectWith(
   return `{${members.join(',')}}`;
 }
 
-function valueOf(values: typeof rightValues, field: string): string {
+export function valueOf(values: typeof rightValues, field: string): string {
   const make = values[field];
   if (make === undefined) throw new Error(`say in test/bad-input/messages.ts what a right ${field} is`);
   return make();

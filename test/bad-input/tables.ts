@@ -94,6 +94,7 @@ export const routeFields: Readonly<Record<string, RouteFields>> = {
   'post /api/add': changeRoute,
   'post /api/substract': subtractRoute,
   'post /api/subtract': subtractRoute,
+  'get /api/status/{id}/holds/{holdId}': { path: { id: sorts.uuid, holdId: sorts.uuid } },
   'post /api/settle': { ...changeRoute, body: { ...endBody, amount: sorts.amount } },
   'post /api/release': { ...changeRoute, body: endBody },
 };

@@ -1,8 +1,10 @@
 import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import type { Client } from 'pg';
-import { commandsStream } from '../../shared/contracts/subjects.ts';
+import { asyncCommandsConsumer, commandsStream } from '../../shared/contracts/subjects.ts';
 import { eventually } from '../support/eventually.ts';
+
+type SentCommand = { readonly id: string; readonly accountId: string };
 
 /** What is still to be done. */
 interface Unrest {
@@ -22,7 +24,7 @@ export async function untilAtRest(
 ): Promise<string | undefined> {
   const look = async (): Promise<Unrest> => {
     // The stream first: what it gives makes holds and messages.
-    const accepted = await countAccepted(connection);
+    const accepted = await countUndecided(connection, books);
     return { accepted, ...(await countInBooks(books)) };
   };
   let unrest: Unrest | undefined;
@@ -36,13 +38,37 @@ export async function untilAtRest(
     return undefined;
   } catch {
     const { pending, outbox, accepted } = unrest ?? (await look());
-    return `after ${limitMs} ms without faults ${pending} holds are pending, ${outbox} messages in the outbox, ${accepted} commands undecided`;
+    return `after ${limitMs} ms without faults ${pending} holds are pending, ${outbox} messages in the outbox, ${accepted} messages of commands undecided`;
   }
 }
 
-async function countAccepted(connection: NatsConnection): Promise<number> {
+/**
+ * Messages of the stream that are still to be decided. Those that the consumer is done with are not, when all of their commands
+ * are in the books: a broker that is killed may forget that it has removed them.
+ */
+async function countUndecided(connection: NatsConnection, books: Client): Promise<number> {
   const manager = await jetstreamManager(connection);
-  return (await manager.streams.info(commandsStream)).state.messages;
+  const { state } = await manager.streams.info(commandsStream);
+  if (state.messages === 0) return 0;
+  const consumer = await manager.consumers.info(commandsStream, asyncCommandsConsumer);
+  const open = consumer.num_pending + consumer.num_ack_pending;
+  if (open > 0) return open;
+  const { state: detailed } = await manager.streams.info(commandsStream, { deleted_details: true });
+  const removed = new Set(detailed.deleted);
+  let undecided = 0;
+  for (let seq = detailed.first_seq; seq <= detailed.last_seq; seq += 1) {
+    const left = removed.has(seq) ? null : await manager.streams.getMessage(commandsStream, { seq });
+    if (left === null) continue;
+    const commands = [left.json<SentCommand | SentCommand[]>()].flat();
+    const { rows } = await books.query<{ decided: number }>(
+      `SELECT count(*)::int AS decided FROM unnest($1::uuid[], $2::uuid[]) AS sent (account_id, command_id)
+       WHERE EXISTS (SELECT FROM entries e WHERE (e.account_id, e.command_id) = (sent.account_id, sent.command_id))
+          OR EXISTS (SELECT FROM refusals r WHERE (r.account_id, r.command_id) = (sent.account_id, sent.command_id))`,
+      [commands.map(({ accountId }) => accountId), commands.map(({ id }) => id)],
+    );
+    if (rows[0]?.decided !== commands.length) undecided += 1;
+  }
+  return undecided;
 }
 
 async function countInBooks(books: Client): Promise<Pick<Unrest, 'pending' | 'outbox'>> {

@@ -46,7 +46,7 @@ async function main(): Promise<void> {
   const traces = await findTraces(`${url}/traces/${id}`);
   if (traces.length === 0) {
     throw new Error(
-      `no trace is kept that is about ${id}: it was not sampled, or so much has happened since that it was dropped`,
+      `no trace is kept that is about ${id}: it was not sampled, or so much has happened since that it was dropped, or it is from before the last start`,
     );
   }
   const trees = traces.map(({ traceId, spans }) => ({ traceId, spans: buildTraceTree(traceId, spans) }));

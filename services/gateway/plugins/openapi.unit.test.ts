@@ -59,6 +59,7 @@ describe('the OpenAPI document', () => {
       'post /api/add',
       'post /api/substract',
       'post /api/subtract',
+      'get /api/status/{id}/holds/{holdId}',
       'post /api/settle',
       'post /api/release',
       'get /healthz',
@@ -99,6 +100,7 @@ describe('the OpenAPI document', () => {
       ['post /api/add', [{}, { token: ['balance:write'] }]],
       ['post /api/substract', [{}, { token: ['balance:write'] }]],
       ['post /api/subtract', [{}, { token: ['balance:write'] }]],
+      ['get /api/status/{id}/holds/{holdId}', [{}, { token: ['balance:read'] }]],
       ['post /api/settle', [{}, { token: ['balance:write'] }]],
       ['post /api/release', [{}, { token: ['balance:write'] }]],
     ]);

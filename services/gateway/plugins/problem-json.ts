@@ -107,7 +107,7 @@ function problemFrom(
   command: CommandIdentity | undefined,
   trace?: Pick<Problem, 'traceId' | 'trace'>,
 ): Problem {
-  const { code, detail, fields, available, requested } = error;
+  const { code, detail, fields, available, requested, hold } = error;
   const { status, title } = errorCatalogue[code];
   return {
     type: problemType(code),
@@ -118,6 +118,7 @@ function problemFrom(
     ...(fields === undefined ? {} : { fields }),
     ...(available === undefined ? {} : { available }),
     ...(requested === undefined ? {} : { requested }),
+    ...(hold === undefined ? {} : { hold }),
     ...command,
     ...trace,
   };

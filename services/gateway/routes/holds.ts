@@ -1,25 +1,69 @@
 import type { FastifyInstance } from 'fastify';
 import type { ErrorCode } from '../../../shared/contracts/error-codes.ts';
-import type { AccessGuard } from '../auth/access-guard.ts';
+import { refusesAccount, type AccessGuard } from '../auth/access-guard.ts';
 import {
+  holdAnswerSchema,
+  holdParamsSchema,
   jsonResponse,
   problemResponses,
   releaseAnswerSchema,
   releaseBodySchema,
   settleAnswerSchema,
   settleBodySchema,
+  type HoldParams,
   type ReleaseBody,
   type SettleBody,
 } from '../http-schemas.ts';
 import type { Ledger } from '../ledger-when-connected.ts';
-import { answerCommand, commandErrors, commandRoute } from './ledger-requests.ts';
+import { securityFor } from '../plugins/openapi.ts';
+import { sendProblem } from '../plugins/problem-json.ts';
+import {
+  answerCommand,
+  commandErrors,
+  commandRoute,
+  inHttpWords,
+  ledgerDeadlineMs,
+  narrowing,
+  queryErrors,
+} from './ledger-requests.ts';
 
 const releaseErrors = [...commandErrors, 'hold_not_found', 'hold_not_pending'] as const satisfies ErrorCode[];
 const settleErrors = [...releaseErrors, 'amount_too_large'] as const satisfies ErrorCode[];
 
-/** The routes that end a hold before it is due. */
+/** The routes about holds: what became of one, and ending it before it is due. */
 export function addHoldRoutes(app: FastifyInstance, ledger: Ledger, guard: AccessGuard): void {
   const { onRequest, schema } = commandRoute(guard);
+
+  app.get<{ Params: HoldParams }>(
+    '/api/status/:id/holds/:holdId',
+    {
+      onRequest: guard.hooksFor('balance:read'),
+      schema: {
+        operationId: 'hold',
+        security: securityFor(guard, 'balance:read'),
+        summary: 'A hold, pending or not',
+        tags: ['holds'],
+        params: holdParamsSchema,
+        response: {
+          200: jsonResponse('The hold.', holdAnswerSchema),
+          ...problemResponses([...queryErrors, 'hold_not_found']),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { id: accountId, holdId } = request.params;
+      if (refusesAccount(request, reply, accountId)) return reply;
+      const query = { accountId, holdId, ...narrowing(request) };
+      const answer = await ledger.ask('hold', query, {
+        deadlineMs: ledgerDeadlineMs,
+        parentSpan: request.span,
+      });
+      reply.header('cache-control', 'no-store');
+      if (!answer.ok) return sendProblem(reply, inHttpWords(answer.error), undefined);
+      const { id, amount, status, dueAt, onDue } = answer.hold;
+      return reply.send({ id, amount, status, dueAt, onDue });
+    },
+  );
 
   app.post<{ Body: SettleBody }>(
     '/api/settle',

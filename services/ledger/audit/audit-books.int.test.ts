@@ -5,11 +5,13 @@ import { createTestDatabase, type TestDatabase } from '../../../test/support/tes
 import type { DueAction } from '../../../shared/contracts/outcomes.ts';
 import type { AccountId, CommandId, HoldId } from '../../../shared/contracts/primitives.ts';
 import type { Command } from '../domain/commands.ts';
+import { chainStart, hashEntry } from '../domain/entry.ts';
 import { executeBatch } from '../domain/execute-batch.ts';
 import { settleCommandIdFor } from '../domain/hold.ts';
 import { inBatchTransaction } from '../store/batch-transaction.ts';
 import { migrate } from '../store/migrate.ts';
-import type { DatabaseAddress } from '../store/session.ts';
+import { sessionConfig, type DatabaseAddress } from '../store/session.ts';
+import { entryColumns, entryOf, type EntryRow } from '../store/statements/entry-row.ts';
 import { WriteConnection } from '../store/write-connection.ts';
 import { createLogger } from '../../../shared/telemetry/logger.ts';
 import { auditBooks } from './audit-books.ts';
@@ -52,7 +54,9 @@ beforeAll(async () => {
   );
   // Past entry 9, where the order of numbers is no longer that of their texts.
   await run(...Array.from({ length: 10 }, () => commandsOn(account).add('0.01')));
-  intruder = new Client(database.connection);
+  // With the types of a ledger's session.
+  const { types } = sessionConfig(address);
+  intruder = new Client({ ...database.connection, types });
   await intruder.connect();
   // Triggers are for those who may not do everything.
   await intruder.query('SET session_replication_role = replica');
@@ -210,6 +214,44 @@ describe('an audit', () => {
     expect(mine).toContainEqual(expect.stringContaining('has a hold whose status, version or amount is not'));
   });
 
+  test.each([
+    ['released another rest', '{"dueAt":DUE,"accountStatus":"open","released":"90000"}'],
+    ['released something that is no amount', '{"dueAt":DUE,"accountStatus":"open","released":"all"}'],
+    ['was due at another time', '{"dueAt":1,"accountStatus":"open","released":"150"}'],
+    ['took a part when it was due', null],
+  ])('finds an entry whose hash is right and that says its hold %s', async (_, template) => {
+    const { rows } = await intruder.query<EntryRow>(
+      `SELECT ${entryColumns} FROM entries WHERE account_id = $1 AND kind = 'settle' AND amount = 50`,
+      [ended],
+    );
+    const [row] = rows;
+    if (row === undefined) throw new Error('no part was settled');
+    const due = await intruder.query<{ due: string }>(
+      'SELECT extract(epoch FROM due_at)::bigint::text AS due FROM holds WHERE id = $1',
+      [row.hold_id],
+    );
+    const details = template?.replace('DUE', due.rows[0]?.due ?? '') ?? null;
+    await intruder.query('UPDATE entries SET details = $1 WHERE account_id = $2 AND seq = $3', [
+      details,
+      ended,
+      row.seq,
+    ]);
+    await chainAnew(ended);
+    const { findings } = await auditBooks(address);
+    expect(findings).toMatchObject([{ accountId: ended }]);
+    expect(findings[0]?.problem).toContain('has a hold whose status, version or amount is not');
+  });
+
+  test('finds a hold that was ended by itself before it was due', async () => {
+    const early = '00000000-0000-4000-8000-00000000000f' as AccountId;
+    await run(commandsOn(early).open(), commandsOn(early).add('1.00'));
+    const undue = commandsOn(early).subtract('1.00');
+    await run({ ...undue, dueInSeconds: 60 } as Command);
+    await settleFirstHoldOf(early);
+    const { findings } = await auditBooks(address, { accountId: early });
+    expect(findings).toMatchObject([{ accountId: early }]);
+  });
+
   test('finds a hold, and an account, that is gone', async () => {
     await intruder.query(`DELETE FROM holds WHERE account_id = $1 AND status = 'settled'`, [account]);
     await intruder.query('DELETE FROM accounts WHERE id = $1', [other]);
@@ -317,11 +359,32 @@ function commandsOn(accountId: AccountId) {
   };
 }
 
+/** Holds are due when they are made. */
+const alreadyDueMs = -1_000;
+
 async function run(...commands: Command[]): Promise<void> {
   await inBatchTransaction(connection, commands, async (transaction) => {
-    const { changes } = executeBatch(commands, transaction.state, 600_000);
+    const { changes } = executeBatch(commands, transaction.state, alreadyDueMs);
     await transaction.save(transaction.fill(changes), [], []);
   });
+}
+
+/** As somebody would who may write to the database and knows how. */
+async function chainAnew(accountId: AccountId): Promise<void> {
+  const { rows } = await intruder.query<EntryRow>(
+    `SELECT ${entryColumns} FROM entries WHERE account_id = $1 ORDER BY seq`,
+    [accountId],
+  );
+  let head = chainStart(accountId);
+  for (const entry of rows.map(entryOf)) {
+    head = hashEntry(head, entry);
+    await intruder.query('UPDATE entries SET hash = $1 WHERE account_id = $2 AND seq = $3', [
+      head,
+      accountId,
+      entry.seq,
+    ]);
+  }
+  await intruder.query('UPDATE accounts SET chain_head = $1 WHERE id = $2', [head, accountId]);
 }
 
 /** By their amounts. */

@@ -79,21 +79,28 @@ const checks: readonly Check[] = [
     problem: 'has a hold whose status, version or amount is not what its entries say',
     sql: `SELECT h.account_id, NULL::bigint AS seq,
                  format('hold %s, changed by %s entries, settled by %s, released by %s, ended with %s minor units',
-                        h.id, s.entries, s.settlings, s.releases, coalesce(s.ended, 0)) AS expected
+                        h.id, s.entries, s.settlings, s.releases, s.ended + s.rest) AS expected
           FROM holds h LEFT JOIN (
             SELECT account_id, hold_id, count(*) AS entries, count(*) FILTER (WHERE kind = 'settle') AS settlings,
                    -- Not by its name: the books of before have no such kind.
                    count(*) FILTER (WHERE kind NOT IN ('subtract', 'settle')) AS releases,
                    sum(amount) FILTER (WHERE kind <> 'subtract') AS ended,
-                   -- Of a part that a caller settled.
-                   bool_or(kind = 'settle' AND details ->> 'released' IS NOT NULL) AS in_part
+                   -- What a settle of a part has released.
+                   coalesce(sum(CASE WHEN details ->> 'released' ~ '^[0-9]{1,18}$'
+                                  THEN (details ->> 'released')::bigint END) FILTER (WHERE kind = 'settle'), 0) AS rest,
+                   max(details ->> 'dueAt') FILTER (WHERE kind <> 'subtract') AS told_due,
+                   -- Without details it is no caller's doing, and was due.
+                   max(at) FILTER (WHERE kind <> 'subtract' AND details IS NULL) AS due_ended_at
             FROM entries WHERE hold_id IS NOT NULL GROUP BY account_id, hold_id
           ) AS s ON s.account_id = h.account_id AND s.hold_id = h.id
           WHERE ($1::uuid IS NULL OR h.account_id = $1)
             AND (h.version IS DISTINCT FROM s.entries
               OR (h.status = 'settled')::int <> s.settlings OR (h.status = 'released')::int <> s.releases
               OR h.remaining <> CASE h.status WHEN 'pending' THEN h.amount ELSE 0 END
-              OR CASE WHEN s.in_part THEN s.ended >= h.amount ELSE s.ended <> h.amount END)`,
+              OR s.ended + s.rest <> h.amount
+              OR s.told_due <> extract(epoch FROM h.due_at)::bigint::text
+              OR s.due_ended_at < h.due_at
+              OR (s.due_ended_at IS NOT NULL AND (h.status = 'settled') <> (h.on_due = 'settle')))`,
   },
   {
     problem: 'has a balance that its entries do not add up to',

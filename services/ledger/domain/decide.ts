@@ -22,7 +22,7 @@ import type {
   SubtractCommand,
 } from './commands.ts';
 import { chainStart } from './entry.ts';
-import { endingDetails, holdDetails, holdIdFor, type Hold } from './hold.ts';
+import { endingDetails, holdDetails, holdIdFor, holdView, type Hold } from './hold.ts';
 import type { Refusal } from './refusals.ts';
 import { addMillis, ceilToSecond, type Micros } from './time.ts';
 
@@ -185,7 +185,8 @@ function decideSettle(command: SettleCommand, situation: Situation): Decision {
   if (typeof amount !== 'bigint') return amount;
   if (amount > hold.remaining) {
     const [asked, held] = [formatMoney(amount, decimals), formatMoney(hold.remaining, decimals)];
-    return refuse({ code: 'amount_too_large', detail: `${asked} was asked, hold ${hold.id} is of ${held}.` });
+    const detail = `${asked} was asked, hold ${hold.id} is of ${held}: settle at most that, as another command.`;
+    return refuse({ code: 'amount_too_large', detail, hold: holdView(hold, account) });
   }
   const details = endingDetails(hold, account, subtractMoney(hold.remaining, amount));
   return settle(account, hold, amount, details);
@@ -247,7 +248,8 @@ function findPending(
     return refuse({ code: 'hold_not_found', detail: `Account ${account.id} has no hold ${command.holdId}.` });
   }
   if (hold.status !== 'pending') {
-    return refuse({ code: 'hold_not_pending', detail: `Hold ${hold.id} is ${hold.status} already.` });
+    const detail = `Hold ${hold.id} is ${hold.status} already.`;
+    return refuse({ code: 'hold_not_pending', detail, hold: holdView(hold, account) });
   }
   return { account, hold };
 }

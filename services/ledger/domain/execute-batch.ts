@@ -207,7 +207,7 @@ class OpenBatch {
   #outcomeOf(entry: Entry, replayed: boolean, endedHold?: EndedHold): Outcome {
     const account = this.#accounts.get(entry.accountId);
     if (account === undefined) throw new Error(`account ${entry.accountId} has an entry but is not there`);
-    const moment = holdMomentOf(entry, account);
+    const moment = holdMomentOf(entry);
     return {
       type: 'applied',
       replayed,

@@ -368,7 +368,7 @@ describe('executing a batch', () => {
               .reduce((total, hold) => total + hold.remaining, 0n);
             expect(account.balance).toBe(sum('add') - sum('settle'));
             expect(account.held).toBe(pending);
-            const told = entries.flatMap((entry) => holdMomentOf(entry, account)?.hold ?? []);
+            const told = entries.flatMap((entry) => holdMomentOf(entry)?.hold ?? []);
             expect(told.map((hold) => hold.amount)).toEqual(
               told.map((hold) => journal.holdOf(hold.id).amount),
             );
@@ -621,7 +621,12 @@ describe('deciding', () => {
     const ends = [
       { entry: { amount: 400n, balance: 1000n, held: 500n }, hold: { amount: 400n, status: 'released' } },
       { entry: { amount: 300n, balance: 700n, held: 200n }, hold: { amount: 300n, status: 'settled' } },
-      { refusal: { detail: `2.01 was asked, hold ${part} is of 2.00.` } },
+      {
+        refusal: {
+          detail: `2.01 was asked, hold ${part} is of 2.00: settle at most that, as another command.`,
+          hold: { id: part, amount: '2.00', status: 'pending' },
+        },
+      },
       { entry: { amount: 50n, balance: 650n, held: 0n }, hold: { amount: 200n, status: 'settled' } },
       {},
     ];
@@ -633,11 +638,11 @@ describe('deciding', () => {
     const due: Command = { ...common, kind: 'end-due-hold', id: settleCommandIdFor(part), holdId: part };
     const again: Command = { ...common, kind: 'release', id: nextId(), holdId: whole };
     const absent: Command = { ...again, id: nextId(), holdId: accountId as string as HoldId };
-    expect(codes(journal.run([due, again, absent]))).toEqual([
-      'hold_not_pending',
-      'hold_not_pending',
-      'hold_not_found',
-    ]);
+    const refused = journal.run([due, again, absent]);
+    expect(codes(refused)).toEqual(['hold_not_pending', 'hold_not_pending', 'hold_not_found']);
+    expect(refused[1]).toMatchObject({
+      refusal: { hold: { id: whole, amount: '3.00', status: 'settled', onDue: 'settle' } },
+    });
   });
 
   test('does with a hold that is due what was asked for when it was made', () => {

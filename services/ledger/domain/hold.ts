@@ -1,11 +1,11 @@
-import type { AccountStatus, DueAction, HoldStatus } from '../../../shared/contracts/outcomes.ts';
+import type { AccountStatus, DueAction, HoldStatus, HoldView } from '../../../shared/contracts/outcomes.ts';
 import type { AccountId, CommandId, HoldId } from '../../../shared/contracts/primitives.ts';
 import { formatUuid } from '../../../shared/contracts/uuid.ts';
 import { sha256 } from '../../../shared/hashing/sha256.ts';
-import { addMoney, formatMoney, parseMoney, type Money } from '../../../shared/money/money.ts';
+import { addMoney, formatMoney, money, type Money } from '../../../shared/money/money.ts';
 import type { Account } from './account.ts';
 import type { Entry } from './entry.ts';
-import { microsOfSeconds, millisOf, secondsOf, type Micros } from './time.ts';
+import { formatSecond, microsOfSeconds, millisOf, secondsOf, type Micros } from './time.ts';
 
 /** Money set aside on an account until it is settled (taken) or released (given back). */
 export interface Hold {
@@ -49,10 +49,10 @@ export function settleCommandIdFor(holdId: HoldId): CommandId {
 
 /**
  * The details of the entry that makes a hold: beside what the entry says anyway, the due time in seconds is all that a
- * repeated command needs to be answered as it was the first time. That it is to be released then is for the audit.
+ * repeated command needs to be answered as it was the first time, and `onDue` where that is not the usual.
  */
 export function holdDetails({ dueAt, onDue }: Hold): string {
-  return `{"dueAt":${secondsOf(dueAt)}${onDue === 'release' ? ',"onDue":"release"' : ''}}`;
+  return `{"dueAt":${secondsOf(dueAt)}${onDue === 'settle' ? '' : `,"onDue":"${onDue}"`}}`;
 }
 
 /**
@@ -61,28 +61,30 @@ export function holdDetails({ dueAt, onDue }: Hold): string {
  *
  * @param released what a settle of a part gives back; zero when it takes all.
  */
-export function endingDetails({ dueAt }: Hold, { status, decimals }: Account, released: Money): string {
+export function endingDetails({ dueAt, onDue }: Hold, { status }: Account, released: Money): string {
   return JSON.stringify({
     dueAt: secondsOf(dueAt),
+    ...(onDue !== 'settle' && { onDue }),
     accountStatus: status,
-    ...(released > 0n && { released: formatMoney(released, decimals) }),
+    ...(released > 0n && { released: released.toString() }),
   });
 }
 
 /** What {@link holdDetails} says. */
 interface MadeDetails {
   readonly dueAt: number;
+  readonly onDue?: DueAction;
 }
 
 /** What {@link endingDetails} says. */
 interface EndedDetails extends MadeDetails {
   readonly accountStatus: AccountStatus;
-  /** A decimal string. */
+  /** Minor units, which may be too many for a number of JSON. */
   readonly released?: string;
 }
 
 /** A hold as an entry left it. */
-export type HoldAsOf = Pick<Hold, 'id' | 'amount' | 'status' | 'dueAt'>;
+export type HoldAsOf = Pick<Hold, 'id' | 'amount' | 'status' | 'dueAt' | 'onDue'>;
 
 /** What an entry about a hold tells of the moment in which it was written, beside its own fields. */
 export interface HoldMoment {
@@ -94,24 +96,33 @@ export interface HoldMoment {
  * Read from an entry that made a hold, or by which a caller ended one. Undefined of any other, also of the end of a hold
  * that was due: nobody asks for that again.
  */
-export function holdMomentOf(
-  { kind, holdId, amount, details }: Entry,
-  { decimals }: Pick<Account, 'decimals'>,
-): HoldMoment | undefined {
+export function holdMomentOf({ kind, holdId, amount, details }: Entry): HoldMoment | undefined {
   if (holdId === null || details === null) return undefined;
   if (kind === 'subtract') {
-    const { dueAt } = JSON.parse(details) as MadeDetails;
-    return {
-      hold: { id: holdId, amount, status: 'pending', dueAt: microsOfSeconds(dueAt) },
-      accountStatus: 'open',
-    };
+    const { dueAt, onDue = 'settle' } = JSON.parse(details) as MadeDetails;
+    const hold: HoldAsOf = { id: holdId, amount, status: 'pending', dueAt: microsOfSeconds(dueAt), onDue };
+    return { hold, accountStatus: 'open' };
   }
-  const { dueAt, accountStatus, released = '0' } = JSON.parse(details) as EndedDetails;
-  const rest = parseMoney(released, decimals);
-  if (rest === undefined) throw new Error(`the entry that ended hold ${holdId} released ${released}`);
-  const status = kind === 'release' ? 'released' : 'settled';
-  return {
-    hold: { id: holdId, amount: addMoney(amount, rest), status, dueAt: microsOfSeconds(dueAt) },
-    accountStatus,
+  const { dueAt, onDue = 'settle', accountStatus, released = '0' } = JSON.parse(details) as EndedDetails;
+  const hold: HoldAsOf = {
+    id: holdId,
+    amount: addMoney(amount, money(BigInt(released))),
+    status: kind === 'release' ? 'released' : 'settled',
+    dueAt: microsOfSeconds(dueAt),
+    onDue,
   };
+  return { hold, accountStatus };
+}
+
+/** Whether an entry ended a hold because it was due: those of callers say more of it, see {@link endingDetails}. */
+export function isOfDueHold({ holdId, details }: Entry): boolean {
+  return holdId !== null && details === null;
+}
+
+/** A hold as callers read it in outcomes and refusals. */
+export function holdView(
+  { id, amount, status, dueAt, onDue }: HoldAsOf,
+  { decimals }: Pick<Account, 'decimals'>,
+): HoldView {
+  return { id, amount: formatMoney(amount, decimals), status, dueAt: formatSecond(dueAt), onDue };
 }

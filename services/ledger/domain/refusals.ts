@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../../../shared/contracts/error-codes.ts';
-import type { FieldError } from '../../../shared/contracts/outcomes.ts';
+import type { FieldError, HoldView } from '../../../shared/contracts/outcomes.ts';
 import type { AccountId, CommandId } from '../../../shared/contracts/primitives.ts';
 import type { Micros } from './time.ts';
 
@@ -26,7 +26,15 @@ export type Refusal = { readonly detail: string } & (
   | { readonly code: 'invalid_request'; readonly fields: FieldError[] }
   /** Decimal strings. */
   | { readonly code: 'insufficient_funds'; readonly available: string; readonly requested: string }
-  | { readonly code: Exclude<RefusalCode, 'invalid_request' | 'insufficient_funds'> }
+  | { readonly code: 'hold_not_pending'; readonly hold: HoldView }
+  /** With the hold when it is too small for the amount. */
+  | { readonly code: 'amount_too_large'; readonly hold?: HoldView }
+  | {
+      readonly code: Exclude<
+        RefusalCode,
+        'invalid_request' | 'insufficient_funds' | 'hold_not_pending' | 'amount_too_large'
+      >;
+    }
 );
 
 /** What is said of a command that was past its deadline when its turn came. It is no refusal: nothing is kept of it. */

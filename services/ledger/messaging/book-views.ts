@@ -24,8 +24,8 @@ export function accountView(account: Account): AccountView {
   };
 }
 
-/** A hold as callers read it. */
-export function holdView(hold: Hold, { decimals }: Account): HoldDetail {
+/** A hold as it is now. */
+export function holdDetail(hold: Hold, { decimals }: Account): HoldDetail {
   return {
     id: hold.id,
     accountId: hold.accountId,

@@ -4,7 +4,8 @@ import { formatMoney } from '../../../shared/money/money.ts';
 import { availableOf } from '../domain/account.ts';
 import type { Outcome } from '../domain/execute-batch.ts';
 import { expiredError } from '../domain/refusals.ts';
-import { formatMicros, formatSecond } from '../domain/time.ts';
+import { holdView } from '../domain/hold.ts';
+import { formatMicros } from '../domain/time.ts';
 import type { Failure } from '../run-batch.ts';
 
 /** An outcome as its caller reads it. */
@@ -62,13 +63,6 @@ function appliedView({ entry, asOf, hold, replayed }: Extract<Outcome, { type: '
       amount: formatMoney(entry.amount, decimals),
       at: formatMicros(entry.at),
     },
-    ...(hold !== undefined && {
-      hold: {
-        id: hold.id,
-        amount: formatMoney(hold.amount, decimals),
-        status: hold.status,
-        dueAt: formatSecond(hold.dueAt),
-      },
-    }),
+    ...(hold !== undefined && { hold: holdView(hold, account) }),
   };
 }

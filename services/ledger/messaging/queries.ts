@@ -9,7 +9,7 @@ import { queryKinds, querySubjectPrefix, type QueryKind } from '../../../shared/
 import type { Account } from '../domain/account.ts';
 import { millisOf } from '../domain/time.ts';
 import type { BookQueries } from '../store/book-queries.ts';
-import { accountView, entryView, holdView } from './book-views.ts';
+import { accountView, entryView, holdDetail } from './book-views.ts';
 import { forbiddenFor, readElement, type PayloadElement } from './payload.ts';
 import { serveRequests } from './serve-requests.ts';
 
@@ -113,7 +113,7 @@ async function answerElement(
       if ('error' in read) return failed(read.error);
       return ofAccount(read.value, queries, async (account) => {
         const hold = await queries.hold(account.id, read.value.holdId);
-        if (hold !== undefined) return { ok: true, hold: holdView(hold, account) };
+        if (hold !== undefined) return { ok: true, hold: holdDetail(hold, account) };
         const detail = `Account ${account.id} has no hold ${read.value.holdId}.`;
         return failed({ code: 'hold_not_found', detail });
       });
@@ -123,7 +123,7 @@ async function answerElement(
       if ('error' in read) return failed(read.error);
       return ofAccount(read.value, queries, async (account) => ({
         ok: true,
-        holds: (await queries.listHolds(read.value)).map((hold) => holdView(hold, account)),
+        holds: (await queries.listHolds(read.value)).map((hold) => holdDetail(hold, account)),
       }));
     }
     case 'entries': {

@@ -28,7 +28,8 @@ export class DueSeconds {
 
   /** The messages for the holds that a batch makes. */
   messagesFor(holds: readonly Hold[], now: Micros): SendableMessage[] {
-    const seconds = new Set(holds.map((hold) => hold.dueAt));
+    // Those that come first first.
+    const seconds = [...new Set(holds.map((hold) => hold.dueAt))].toSorted((left, right) => left - right);
     const messages: SendableMessage[] = [];
     for (const second of seconds) {
       const ahead = second - now;
@@ -40,9 +41,9 @@ export class DueSeconds {
     return messages;
   }
 
-  /** The broker has this message. */
+  /** The broker has this message, whose id may have more behind that of its second. */
   acknowledged(messageId: string): void {
-    this.#announced.add(messageId);
+    this.#announced.add(messageId.slice(0, secondIdLength));
     if (this.#announced.size <= maxRemembered) return;
     // A set keeps the order of insertion: the first is the oldest.
     for (const oldest of this.#announced) {
@@ -60,3 +61,5 @@ export class DueSeconds {
 function messageIdOf(second: Micros): string {
   return `due:${formatSecond(second)}`;
 }
+
+const secondIdLength = messageIdOf(microsOfSeconds(0)).length;

@@ -1,8 +1,8 @@
 import type { EntryFact, RefusalFact } from '../../../shared/contracts/events.ts';
-import { formatMoney } from '../../../shared/money/money.ts';
+import { formatMoney, subtractMoney } from '../../../shared/money/money.ts';
 import { availableOf } from '../domain/account.ts';
 import type { Command } from '../domain/commands.ts';
-import type { HoldAsOf } from '../domain/hold.ts';
+import { isOfDueHold, type HoldAsOf } from '../domain/hold.ts';
 import { formatMicros, formatSecond, type Micros } from '../domain/time.ts';
 import type { EntryOfAccount } from '../store/outbox-message.ts';
 
@@ -27,7 +27,12 @@ export function entryFact(
     held: formatMoney(entry.held, decimals),
     available: formatMoney(availableOf(entry), decimals),
     ...(entry.holdId !== null && { holdId: entry.holdId }),
-    ...(hold?.status === 'pending' && { dueAt: formatSecond(hold.dueAt) }),
+    ...(hold?.status === 'pending' && { dueAt: formatSecond(hold.dueAt), onDue: hold.onDue }),
+    ...(hold?.status === 'settled' &&
+      hold.amount > entry.amount && {
+        released: formatMoney(subtractMoney(hold.amount, entry.amount), decimals),
+      }),
+    ...(isOfDueHold(entry) && { due: true }),
     at: formatMicros(entry.at),
   };
 }

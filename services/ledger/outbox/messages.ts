@@ -77,7 +77,7 @@ export function restoreMessage(
   if (message.topic !== 'event') return { ...message, facts: [] };
   const entryCount = message.entries.reduce((sum, { firstSeq, lastSeq }) => sum + lastSeq - firstSeq + 1, 0);
   if (entries.length !== entryCount) return undefined;
-  const entryFacts = entries.map((each) => entryFact(each, holdMomentOf(each.entry, each.account)?.hold));
+  const entryFacts = entries.map((each) => entryFact(each, holdMomentOf(each.entry)?.hold));
   const facts = [...entryFacts, ...(JSON.parse(message.payload) as Fact[])];
   return { ...message, facts: facts.map((fact) => JSON.stringify(fact)) };
 }

@@ -28,8 +28,13 @@ const subjectOf = { event: eventSubject, due: holdDueSubject } as const;
 
 /** A publish that is not acknowledged by then is left to the relay. */
 const publishTimeoutMs = 4_000;
-/** Rows that are gathered or on their way to the broker; what comes on top is left to the relay. */
+/** Rows of a topic that are gathered or on their way to the broker. */
 const maxInFlight = 256;
+/**
+ * Due seconds that wait for others to arrive: holds with times of their own may fall due in as many seconds as there are holds,
+ * and some of them soon. What comes on top is left to the relay, and so are events, which may be large.
+ */
+const maxWaitingDues = 10_000;
 /** What batches commit within so long leaves together. */
 const gatherMs = 20;
 /** Rows that no batch has deleted in passing are deleted after so long. */
@@ -61,7 +66,8 @@ interface OutboxOptions {
 export class Outbox {
   readonly #options: OutboxOptions;
   readonly #dueSeconds = new DueSeconds();
-  readonly #inFlight = new Set<bigint>();
+  readonly #inFlight = { event: new Set<bigint>(), due: new Set<bigint>() };
+  readonly #waitingDues = new Map<bigint, OutgoingRow>();
   #gathered: OutgoingRow[] = [];
   #gatherTimer: NodeJS.Timeout | undefined;
   #acknowledged: bigint[] = [];
@@ -76,7 +82,7 @@ export class Outbox {
       logger,
       metrics,
       countTo: maxRows + 1,
-      isOwn: (id) => this.#inFlight.has(id) || this.#acknowledged.includes(id),
+      isOwn: (id) => this.#isUnderWay(id) || this.#acknowledged.includes(id),
       send: async (row) => (await this.#send([row])).every(Boolean),
     });
   }
@@ -137,17 +143,34 @@ export class Outbox {
   async stop(): Promise<void> {
     await this.#relay.stop();
     this.#publishGathered();
-    while (this.#inFlight.size > 0) await delay(drainPollMs);
+    this.#waitingDues.clear();
+    while (this.#inFlight.event.size + this.#inFlight.due.size > 0) await delay(drainPollMs);
     clearTimeout(this.#idleTimer);
     await this.#deleteAcknowledged();
   }
 
+  #isUnderWay(id: bigint): boolean {
+    return this.#inFlight.event.has(id) || this.#inFlight.due.has(id) || this.#waitingDues.has(id);
+  }
+
   #gather(row: OutgoingRow): void {
-    if (this.#inFlight.size >= maxInFlight) return;
-    this.#inFlight.add(row.id);
+    const { topic } = row.message;
+    if (this.#inFlight[topic].size >= maxInFlight) {
+      if (topic === 'due' && this.#waitingDues.size < maxWaitingDues) this.#waitingDues.set(row.id, row);
+      return;
+    }
+    this.#inFlight[topic].add(row.id);
     this.#gathered.push(row);
     // Nobody waits for it, while answers do: a broker that syncs each message has less to do, and passes them on at once.
     this.#gatherTimer ??= setTimeout(() => this.#publishGathered(), gatherMs);
+  }
+
+  #gatherWaiting(): void {
+    for (const [id, row] of this.#waitingDues) {
+      if (this.#inFlight.due.size >= maxInFlight) return;
+      this.#waitingDues.delete(id);
+      this.#gather(row);
+    }
   }
 
   #publishGathered(): void {
@@ -161,20 +184,21 @@ export class Outbox {
   /** @returns of each row whether the broker has all of it. */
   #send(rows: readonly OutgoingRow[]): Promise<boolean[]> {
     const sendings = new Map<bigint, Promise<boolean>[]>();
-    for (const { id } of rows) {
-      this.#inFlight.add(id);
+    for (const { id, message } of rows) {
+      this.#inFlight[message.topic].add(id);
       sendings.set(id, []);
     }
     for (const outgoing of gatherRows(rows, this.#options.maxPayload())) {
       const sending = this.#publish(outgoing);
       for (const { id } of outgoing.rows) sendings.get(id)?.push(sending);
     }
-    return Promise.all([...sendings].map(([id, parts]) => this.#sent(id, parts)));
+    return Promise.all(rows.map((row) => this.#sent(row, sendings.get(row.id) ?? [])));
   }
 
-  async #sent(id: bigint, parts: readonly Promise<boolean>[]): Promise<boolean> {
+  async #sent({ id, message }: OutgoingRow, parts: readonly Promise<boolean>[]): Promise<boolean> {
     const isSent = (await Promise.all(parts)).every(Boolean) && parts.length > 0;
-    this.#inFlight.delete(id);
+    this.#inFlight[message.topic].delete(id);
+    this.#gatherWaiting();
     if (!isSent) return false;
     this.#acknowledged.push(id);
     this.#deleteSoon();

@@ -94,10 +94,10 @@ export async function migrate(
 
 /**
  * A migration that waits for a table has all others wait behind it, who only want to write a line: so it does not wait for
- * long, and gives them a while before it tries again.
+ * long, and gives them a while before it tries again. Longer than `deadlock_timeout` (1 s), after which an autovacuum gives way.
  */
-const tableTimeout = '300ms';
-const tablePauseMs = 3_000;
+const tableTimeout = '1500ms';
+const tablePauseMs = 5_000;
 
 /** @returns the migrations that were run now, also those before one that had to wait. */
 async function runMigrations(knex: Knex, onLocked: () => void): Promise<string[]> {
