@@ -63,7 +63,8 @@ export const ledgerSettings = z.object({
   ...natsSettings,
   ...streamSettings,
   SUBSTRACT_HOLD_PERIOD: minutes({
-    description: 'Minutes from a subtract until its hold falls due and is settled; fractions are fine.',
+    description:
+      'Minutes from a subtract until its hold falls due, when it does not say so itself; fractions are fine.',
     default: '10',
     maxMinutes: maxHoldSeconds / 60,
     maxInWords: 'ten years',

@@ -147,7 +147,7 @@ export const metricCatalogue = {
     name: 'holdfast.due.parked',
     unit: '{message}',
     description:
-      'Due messages that the broker keeps for later or a settler works on: about one per coming second.',
+      'Due messages that the broker keeps for later or a settler works on: at most about one per coming second of each ledger.',
     attributes: [],
   },
   redeliveries: {

@@ -11,7 +11,7 @@ import type { DueMessage } from '../due-queue.ts';
 /** Without a sign of life for so long, a message goes to another settler. */
 const ackWaitMs = 30_000;
 
-/** Parked messages count as outstanding, and there are about 3,600 of them (one per second of the next hour). */
+/** Parked messages count as outstanding, and there are up to 3,600 of each ledger (one per second of the next hour). */
 const maxAckPending = 100_000;
 
 /** Messages asked for ahead; parked ones leave again at once. */
