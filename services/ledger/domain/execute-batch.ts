@@ -35,6 +35,7 @@ export interface AccountAsOf {
   readonly status: AccountStatus;
 }
 
+/** What a trace tells of a hold's end. */
 export type EndedHold = Pick<Hold, 'id' | 'status' | 'traceparent'>;
 
 export type Outcome =
