@@ -46,10 +46,7 @@ export const holdParamsSchema = accountParamsSchema.extend({
   holdId: holdIdSchema.describe('The hold’s id, as `substract` answered it.'),
 });
 
-const amountBody = z.strictObject({
-  id: accountIdSchema.describe('The account’s id.'),
-  amount: amountSchema,
-});
+const amountBody = accountParamsSchema.extend({ amount: amountSchema });
 export const addBodySchema = amountBody.meta({ examples: [{ id: exampleAccount.id, amount: '33.48' }] });
 
 const exampleHold = {
@@ -60,14 +57,10 @@ const exampleHold = {
   onDue: 'settle',
 };
 
-const releaseBody = z.strictObject({
-  id: accountIdSchema.describe('The account’s id.'),
-  holdId: holdIdSchema.describe('The hold’s id, as `substract` answered it.'),
-});
-export const releaseBodySchema = releaseBody.meta({
+export const releaseBodySchema = holdParamsSchema.meta({
   examples: [{ id: exampleAccount.id, holdId: exampleHold.id }],
 });
-export const settleBodySchema = releaseBody
+export const settleBodySchema = holdParamsSchema
   .extend({ amount: settleAmountSchema })
   .meta({ examples: [{ id: exampleAccount.id, holdId: exampleHold.id, amount: '20.00' }] });
 

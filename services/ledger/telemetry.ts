@@ -22,6 +22,7 @@ import {
   startSpanFrom,
   traceparentOf,
   isTracing,
+  type Link,
   type Span,
 } from '../../shared/telemetry/tracing.ts';
 import type { EndedHold, Outcome } from './domain/execute-batch.ts';
@@ -115,12 +116,8 @@ const endSpanNames: Readonly<Record<DueAction, string>> = {
 
 /** A hold that a caller ends shows it in the trace of the command that made it, as one that is settled when due. */
 function showHoldEnd({ id, status, traceparent }: EndedHold, command: Span | undefined): void {
-  if (!isSampled(traceparent)) return;
-  startSpanFrom(traceparent, endSpanNames[status === 'released' ? 'release' : 'settle'], {
-    kind: SpanKind.INTERNAL,
-    attributes: { [attributeNames.holdId]: id },
-    links: command === undefined ? [] : [linkTo(command)],
-  }).end();
+  const links = command === undefined ? [] : [linkTo(command)];
+  startEndSpan({ id, traceparent }, status === 'released' ? 'release' : 'settle', links)?.end();
 }
 
 /** Adds up what ends in one turn of the event loop: the instrument takes a microsecond for each `add`. */
@@ -227,7 +224,7 @@ export async function observeSettleTurn(
   work: () => Promise<SettleOutcomes>,
 ): Promise<SettleOutcomes> {
   const startedAtMs = performance.now();
-  const settling = isTracing() ? holds.map(startEndSpan) : [];
+  const settling = isTracing() ? holds.map((hold) => startEndSpan(hold, hold.on_due)) : [];
   try {
     const sampled = [...settling.flatMap((span) => span ?? []), ...askedBy];
     const outcomes = await timed(metrics, () => inSharedSpan(sampled, holds.length, currentSpan, work));
@@ -256,11 +253,17 @@ export function observeSettleRequest<T>(
   return first === undefined ? work() : currentSpan.run(first, work);
 }
 
-function startEndSpan(hold: PickedRow): Span | undefined {
-  if (!isSampled(hold.traceparent)) return undefined;
-  return startSpanFrom(hold.traceparent, endSpanNames[hold.on_due], {
+/** The end of a hold, in the trace of the command that made it; undefined when that is not sampled. */
+function startEndSpan(
+  { id, traceparent }: Pick<PickedRow, 'id' | 'traceparent'>,
+  action: DueAction,
+  links: readonly Link[] = [],
+): Span | undefined {
+  if (!isSampled(traceparent)) return undefined;
+  return startSpanFrom(traceparent, endSpanNames[action], {
     kind: SpanKind.INTERNAL,
-    attributes: { [attributeNames.holdId]: hold.id },
+    attributes: { [attributeNames.holdId]: id },
+    links: [...links],
   });
 }
 

@@ -76,6 +76,7 @@ const entryDetailSchema = z.object({
 export type EntryDetail = z.output<typeof entryDetailSchema>;
 
 const failedSchema = z.object({ ok: z.literal(false), error: errorViewSchema });
+export type FailedAnswer = z.output<typeof failedSchema>;
 
 /** What each kind of query is answered with. */
 export const answerSchemas = {

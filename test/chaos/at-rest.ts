@@ -48,15 +48,14 @@ export async function untilAtRest(
  */
 async function countUndecided(connection: NatsConnection, books: Client): Promise<number> {
   const manager = await jetstreamManager(connection);
-  const { state } = await manager.streams.info(commandsStream);
+  const { state } = await manager.streams.info(commandsStream, { deleted_details: true });
   if (state.messages === 0) return 0;
   const consumer = await manager.consumers.info(commandsStream, asyncCommandsConsumer);
   const open = consumer.num_pending + consumer.num_ack_pending;
   if (open > 0) return open;
-  const { state: detailed } = await manager.streams.info(commandsStream, { deleted_details: true });
-  const removed = new Set(detailed.deleted);
+  const removed = new Set(state.deleted);
   let undecided = 0;
-  for (let seq = detailed.first_seq; seq <= detailed.last_seq; seq += 1) {
+  for (let seq = state.first_seq; seq <= state.last_seq; seq += 1) {
     const left = removed.has(seq) ? null : await manager.streams.getMessage(commandsStream, { seq });
     if (left === null) continue;
     const commands = [left.json<SentCommand | SentCommand[]>()].flat();

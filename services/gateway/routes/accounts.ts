@@ -16,18 +16,15 @@ import {
   type AddBody,
   type SubtractBody,
 } from '../http-schemas.ts';
-import { refusesAccount, type AccessGuard } from '../auth/access-guard.ts';
-import { securityFor } from '../plugins/openapi.ts';
+import type { AccessGuard } from '../auth/access-guard.ts';
 import type { Ledger } from '../ledger-when-connected.ts';
-import { sendProblem } from '../plugins/problem-json.ts';
 import {
   answerCommand,
+  answerQuery,
   commandErrors,
   commandRoute,
-  inHttpWords,
-  ledgerDeadlineMs,
-  narrowing,
   queryErrors,
+  queryRoute,
 } from './ledger-requests.ts';
 
 const addErrors = [...commandErrors, 'account_closed', 'amount_too_large'] as const satisfies ErrorCode[];
@@ -35,6 +32,7 @@ const subtractErrors = [...addErrors, 'insufficient_funds'] as const satisfies E
 
 /** The routes about accounts. They know HTTP and the contracts; what a balance is, only the ledger knows. */
 export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, guard: AccessGuard): void {
+  const asking = queryRoute(guard);
   const { onRequest, schema } = commandRoute(guard);
 
   app.get(
@@ -53,10 +51,10 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, guard: Ac
   app.get<{ Params: AccountParams }>(
     '/api/status/:id',
     {
-      onRequest: guard.hooksFor('balance:read'),
+      onRequest: asking.onRequest,
       schema: {
+        ...asking.schema,
         operationId: 'status',
-        security: securityFor(guard, 'balance:read'),
         summary: 'An account and its balance',
         tags: ['accounts'],
         params: accountParamsSchema,
@@ -66,17 +64,15 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, guard: Ac
         },
       },
     },
-    async (request, reply) => {
+    (request, reply) => {
       const accountId = request.params.id;
-      if (refusesAccount(request, reply, accountId)) return reply;
-      const query = { accountId, ...narrowing(request) };
-      const answer = await ledger.ask('account', query, {
-        deadlineMs: ledgerDeadlineMs,
-        parentSpan: request.span,
-      });
-      reply.header('cache-control', 'no-store');
-      if (!answer.ok) return sendProblem(reply, inHttpWords(answer.error), undefined);
-      return reply.send(accountAnswer(answer.account));
+      return answerQuery(
+        request,
+        reply,
+        accountId,
+        (narrowing, options) => ledger.ask('account', { accountId, ...narrowing }, options),
+        ({ account }) => accountAnswer(account),
+      );
     },
   );
 

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { ErrorCode } from '../../../shared/contracts/error-codes.ts';
-import { refusesAccount, type AccessGuard } from '../auth/access-guard.ts';
+import type { AccessGuard } from '../auth/access-guard.ts';
 import {
   holdAnswerSchema,
   holdParamsSchema,
@@ -15,16 +15,13 @@ import {
   type SettleBody,
 } from '../http-schemas.ts';
 import type { Ledger } from '../ledger-when-connected.ts';
-import { securityFor } from '../plugins/openapi.ts';
-import { sendProblem } from '../plugins/problem-json.ts';
 import {
   answerCommand,
+  answerQuery,
   commandErrors,
   commandRoute,
-  inHttpWords,
-  ledgerDeadlineMs,
-  narrowing,
   queryErrors,
+  queryRoute,
 } from './ledger-requests.ts';
 
 const releaseErrors = [...commandErrors, 'hold_not_found', 'hold_not_pending'] as const satisfies ErrorCode[];
@@ -32,15 +29,16 @@ const settleErrors = [...releaseErrors, 'amount_too_large'] as const satisfies E
 
 /** The routes about holds: what became of one, and ending it before it is due. */
 export function addHoldRoutes(app: FastifyInstance, ledger: Ledger, guard: AccessGuard): void {
+  const asking = queryRoute(guard);
   const { onRequest, schema } = commandRoute(guard);
 
   app.get<{ Params: HoldParams }>(
     '/api/status/:id/holds/:holdId',
     {
-      onRequest: guard.hooksFor('balance:read'),
+      onRequest: asking.onRequest,
       schema: {
+        ...asking.schema,
         operationId: 'hold',
-        security: securityFor(guard, 'balance:read'),
         summary: 'A hold, pending or not',
         tags: ['holds'],
         params: holdParamsSchema,
@@ -50,18 +48,15 @@ export function addHoldRoutes(app: FastifyInstance, ledger: Ledger, guard: Acces
         },
       },
     },
-    async (request, reply) => {
+    (request, reply) => {
       const { id: accountId, holdId } = request.params;
-      if (refusesAccount(request, reply, accountId)) return reply;
-      const query = { accountId, holdId, ...narrowing(request) };
-      const answer = await ledger.ask('hold', query, {
-        deadlineMs: ledgerDeadlineMs,
-        parentSpan: request.span,
-      });
-      reply.header('cache-control', 'no-store');
-      if (!answer.ok) return sendProblem(reply, inHttpWords(answer.error), undefined);
-      const { id, amount, status, dueAt, onDue } = answer.hold;
-      return reply.send({ id, amount, status, dueAt, onDue });
+      return answerQuery(
+        request,
+        reply,
+        accountId,
+        (narrowing, options) => ledger.ask('hold', { accountId, holdId, ...narrowing }, options),
+        ({ hold: { id, amount, status, dueAt, onDue } }) => ({ id, amount, status, dueAt, onDue }),
+      );
     },
   );
 

@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ErrorCode } from '../../../shared/contracts/error-codes.ts';
 import type { AppliedOutcome, ErrorView, FailedOutcome } from '../../../shared/contracts/outcomes.ts';
 import type { AccountId, CommandId } from '../../../shared/contracts/primitives.ts';
+import type { FailedAnswer } from '../../../shared/contracts/queries.ts';
 import type { SendOptions } from '../../../shared/messaging/ledger-client/index.ts';
 import { refusesAccount, type AccessGuard } from '../auth/access-guard.ts';
 import { commandHeadersSchema, type AddAnswer, type HoldAnswer } from '../http-schemas.ts';
@@ -13,7 +14,7 @@ import { sendProblem } from '../plugins/problem-json.ts';
 /* What routes about accounts and about holds share: how they ask the ledger, and answer. */
 
 /** Callers are promised an answer within 5 s; what is left is for the way back. */
-export const ledgerDeadlineMs = 4_900;
+const ledgerDeadlineMs = 4_900;
 
 /** What any question about an account can be refused with. */
 export const queryErrors = [
@@ -45,10 +46,37 @@ export function commandRoute(guard: AccessGuard) {
   };
 }
 
-/** What every command has, whatever it means. */
-interface Envelope {
-  readonly id: CommandId;
+/** What all routes that only ask have in common. */
+export function queryRoute(guard: AccessGuard) {
+  return {
+    onRequest: guard.hooksFor('balance:read'),
+    schema: { security: securityFor(guard, 'balance:read') },
+  };
+}
+
+/** The accounts that the caller may touch, when it is narrowed to some. */
+interface Narrowing {
   readonly allowedAccounts?: AccountId[];
+}
+
+/** What every command has, whatever it means. */
+interface Envelope extends Narrowing {
+  readonly id: CommandId;
+}
+
+/** Asks a question about an account, if its caller may, and answers what `viewOf` shows of the ledger's answer. */
+export async function answerQuery<Answer extends { readonly ok: true }>(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  accountId: AccountId,
+  ask: (narrowing: Narrowing, options: SendOptions) => Promise<Answer | FailedAnswer>,
+  viewOf: (answer: Answer) => object,
+): Promise<FastifyReply> {
+  if (refusesAccount(request, reply, accountId)) return reply;
+  const answer = await ask(narrowing(request), { deadlineMs: ledgerDeadlineMs, parentSpan: request.span });
+  reply.header('cache-control', 'no-store');
+  if (!answer.ok) return sendProblem(reply, inHttpWords(answer.error), undefined);
+  return reply.send(viewOf(answer));
 }
 
 /** Sends a command about an account, if its caller may, and answers what became of it. */
@@ -71,12 +99,12 @@ export async function answerCommand(
 }
 
 /** For the ledger, which has the last word about what a narrowed caller may touch. */
-export function narrowing({ caller }: FastifyRequest): { allowedAccounts?: AccountId[] } {
+function narrowing({ caller }: FastifyRequest): Narrowing {
   return caller?.accounts === undefined ? {} : { allowedAccounts: [...caller.accounts] };
 }
 
 /** The ledger's error with keys and fields as the HTTP API calls them. */
-export function inHttpWords(error: ErrorView): ErrorView {
+function inHttpWords(error: ErrorView): ErrorView {
   if (error.code === 'idempotency_conflict') return { code: error.code, detail: keyTaken };
   if (error.fields === undefined) return error;
   const fields = error.fields.map(({ field, message }) => ({ field: httpField[field] ?? field, message }));

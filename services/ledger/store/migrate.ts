@@ -1,5 +1,4 @@
 import knexFactory, { type Knex } from 'knex';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Client, DatabaseError } from 'pg';
 import { retryUntilDone } from '../../../shared/lifecycle/retry.ts';
 import { messageOf } from '../../../shared/telemetry/describe-error.ts';
@@ -102,20 +101,22 @@ const tablePauseMs = 5_000;
 /** @returns the migrations that were run now, also those before one that had to wait. */
 async function runMigrations(knex: Knex, onLocked: () => void): Promise<string[]> {
   const names: string[] = [];
-  for (;;) {
+  const runAll = async (): Promise<void> => {
     await knex.migrate.forceFreeMigrationsLock();
-    try {
-      for (;;) {
-        const [, done] = (await knex.migrate.up()) as [number, string[]];
-        if (done.length === 0) return names;
-        names.push(...done);
-      }
-    } catch (error) {
+    for (;;) {
+      const [, done] = (await knex.migrate.up()) as [number, string[]];
+      if (done.length === 0) return;
+      names.push(...done);
+    }
+  };
+  await retryUntilDone(runAll, {
+    delayMs: tablePauseMs,
+    onError: (error) => {
       if (!(error instanceof DatabaseError) || error.code !== lockNotAvailable) throw error;
       onLocked();
-    }
-    await delay(tablePauseMs);
-  }
+    },
+  });
+  return names;
 }
 
 const lockNotAvailable = '55P03';
