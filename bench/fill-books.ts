@@ -106,7 +106,7 @@ function openWithMoney(index: number): Command[] {
       overdraftLimit: '0',
       metadata: null,
     },
-    { ...common(accountId), kind: 'add', amount: startBalance },
+    { ...common(accountId), kind: 'add', amount: startBalance, reference: null },
   ];
 }
 
@@ -117,6 +117,7 @@ function subtracts(size: number, from: number, accounts: number): Command[] {
     amount: '0.01',
     onDue: 'settle',
     dueInSeconds: null,
+    reference: null,
   }));
 }
 

@@ -3,6 +3,7 @@ import { jetstream } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { randomUUID } from 'node:crypto';
 import { eventSchema, type Fact } from '../shared/contracts/events.ts';
+import type { HoldView } from '../shared/contracts/outcomes.ts';
 import type { HoldId } from '../shared/contracts/primitives.ts';
 import { settleCommandIdFor } from '../services/ledger/domain/hold.ts';
 import type { LedgerClient } from '../shared/messaging/ledger-client/index.ts';
@@ -261,6 +262,41 @@ describe('the NATS API', () => {
       error: { code: 'hold_not_found' },
     });
     expect(await request('balance.query.accounts', { limit: 1 })).toMatchObject({ ok: true, accounts: [{}] });
+  });
+
+  test('tells what money is for wherever it tells of it', async () => {
+    const accountId = await openAccount(client, '10.00');
+    const add = { id: randomUUID(), accountId, amount: '5.00', reference: 'invoice 2026-0815' };
+    const take = { id: randomUUID(), accountId, amount: '3.00', reference: 'Bestellung №\u00a04711' };
+    expect(await request('balance.command.add', add)).toMatchObject({ entry: { reference: add.reference } });
+    const { hold } = (await request('balance.command.subtract', take)) as { hold: HoldView };
+    expect(hold).toMatchObject({ reference: take.reference });
+    const asked = { hold: { reference: take.reference } };
+    expect(await request('balance.query.hold', { accountId, holdId: hold.id })).toMatchObject(asked);
+    const settle = { id: randomUUID(), accountId, holdId: hold.id, amount: '1.00' };
+    const settled = { ...asked, entry: { kind: 'settle', reference: take.reference } };
+    for (const replayed of [false, true])
+      expect(await request('balance.command.settle', settle)).toMatchObject({ ...settled, replayed });
+    expect(
+      await request('balance.command.release', { ...settle, amount: undefined, id: randomUUID() }),
+    ).toMatchObject({
+      error: { code: 'hold_not_pending', ...asked },
+    });
+    for (const [id, reference] of [
+      [add.id, add.reference],
+      [take.id, take.reference],
+      [settle.id, take.reference],
+    ] as const)
+      expect(await factOf(id)).toMatchObject({ reference });
+    expect(await request('balance.command.add', { ...add, reference: 'invoice 2026-0816' })).toMatchObject({
+      error: { code: 'idempotency_conflict' },
+    });
+    const { entries } = (await request('balance.query.entries', { accountId, afterSeq: 2 })) as {
+      entries: { details: { reference: string } }[];
+    };
+    expect(entries.map(({ details }) => details.reference)).toEqual(
+      [add, take, take].map((of) => of.reference),
+    );
   });
 
   test('takes commands from the stream, and tells every outcome as a fact', async () => {

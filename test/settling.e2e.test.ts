@@ -67,7 +67,7 @@ describe('a hold settles by itself', () => {
       const hold = (amount: string, options: object) =>
         call(stack.url(), '/api/substract', { id, amount, ...options });
       await hold('40.00', {});
-      await hold('20.00', { dueInSeconds: 1 });
+      await hold('20.00', { dueInSeconds: 1, reference: 'order 4711' });
       await hold('10.00', { dueInSeconds: 1, onDue: 'release' });
       const account = await eventually(async () => {
         const { body } = await call(stack.url(), `/api/status/${id}`);
@@ -78,11 +78,17 @@ describe('a hold settles by itself', () => {
         QueryAnswer<'holds'>,
         { ok: true }
       >;
-      expect(holds.map(({ status, onDue }) => [status, onDue])).toEqual([
-        ['pending', 'settle'],
-        ['settled', 'settle'],
-        ['released', 'release'],
+      expect(holds.map(({ status, onDue, reference }) => [status, onDue, reference])).toEqual([
+        ['pending', 'settle', undefined],
+        ['settled', 'settle', 'order 4711'],
+        ['released', 'release', undefined],
       ]);
+      const { entries } = (await client.ask('entries', { accountId: id })) as Extract<
+        QueryAnswer<'entries'>,
+        { ok: true }
+      >;
+      const settled = entries.filter(({ kind }) => kind === 'settle');
+      expect(settled.map(({ details }) => details)).toEqual([{ reference: 'order 4711' }]);
     });
   }, 60_000);
 

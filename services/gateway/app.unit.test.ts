@@ -63,6 +63,8 @@ class GivenLedger {
   missing: string[] = [];
   refusal: ErrorView | undefined;
   replayed = false;
+  /** What it tells the entry and the hold are for. */
+  reference: string | undefined;
   /** Answers wait for it. */
   gate = () => Promise.resolve();
 
@@ -77,16 +79,23 @@ class GivenLedger {
         const error = await take(kind, command);
         const known = { commandId: command.id, replayed: this.replayed };
         if (error !== undefined) return { ok: false, ...known, error };
+        const words = this.#words();
         const withHold =
-          kind === 'add' ? {} : { hold: { ...hold, status: holdStatusAfter[kind] ?? 'pending' } };
-        return { ok: true, ...known, account, entry, ...withHold } satisfies AppliedOutcome;
+          kind === 'add' ? {} : { hold: { ...hold, status: holdStatusAfter[kind] ?? 'pending', ...words } };
+        const told = { account, entry: { ...entry, ...words }, ...withHold };
+        return { ok: true, ...known, ...told } satisfies AppliedOutcome;
       }) as unknown as Ledger['send'],
       ask: (async (kind: string, query: object) => {
         const error = await take(kind, query);
-        return error === undefined ? { ok: true, account, hold } : { ok: false, error };
+        const told = { account, hold: { ...hold, ...this.#words() } };
+        return error === undefined ? { ok: true, ...told } : { ok: false, error };
       }) as unknown as Ledger['ask'],
       missing: () => this.missing,
     };
+  }
+
+  #words(): { reference?: string } {
+    return this.reference === undefined ? {} : { reference: this.reference };
   }
 }
 
@@ -170,13 +179,33 @@ describe('the HTTP API', () => {
     });
 
     test('substract, with when its hold is due and what becomes of it', async () => {
-      const options = { dueInSeconds: 1_800, onDue: 'release' };
+      const options = { reference: 'order 4711', dueInSeconds: 1_800, onDue: 'release' };
       await post({ id: accountId, amount: '33.48', ...options }, { url: '/api/substract' });
       expect(ledger.sent).toMatchObject([{ kind: 'subtract', command: { amount: '33.48', ...options } }]);
-      for (const wrong of [{ dueInSeconds: 0 }, { dueInSeconds: 1.5 }, { onDue: 'vanish' }]) {
+      for (const wrong of [
+        { dueInSeconds: 0 },
+        { dueInSeconds: 1.5 },
+        { onDue: 'vanish' },
+        { reference: '' },
+        { reference: 'x'.repeat(101) },
+        { reference: 'two\nlines' },
+      ]) {
         const answer = await post({ id: accountId, amount: '1', ...wrong }, { url: '/api/substract' });
         expect(answer.json()).toMatchObject({ status: 400, fields: [{ field: Object.keys(wrong)[0] }] });
       }
+    });
+
+    test('what it is for, of an add, a substract and a hold', async () => {
+      const reference = 'order 4711';
+      ledger.reference = reference;
+      const body = { id: accountId, amount: '33.48', reference };
+      const added = await post(body, { url: '/api/add' });
+      expect(added.json()).toMatchObject({ entry: { reference } });
+      const held = await post(body, { url: '/api/substract' });
+      expect(held.json()).toMatchObject({ entry: { reference }, hold: { reference } });
+      const asked = await app.inject(`/api/status/${accountId}/holds/${hold.id}`);
+      expect(asked.json()).toEqual({ ...hold, reference });
+      expect(ledger.sent).toMatchObject([{ command: { reference } }, { command: { reference } }, {}]);
     });
 
     test.each([

@@ -13,6 +13,7 @@ import {
   commandIdSchema,
   dueInSecondsSchema,
   holdIdSchema,
+  referenceSchema,
   settleAmountSchema,
 } from '../../shared/contracts/primitives.ts';
 
@@ -46,8 +47,13 @@ export const holdParamsSchema = accountParamsSchema.extend({
   holdId: holdIdSchema.describe('The hold’s id, as `substract` answered it.'),
 });
 
-const amountBody = accountParamsSchema.extend({ amount: amountSchema });
-export const addBodySchema = amountBody.meta({ examples: [{ id: exampleAccount.id, amount: '33.48' }] });
+const amountBody = accountParamsSchema.extend({ amount: amountSchema, reference: referenceSchema });
+export const addBodySchema = amountBody.meta({
+  examples: [
+    { id: exampleAccount.id, amount: '33.48' },
+    { id: exampleAccount.id, amount: '33.48', reference: 'invoice 2026-0815' },
+  ],
+});
 
 const exampleHold = {
   id: '019a9c3e-5b1a-7c3e-8f00-2d9a6f1b7c44',
@@ -69,7 +75,13 @@ export const subtractBodySchema = amountBody
   .meta({
     examples: [
       { id: exampleAccount.id, amount: '33.48' },
-      { id: exampleAccount.id, amount: '33.48', dueInSeconds: 1_800, onDue: 'release' },
+      {
+        id: exampleAccount.id,
+        amount: '33.48',
+        reference: 'order 4711',
+        dueInSeconds: 1_800,
+        onDue: 'release',
+      },
     ],
   });
 

@@ -4,7 +4,7 @@ import { hash, randomUUID } from 'node:crypto';
 import { Client, Pool } from 'pg';
 import { createLogger } from '../../shared/telemetry/logger.ts';
 import { createMetrics } from '../../shared/telemetry/metrics.ts';
-import { eventSchema } from '../../shared/contracts/events.ts';
+import { eventSchema, type EntryFact } from '../../shared/contracts/events.ts';
 import { maxMessageBytes } from '../../shared/contracts/limits.ts';
 import type { AccountId, CommandId, HoldId } from '../../shared/contracts/primitives.ts';
 import { eventSubject } from '../../shared/contracts/subjects.ts';
@@ -147,12 +147,12 @@ function opening(accountId: AccountId, name = 'Счёт', overdraftLimit = '0'):
   };
 }
 
-function adding(accountId: AccountId, amount: string): Command {
-  return { ...common(accountId), kind: 'add', amount };
+function adding(accountId: AccountId, amount: string, reference: string | null = null): Command {
+  return { ...common(accountId), kind: 'add', amount, reference };
 }
 
-function subtracting(accountId: AccountId, amount: string): Command {
-  return { ...common(accountId), kind: 'subtract', amount, onDue: 'settle', dueInSeconds: null };
+function subtracting(accountId: AccountId, amount: string, reference: string | null = null): Command {
+  return { ...common(accountId), kind: 'subtract', amount, onDue: 'settle', dueInSeconds: null, reference };
 }
 
 function settlingOf(accountId: AccountId, holdId: HoldId): Command {
@@ -1317,8 +1317,8 @@ describe('what is written', () => {
         opening(other),
         opening(closing),
         adding(id, '0.00000001'),
-        subtracting(id, '12.5'),
-        adding(other, '3'),
+        subtracting(id, '12.5', 'order "4711" – Größe 39'),
+        adding(other, '3', 'top-up'),
         adding(id, '1'),
         { ...subtracting(other, '3.01'), unattended: true },
         { ...adding(other, '1'), unattended: true, deadline: 1 as Micros },
@@ -1329,7 +1329,7 @@ describe('what is written', () => {
     );
     expect(await settler(ledger).settle()).toBe(1);
     const holds = await processBatch(
-      ['0.5', '0.25', '0.125'].map((amount) => subtracting(id, amount)),
+      ['0.5', '0.25', '0.125'].map((amount) => subtracting(id, amount, `order of ${amount}`)),
       ledger,
     );
     const [part, whole, given] = holds.map((each) =>
@@ -1347,6 +1347,10 @@ describe('what is written', () => {
     await untilOutboxIsEmpty(pool);
     expect(relayed.facts()).toHaveLength(9 + 2 + 1 + 6);
     expect(relayed.facts()).toEqual(heard.facts());
+    const ends = relayed.facts().filter((fact) => /"kind":"(settle|release)"/.test(fact));
+    expect(new Set(ends.map((fact) => (JSON.parse(fact) as EntryFact).reference))).toEqual(
+      new Set(['order "4711" – Größe 39', 'order of 0.125', 'order of 0.25', 'order of 0.5']),
+    );
   });
 });
 
@@ -1410,6 +1414,7 @@ describe('plans made on analysed tables of a few rows', () => {
     status: 'settled',
     dueAt: 0 as Micros,
     onDue: 'settle',
+    reference: null,
     commandId: randomUUID() as CommandId,
     traceparent: null,
     version: 2,

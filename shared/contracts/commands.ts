@@ -10,6 +10,7 @@ import {
   limitSchema,
   metadataSchema,
   nameSchema,
+  referenceSchema,
   settleAmountSchema,
   timeSchema,
   traceparentSchema,
@@ -63,6 +64,7 @@ const addCommandSchema = z.strictObject({
   ...envelope,
   accountId: accountIdSchema,
   amount: amountSchema,
+  reference: referenceSchema,
 });
 
 const subtractCommandSchema = addCommandSchema.extend({

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { errorCodes } from './error-codes.ts';
-import { dueActions, entryKinds } from './outcomes.ts';
+import { dueActions, entryKinds, toldReferenceSchema } from './outcomes.ts';
 import { accountIdSchema, balanceSchema, commandIdSchema, holdIdSchema, timeSchema } from './primitives.ts';
 
 /** Something is in the journal. Delivered at least once; (accountId, seq) orders and dedupes. */
@@ -18,6 +18,7 @@ const entryFactSchema = z.object({
   holdId: holdIdSchema.optional(),
   dueAt: timeSchema.optional().describe('Of the hold that is made.'),
   onDue: z.enum(dueActions).optional().describe('Of the hold that is made.'),
+  reference: toldReferenceSchema,
   released: balanceSchema.optional().describe('What a settle of a part has released.'),
   due: z.literal(true).optional().describe('The hold has ended by itself, since it was due.'),
   at: timeSchema,

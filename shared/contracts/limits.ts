@@ -18,6 +18,9 @@ export const maxHoldSeconds = 315_576_000;
 /** Characters in an account's name. */
 export const maxNameLength = 200;
 
+/** Characters in a reference: an order number, not a story, since it is kept with every entry about it. */
+export const maxReferenceLength = 100;
+
 /** Bytes of an account's metadata as JSON. */
 export const maxMetadataBytes = 2048;
 

@@ -30,6 +30,12 @@ export const onDueSchema = z
 export const entryKinds = ['open', 'close', 'add', 'subtract', 'settle', 'release'] as const;
 export type EntryKind = (typeof entryKinds)[number];
 
+/** Missing when none was given. */
+export const toldReferenceSchema = z
+  .string()
+  .optional()
+  .describe('What it is for, as `add` or `subtract` said; the end of a hold has the hold’s.');
+
 /** An account as of one version. `available` = balance + overdraft limit − held. */
 export const accountViewSchema = z.object({
   id: accountIdSchema,
@@ -52,6 +58,7 @@ export const entryViewSchema = z.object({
   kind: z.enum(entryKinds),
   amount: balanceSchema,
   at: timeSchema,
+  reference: toldReferenceSchema,
 });
 
 export const holdViewSchema = z.object({
@@ -60,6 +67,7 @@ export const holdViewSchema = z.object({
   status: z.enum(holdStatuses),
   dueAt: timeSchema,
   onDue: z.enum(dueActions).describe('What becomes of it at `dueAt` when nobody ends it before.'),
+  reference: toldReferenceSchema,
 });
 export type HoldView = z.output<typeof holdViewSchema>;
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { decimalPattern, maxDecimals, maxIntegerDigits, positiveDecimalPattern } from '../money/money.ts';
-import { maxHoldSeconds, maxMetadataBytes, maxNameLength } from './limits.ts';
+import { maxHoldSeconds, maxMetadataBytes, maxNameLength, maxReferenceLength } from './limits.ts';
 
 /** An account's id: a uuid in lower case. */
 export type AccountId = string & { readonly __brand: 'AccountId' };
@@ -85,16 +85,28 @@ function isStorableText(text: string): boolean {
   return !text.includes('\u0000') && text.isWellFormed();
 }
 
-/** Nobody means them in a name, and in JSON each takes six bytes. */
+/** Nobody means them in a line of text, and in JSON each takes six bytes. */
 const controlCharacter = /\p{Cc}/u;
 
-const nameMessage = `must be 1 to ${maxNameLength} characters, without control characters or lone surrogates`;
+/** One line of text for people. */
+function lineSchema(maxLength: number): z.ZodString {
+  const message = `must be 1 to ${maxLength} characters, without control characters or lone surrogates`;
+  return z
+    .string({ error: message })
+    .min(1, message)
+    .max(maxLength, message)
+    .refine((text) => isStorableText(text) && !controlCharacter.test(text), message);
+}
 
-export const nameSchema = z
-  .string({ error: nameMessage })
-  .min(1, nameMessage)
-  .max(maxNameLength, nameMessage)
-  .refine((text) => isStorableText(text) && !controlCharacter.test(text), nameMessage);
+export const nameSchema = lineSchema(maxNameLength);
+
+/** What money is for, in the caller's own words. */
+export const referenceSchema = lineSchema(maxReferenceLength)
+  .optional()
+  .meta({
+    description: 'What it is for, in words of your own such as an order number. Kept, and told again.',
+    examples: ['order 4711'],
+  });
 
 /** zod leaves a member of this name out of what it gives, without a word: data of the caller's would get lost. */
 const hasProtoMember = (data: unknown): boolean =>

@@ -7,6 +7,7 @@ import {
   entryKinds,
   errorViewSchema,
   holdStatuses,
+  toldReferenceSchema,
 } from './outcomes.ts';
 import { accountIdSchema, balanceSchema, commandIdSchema, holdIdSchema, timeSchema } from './primitives.ts';
 import type { QueryKind } from './subjects.ts';
@@ -52,6 +53,7 @@ const holdDetailSchema = z.object({
   status: z.enum(holdStatuses),
   dueAt: timeSchema,
   onDue: z.enum(dueActions),
+  reference: toldReferenceSchema,
   commandId: commandIdSchema,
   version: z.int(),
 });

@@ -4,6 +4,7 @@ import {
   maxHoldSeconds,
   maxMetadataBytes,
   maxNameLength,
+  maxReferenceLength,
   maxPageSize,
 } from '../../shared/contracts/limits.ts';
 import { maxDecimals, maxIntegerDigits } from '../../shared/money/money.ts';
@@ -81,20 +82,24 @@ export const pageSize = wholeNumber(1, maxPageSize);
 export const afterSeq = wholeNumber(0, Number.MAX_SAFE_INTEGER);
 export const deadline = wholeNumber(earliestDeadlineMs, Number.MAX_SAFE_INTEGER);
 
-export const name = sort({
-  takes: [
-    'a blank',
-    'right to left',
-    'a zero width space',
-    'other digits',
-    'SQL',
-    'a name of prototypes',
-    'a path',
-    'a template',
-  ],
-  right: { shortest: json('x'), longest: json('x'.repeat(maxNameLength)) },
-  wrong: { 'a character too many': json('x'.repeat(maxNameLength + 1)) },
-});
+const line = (maxLength: number): Sort =>
+  sort({
+    takes: [
+      'a blank',
+      'right to left',
+      'a zero width space',
+      'other digits',
+      'SQL',
+      'a name of prototypes',
+      'a path',
+      'a template',
+    ],
+    right: { shortest: json('x'), longest: json('x'.repeat(maxLength)) },
+    wrong: { 'a character too many': json('x'.repeat(maxLength + 1)) },
+  });
+
+export const name = line(maxNameLength);
+export const reference = line(maxReferenceLength);
 
 export const currency = sort({
   right: { shortest: json('AB'), longest: json('A'.repeat(12)) },

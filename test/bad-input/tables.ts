@@ -19,7 +19,11 @@ const envelope = {
   allowedAccounts: sorts.accounts,
 };
 
-const holdOptions = { onDue: sorts.oneOf(dueActions), dueInSeconds: sorts.holdSeconds };
+const holdOptions = {
+  reference: sorts.reference,
+  onDue: sorts.oneOf(dueActions),
+  dueInSeconds: sorts.holdSeconds,
+};
 
 export const commandFields: { readonly [K in CommandKind]: Fields<CommandInput<K>> } = {
   open: {
@@ -32,7 +36,7 @@ export const commandFields: { readonly [K in CommandKind]: Fields<CommandInput<K
     metadata: sorts.metadata,
   },
   close: { ...envelope, accountId: sorts.uuid },
-  add: { ...envelope, accountId: sorts.uuid, amount: sorts.amount },
+  add: { ...envelope, accountId: sorts.uuid, amount: sorts.amount, reference: sorts.reference },
   subtract: { ...envelope, accountId: sorts.uuid, amount: sorts.amount, ...holdOptions },
   settle: { ...envelope, accountId: sorts.uuid, holdId: sorts.uuid, amount: sorts.amount },
   release: { ...envelope, accountId: sorts.uuid, holdId: sorts.uuid },
@@ -77,12 +81,9 @@ export interface RouteFields {
   readonly body?: Readonly<Record<string, Sort>>;
 }
 
-const changeRoute: RouteFields = {
-  header: ['Idempotency-Key'],
-  body: { id: sorts.uuid, amount: sorts.amount },
-};
-
-const subtractRoute = { ...changeRoute, body: { ...changeRoute.body, ...holdOptions } };
+const changeRoute: RouteFields = { header: ['Idempotency-Key'] };
+const amountBody = { id: sorts.uuid, amount: sorts.amount, reference: sorts.reference };
+const subtractRoute = { ...changeRoute, body: { ...amountBody, ...holdOptions } };
 const endBody = { id: sorts.uuid, holdId: sorts.uuid };
 
 /** By method and path, as /openapi.json names them. */
@@ -91,7 +92,7 @@ export const routeFields: Readonly<Record<string, RouteFields>> = {
   'get /healthz': {},
   'get /readyz': {},
   'get /api/status/{id}': { path: { id: sorts.uuid } },
-  'post /api/add': changeRoute,
+  'post /api/add': { ...changeRoute, body: amountBody },
   'post /api/substract': subtractRoute,
   'post /api/subtract': subtractRoute,
   'get /api/status/{id}/holds/{holdId}': { path: { id: sorts.uuid, holdId: sorts.uuid } },

@@ -57,6 +57,8 @@ export interface Operation {
   readonly amount: number;
   /** What its hold is to become when nobody ends it before; left out, it is settled. */
   readonly onDue?: DueAction;
+  /** What an add or a subtract is for. */
+  readonly reference?: string;
   /** The hold that it is to end. */
   readonly hold?: HoldToEnd;
   readonly calls: Call[];

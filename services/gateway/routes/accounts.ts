@@ -90,9 +90,10 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, guard: Ac
       },
     },
     (request, reply) => {
-      const { id: accountId, amount } = request.body;
+      const { id: accountId, amount, reference } = request.body;
+      const words = reference !== undefined && { reference };
       return answerCommand(request, reply, accountId, (envelope, options) =>
-        ledger.send('add', { accountId, amount, ...envelope }, options),
+        ledger.send('add', { accountId, amount, ...words, ...envelope }, options),
       );
     },
   );
@@ -115,8 +116,9 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, guard: Ac
         },
       },
       (request, reply) => {
-        const { id: accountId, amount, onDue, dueInSeconds } = request.body;
+        const { id: accountId, amount, reference, onDue, dueInSeconds } = request.body;
         const hold = {
+          ...(reference !== undefined && { reference }),
           ...(onDue !== undefined && { onDue }),
           ...(dueInSeconds !== undefined && { dueInSeconds }),
         };

@@ -55,7 +55,14 @@ export function addHoldRoutes(app: FastifyInstance, ledger: Ledger, guard: Acces
         reply,
         accountId,
         (narrowing, options) => ledger.ask('hold', { accountId, holdId, ...narrowing }, options),
-        ({ hold: { id, amount, status, dueAt, onDue } }) => ({ id, amount, status, dueAt, onDue }),
+        ({ hold: { id, amount, status, dueAt, onDue, reference } }) => ({
+          id,
+          amount,
+          status,
+          dueAt,
+          onDue,
+          ...(reference !== undefined && { reference }),
+        }),
       );
     },
   );

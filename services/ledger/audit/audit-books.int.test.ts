@@ -335,13 +335,19 @@ function commandsOn(accountId: AccountId) {
       metadata: '{"tier":"gold"}',
     }),
     close: (): Command => ({ ...common(), kind: 'close' }),
-    add: (amount: string): Command => ({ ...common(), kind: 'add', amount }),
-    subtract: (amount: string, onDue: DueAction = 'settle'): Command => ({
+    add: (amount: string, reference: string | null = null): Command => ({
+      ...common(),
+      kind: 'add',
+      amount,
+      reference,
+    }),
+    subtract: (amount: string, onDue: DueAction = 'settle', reference: string | null = null): Command => ({
       ...common(),
       kind: 'subtract',
       amount,
       onDue,
       dueInSeconds: null,
+      reference,
     }),
     settle: (holdId: HoldId, amount: string | null = null): Command => ({
       ...common(),

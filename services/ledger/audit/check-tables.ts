@@ -65,9 +65,9 @@ const checks: readonly Check[] = [
           FROM holds h LEFT JOIN entries e
             ON e.account_id = h.account_id AND e.command_id = h.command_id AND e.kind = 'subtract'
           WHERE ($1::uuid IS NULL OR h.account_id = $1)
-            AND (e.hold_id, e.amount, e.details ->> 'dueAt', coalesce(e.details ->> 'onDue', 'settle'), NULL, NULL, NULL) IS DISTINCT FROM
-                (h.id, h.amount, extract(epoch FROM h.due_at)::bigint::text, h.on_due::text, h.to_account_id::text,
-                 h.reference, h.metadata::text)`,
+            AND (e.hold_id, e.amount, e.details ->> 'dueAt', coalesce(e.details ->> 'onDue', 'settle'), e.details ->> 'reference', NULL, NULL) IS DISTINCT FROM
+                (h.id, h.amount, extract(epoch FROM h.due_at)::bigint::text, h.on_due::text, h.reference,
+                 h.to_account_id::text, h.metadata::text)`,
   },
   {
     problem: 'has an entry whose hold is not there',

@@ -33,6 +33,8 @@ export interface AddCommand extends AccountCommand {
   readonly kind: 'add';
   /** A decimal string: which minor units it is, only the account tells. */
   readonly amount: string;
+  /** What it is for, in the caller's words. */
+  readonly reference: string | null;
 }
 
 export interface SubtractCommand extends AccountCommand {
@@ -42,6 +44,8 @@ export interface SubtractCommand extends AccountCommand {
   readonly onDue: DueAction;
   /** When its hold falls due; null as the ledger is set to. */
   readonly dueInSeconds: number | null;
+  /** What it is for, in the caller's words. */
+  readonly reference: string | null;
 }
 
 export interface SettleCommand extends AccountCommand {
@@ -106,7 +110,12 @@ function meaningOf(command: Command): readonly (string | number | null)[] {
     case 'close':
       return [command.kind, command.accountId];
     case 'add':
-      return [command.kind, command.accountId, canonicalDecimal(command.amount)];
+      return [
+        command.kind,
+        command.accountId,
+        canonicalDecimal(command.amount),
+        ...(command.reference === null ? [] : [command.reference]),
+      ];
     case 'subtract':
       return [command.kind, command.accountId, canonicalDecimal(command.amount), ...holdOptionsOf(command)];
     case 'settle':
@@ -122,7 +131,12 @@ function meaningOf(command: Command): readonly (string | number | null)[] {
   }
 }
 
-/** Nothing for a hold without options: commands from before there were any are told by the same fingerprint. */
-function holdOptionsOf({ onDue, dueInSeconds }: SubtractCommand): readonly (string | number | null)[] {
+/** Nothing for what was left out: commands from before there were such options are told by the same fingerprint. */
+function holdOptionsOf({
+  onDue,
+  dueInSeconds,
+  reference,
+}: SubtractCommand): readonly (string | number | null)[] {
+  if (reference !== null) return [onDue, dueInSeconds, reference];
   return onDue === 'settle' && dueInSeconds === null ? [] : [onDue, dueInSeconds];
 }

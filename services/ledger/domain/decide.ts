@@ -22,7 +22,8 @@ import type {
   SubtractCommand,
 } from './commands.ts';
 import { chainStart } from './entry.ts';
-import { endingDetails, holdDetails, holdIdFor, holdView, type Hold } from './hold.ts';
+import { addDetails, dueDetails, endingDetails, holdDetails } from './entry-details.ts';
+import { holdIdFor, holdView, type Hold } from './hold.ts';
 import type { Refusal } from './refusals.ts';
 import { addMillis, ceilToSecond, type Micros } from './time.ts';
 
@@ -128,7 +129,8 @@ function decideAdd(command: AddCommand, { account }: Situation): Decision {
   if (typeof amount !== 'bigint') return amount;
   const balance = addMoney(account.balance, amount);
   if (balance > maxMinorUnits) return tooLarge('With this amount the balance', account.decimals);
-  return { change: { kind: 'add', account: { ...account, balance }, amount, details: null } };
+  const details = addDetails(command.reference);
+  return { change: { kind: 'add', account: { ...account, balance }, amount, details } };
 }
 
 function decideSubtract(command: SubtractCommand, { account, now, holdPeriodMs }: Situation): Decision {
@@ -151,7 +153,7 @@ function decideSubtract(command: SubtractCommand, { account, now, holdPeriodMs }
       ...texts,
     });
   }
-  const { onDue, dueInSeconds } = command;
+  const { onDue, dueInSeconds, reference } = command;
   const dueAt = ceilToSecond(addMillis(now, dueInSeconds === null ? holdPeriodMs : dueInSeconds * 1_000));
   const hold: Hold = {
     id: holdIdFor(account.id, command.id, now),
@@ -161,6 +163,7 @@ function decideSubtract(command: SubtractCommand, { account, now, holdPeriodMs }
     status: 'pending',
     dueAt,
     onDue,
+    reference,
     commandId: command.id,
     traceparent: command.traceparent,
     version: 1,
@@ -204,8 +207,8 @@ function decideEndDue(command: EndDueHoldCommand, situation: Situation): Decisio
   if ('refusal' in found) return found;
   const { account, hold } = found;
   return hold.onDue === 'release'
-    ? release(account, hold, null)
-    : settle(account, hold, hold.remaining, null);
+    ? release(account, hold, dueDetails(hold))
+    : settle(account, hold, hold.remaining, dueDetails(hold));
 }
 
 /** Takes an amount, and with it ends the hold: the rest is available again. */

@@ -3,8 +3,9 @@ import type { AccountId, HoldId } from '../../../shared/contracts/primitives.ts'
 import type { Account } from './account.ts';
 import { commandKey, endsHold, fingerprintOf, type Command, type CommandKey } from './commands.ts';
 import { decide, type Change } from './decide.ts';
+import { momentOf } from './entry-details.ts';
 import { chainEntry, type Entry } from './entry.ts';
-import { holdMomentOf, type Hold, type HoldAsOf } from './hold.ts';
+import type { Hold, HoldAsOf } from './hold.ts';
 import type { KeptRefusal, Refusal } from './refusals.ts';
 import { laterOf, type Micros } from './time.ts';
 
@@ -44,6 +45,8 @@ export type Outcome =
       readonly replayed: boolean;
       readonly entry: Entry;
       readonly asOf: AccountAsOf;
+      /** What it is for, in its caller's words. */
+      readonly reference: string | null;
       readonly hold?: HoldAsOf;
       /** The hold that a caller's command has ended just now: for the trace of the command that made it. */
       readonly endedHold?: EndedHold;
@@ -208,13 +211,14 @@ class OpenBatch {
   #outcomeOf(entry: Entry, replayed: boolean, endedHold?: EndedHold): Outcome {
     const account = this.#accounts.get(entry.accountId);
     if (account === undefined) throw new Error(`account ${entry.accountId} has an entry but is not there`);
-    const moment = holdMomentOf(entry);
+    const { reference, hold, accountStatus } = momentOf(entry);
     return {
       type: 'applied',
       replayed,
       entry,
-      asOf: { account, status: moment?.accountStatus ?? accountStatusAfter[entry.kind] ?? account.status },
-      ...(moment !== undefined && { hold: moment.hold }),
+      asOf: { account, status: accountStatus ?? accountStatusAfter[entry.kind] ?? account.status },
+      reference,
+      ...(hold !== undefined && { hold }),
       ...(endedHold !== undefined && { endedHold }),
     };
   }

@@ -5,10 +5,11 @@ import { dueActions } from '../../../shared/contracts/outcomes.ts';
 import type { AccountId, CommandId, HoldId } from '../../../shared/contracts/primitives.ts';
 import { maxMinorUnits, money } from '../../../shared/money/money.ts';
 import { availableOf, type Account } from './account.ts';
-import { commandKey, endsHold, type Command, type SubtractCommand } from './commands.ts';
+import { commandKey, endsHold, type AddCommand, type Command, type SubtractCommand } from './commands.ts';
+import { momentOf } from './entry-details.ts';
 import { chainStart, entryFormatVersion, hashEntry, type Entry } from './entry.ts';
 import { executeBatch, type BatchChanges, type BatchState, type Outcome } from './execute-batch.ts';
-import { holdIdFor, holdMomentOf, settleCommandIdFor, type Hold } from './hold.ts';
+import { holdIdFor, settleCommandIdFor, type Hold } from './hold.ts';
 import { refusalPrecedence, type KeptRefusal } from './refusals.ts';
 import { secondsOf, type Micros } from './time.ts';
 
@@ -31,6 +32,8 @@ const amount = fc.constantFrom(
   '999999999999999',
   '900000000000000',
 );
+
+const reference = fc.constantFrom(null, null, 'order 4711', 'Счёт "№1" \\ 😀 \u2028');
 
 const base = fc.record({
   id: fc.constantFrom(...commandIds),
@@ -58,20 +61,24 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 1, arbitrary: base.map((common) => ({ ...common, kind: 'close' as const })) },
   {
     weight: 4,
-    arbitrary: fc
-      .tuple(base, amount)
-      .map(([common, value]) => ({ ...common, kind: 'add' as const, amount: value })),
+    arbitrary: fc.tuple(base, amount, reference).map(([common, value, words]) => ({
+      ...common,
+      kind: 'add' as const,
+      amount: value,
+      reference: words,
+    })),
   },
   {
     weight: 5,
     arbitrary: fc
-      .tuple(base, amount, fc.constantFrom(...dueActions), fc.constantFrom(null, null, 1, 86_400))
-      .map(([common, value, onDue, dueInSeconds]) => ({
+      .tuple(base, amount, fc.constantFrom(...dueActions), fc.constantFrom(null, null, 1, 86_400), reference)
+      .map(([common, value, onDue, dueInSeconds, words]) => ({
         ...common,
         kind: 'subtract' as const,
         amount: value,
         onDue,
         dueInSeconds,
+        reference: words,
       })),
   },
   {
@@ -368,7 +375,7 @@ describe('executing a batch', () => {
               .reduce((total, hold) => total + hold.remaining, 0n);
             expect(account.balance).toBe(sum('add') - sum('settle'));
             expect(account.held).toBe(pending);
-            const told = entries.flatMap((entry) => holdMomentOf(entry)?.hold ?? []);
+            const told = entries.flatMap((entry) => momentOf(entry).hold ?? []);
             expect(told.map((hold) => hold.amount)).toEqual(
               told.map((hold) => journal.holdOf(hold.id).amount),
             );
@@ -378,6 +385,12 @@ describe('executing a batch', () => {
             const holds = [...journal.holds.values()].filter((hold) => hold.accountId === account.id);
             expect(ended.toSorted()).toEqual(
               holds.flatMap(({ id, status }) => (status === 'pending' ? [] : id)).toSorted(),
+            );
+            const aboutHolds = entries.flatMap(({ holdId, ...rest }) =>
+              holdId === null ? [] : { holdId, told: momentOf({ holdId, ...rest }).reference },
+            );
+            expect(aboutHolds.map((each) => each.told)).toEqual(
+              aboutHolds.map((each) => journal.holdOf(each.holdId).reference),
             );
             let lastAt = 0;
             for (const entry of entries) {
@@ -505,7 +518,13 @@ describe('deciding', () => {
     overdraftLimit,
     metadata: null,
   });
-  const adding = (value: string): Command => ({ ...common, kind: 'add', id: nextId(), amount: value });
+  const adding = (value: string): Command => ({
+    ...common,
+    kind: 'add',
+    id: nextId(),
+    amount: value,
+    reference: null,
+  });
   const subtracting = (value: string): Command => ({
     ...common,
     kind: 'subtract',
@@ -513,6 +532,7 @@ describe('deciding', () => {
     amount: value,
     onDue: 'settle',
     dueInSeconds: null,
+    reference: null,
   });
 
   test('lets exactly what is available be held', () => {
@@ -668,7 +688,33 @@ describe('deciding', () => {
     expect(due.map(({ id }) => journal.holdOf(id).status)).toEqual(['settled', 'released']);
   });
 
-  test('takes the options of a hold for a part of what a command means', () => {
+  test('tells what money is for with each entry about it, and again when asked again', () => {
+    const journal = new Journal();
+    const words = { reference: 'order "4711"' };
+    const add: Command = { ...(adding('10') as AddCommand), reference: 'top-up' };
+    const held = [1, 2, 3].map(() => ({ ...(subtracting('2') as SubtractCommand), ...words }));
+    const [due, part, given] = held.map(({ id }) => holdIdFor(accountId, id, startedAt)) as [
+      HoldId,
+      HoldId,
+      HoldId,
+    ];
+    const commands: Command[] = [
+      add,
+      ...held,
+      { ...common, kind: 'settle', id: nextId(), holdId: part, amount: '1' },
+      { ...common, kind: 'release', id: nextId(), holdId: given },
+    ];
+    journal.run([opening()]);
+    const told = [{ reference: 'top-up' }, ...[1, 2, 3, 4, 5].map(() => ({ ...words, hold: words }))];
+    expect(journal.run(commands)).toMatchObject(told);
+    const end: Command = { ...common, kind: 'end-due-hold', id: settleCommandIdFor(due), holdId: due };
+    expect(journal.run([end])).toMatchObject([{ ...words, entry: { details: JSON.stringify(words) } }]);
+    expect(journal.run(commands)).toMatchObject(told.map((each) => ({ ...each, replayed: true })));
+    const again: Command = { ...common, kind: 'release', id: nextId(), holdId: due };
+    expect(journal.run([again])).toMatchObject([{ refusal: { hold: words } }]);
+  });
+
+  test('takes the options of a command for a part of what it means', () => {
     const journal = new Journal();
     const plain = subtracting('1') as SubtractCommand;
     const withOptions = {
@@ -676,19 +722,27 @@ describe('deciding', () => {
       onDue: 'release' as const,
       dueInSeconds: 60,
     };
-    journal.run([opening(), adding('10'), plain, withOptions]);
+    const add = adding('10') as AddCommand;
+    const named = { ...(adding('1') as AddCommand), reference: '60' };
+    journal.run([opening(), add, plain, withOptions, named]);
     const again = [
       plain,
       withOptions,
+      add,
+      named,
       { ...plain, onDue: 'release' as const },
       { ...plain, dueInSeconds: 600 },
       { ...withOptions, onDue: 'settle' as const },
       { ...withOptions, dueInSeconds: null },
+      { ...plain, reference: '60' },
+      { ...withOptions, reference: '60' },
+      { ...add, reference: '60' },
+      { ...named, reference: null },
+      { ...named, reference: '61' },
     ];
     expect(codes(journal.run(again))).toEqual([
-      'applied',
-      'applied',
-      ...again.slice(2).map(() => 'idempotency_conflict'),
+      ...again.slice(0, 4).map(() => 'applied'),
+      ...again.slice(4).map(() => 'idempotency_conflict'),
     ]);
   });
 

@@ -34,6 +34,7 @@ export function holdDetail(hold: Hold, { decimals }: Account): HoldDetail {
     status: hold.status,
     dueAt: formatSecond(hold.dueAt),
     onDue: hold.onDue,
+    ...(hold.reference !== null && { reference: hold.reference }),
     commandId: hold.commandId,
     version: hold.version,
   };

@@ -37,7 +37,8 @@ const failureDetails = {
     'The database was lost while it answered. Send the command again under the same id to learn its fate.',
 } as const;
 
-function appliedView({ entry, asOf, hold, replayed }: Extract<Outcome, { type: 'applied' }>): AppliedOutcome {
+function appliedView(applied: Extract<Outcome, { type: 'applied' }>): AppliedOutcome {
+  const { entry, asOf, reference, hold, replayed } = applied;
   const { account, status } = asOf;
   const { decimals } = account;
   return {
@@ -62,6 +63,7 @@ function appliedView({ entry, asOf, hold, replayed }: Extract<Outcome, { type: '
       kind: entry.kind,
       amount: formatMoney(entry.amount, decimals),
       at: formatMicros(entry.at),
+      ...(reference !== null && { reference }),
     },
     ...(hold !== undefined && { hold: holdView(hold, account) }),
   };

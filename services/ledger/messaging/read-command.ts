@@ -59,13 +59,14 @@ function commandOf(given: AccountPayload, traceparent: string | null, unattended
     case 'close':
       return { kind, ...common };
     case 'add':
-      return { kind, amount: payload.amount, ...common };
+      return { kind, amount: payload.amount, reference: payload.reference ?? null, ...common };
     case 'subtract':
       return {
         kind,
         amount: payload.amount,
         onDue: payload.onDue ?? 'settle',
         dueInSeconds: payload.dueInSeconds ?? null,
+        reference: payload.reference ?? null,
         ...common,
       };
     case 'settle':

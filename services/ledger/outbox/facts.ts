@@ -2,19 +2,13 @@ import type { EntryFact, RefusalFact } from '../../../shared/contracts/events.ts
 import { formatMoney, subtractMoney } from '../../../shared/money/money.ts';
 import { availableOf } from '../domain/account.ts';
 import type { Command } from '../domain/commands.ts';
-import { isOfDueHold, type HoldAsOf } from '../domain/hold.ts';
+import { momentOf } from '../domain/entry-details.ts';
 import { formatMicros, formatSecond, type Micros } from '../domain/time.ts';
 import type { EntryOfAccount } from '../store/outbox-message.ts';
 
-/**
- * What consumers of facts read about an entry.
- *
- * @param hold the hold as the entry left it, if it tells of that.
- */
-export function entryFact(
-  { entry, account: { currency, decimals } }: EntryOfAccount,
-  hold: HoldAsOf | undefined,
-): EntryFact {
+/** What consumers of facts read about an entry. */
+export function entryFact({ entry, account: { currency, decimals } }: EntryOfAccount): EntryFact {
+  const { reference, hold, isDueEnd } = momentOf(entry);
   return {
     type: 'entry',
     accountId: entry.accountId,
@@ -32,7 +26,8 @@ export function entryFact(
       hold.amount > entry.amount && {
         released: formatMoney(subtractMoney(hold.amount, entry.amount), decimals),
       }),
-    ...(isOfDueHold(entry) && { due: true }),
+    ...(isDueEnd && { due: true }),
+    ...(reference !== null && { reference }),
     at: formatMicros(entry.at),
   };
 }

@@ -4,7 +4,6 @@ import type { AccountId } from '../../../shared/contracts/primitives.ts';
 import type { Command } from '../domain/commands.ts';
 import type { Entry } from '../domain/entry.ts';
 import type { Outcome } from '../domain/execute-batch.ts';
-import { holdMomentOf } from '../domain/hold.ts';
 import { expiredError } from '../domain/refusals.ts';
 import { formatSecond, type Micros } from '../domain/time.ts';
 import type { EntryOfAccount, EntryRange, OutboxMessage } from '../store/outbox-message.ts';
@@ -35,9 +34,7 @@ export function eventMessages(
       payload: `[${refusalTexts.join(',')}]`,
       entries: rangesOf(applied.map(({ entry }) => entry)),
       facts: [
-        ...applied.map(({ entry, asOf: { account }, hold }) =>
-          JSON.stringify(entryFact({ entry, account }, hold)),
-        ),
+        ...applied.map(({ entry, asOf: { account } }) => JSON.stringify(entryFact({ entry, account }))),
         ...refusalTexts,
       ],
     },
@@ -77,7 +74,7 @@ export function restoreMessage(
   if (message.topic !== 'event') return { ...message, facts: [] };
   const entryCount = message.entries.reduce((sum, { firstSeq, lastSeq }) => sum + lastSeq - firstSeq + 1, 0);
   if (entries.length !== entryCount) return undefined;
-  const entryFacts = entries.map((each) => entryFact(each, holdMomentOf(each.entry)?.hold));
+  const entryFacts = entries.map(entryFact);
   const facts = [...entryFacts, ...(JSON.parse(message.payload) as Fact[])];
   return { ...message, facts: facts.map((fact) => JSON.stringify(fact)) };
 }

@@ -12,6 +12,7 @@ export interface JournalEntry {
   readonly balance: number;
   readonly held: number;
   readonly holdId: string | null;
+  readonly reference: string | null;
   readonly atMs: number;
 }
 
@@ -22,6 +23,7 @@ export interface BookedHold {
   readonly status: string;
   readonly dueMs: number;
   readonly onDue: DueAction;
+  readonly reference: string | null;
   /** Of the subtract that made it. */
   readonly commandId: string;
 }
@@ -50,7 +52,7 @@ export function isOwnDoing({ commandId }: JournalEntry): boolean {
 export async function readBooks(client: Client): Promise<Books> {
   const entries = await client.query<JournalEntry>(
     `SELECT account_id AS "accountId", seq::int, command_id AS "commandId", kind, amount::float8, balance::float8,
-            held::float8, hold_id AS "holdId", (extract(epoch FROM at) * 1000)::float8 AS "atMs"
+            held::float8, hold_id AS "holdId", details ->> 'reference' AS reference, (extract(epoch FROM at) * 1000)::float8 AS "atMs"
      FROM entries ORDER BY account_id, seq`,
   );
   const journals = new Map<string, JournalEntry[]>();
@@ -63,7 +65,7 @@ export async function readBooks(client: Client): Promise<Books> {
     'SELECT account_id AS "accountId", command_id AS id, code FROM refusals',
   );
   const holds = await client.query<BookedHold>(
-    `SELECT id, account_id AS "accountId", command_id AS "commandId", amount::float8, status, on_due AS "onDue", (extract(epoch FROM due_at) * 1000)::float8 AS "dueMs"
+    `SELECT id, account_id AS "accountId", command_id AS "commandId", amount::float8, status, on_due AS "onDue", reference, (extract(epoch FROM due_at) * 1000)::float8 AS "dueMs"
      FROM holds`,
   );
   return {

@@ -5,23 +5,27 @@ const clockToleranceMs = 1;
 
 /** Every hold comes from a subtract and ends exactly once: by a caller, or by itself and then not before it is due. */
 export function checkHolds({ journals, holds }: Books): string[] {
-  const made = new Map<string, number>();
+  const made = new Map<string, JournalEntry>();
   const ended = new Map<string, JournalEntry[]>();
   for (const journal of journals.values()) {
     for (const entry of journal) {
-      const { kind, holdId, atMs } = entry;
+      const { kind, holdId } = entry;
       if (holdId === null) continue;
-      if (kind === 'subtract') made.set(holdId, atMs);
+      if (kind === 'subtract') made.set(holdId, entry);
       else ended.set(holdId, [...(ended.get(holdId) ?? []), entry]);
     }
   }
   const problems: string[] = [];
   if (holds.length !== made.size)
     problems.push(`${made.size} subtracts made holds, and there are ${holds.length}`);
-  for (const { id, accountId, status, dueMs, onDue } of holds) {
+  for (const { id, accountId, status, dueMs, onDue, reference } of holds) {
     const report = (what: string): void => void problems.push(`hold ${id} of ${accountId} ${what}`);
     const ends = ended.get(id) ?? [];
-    if (!made.has(id)) report('was made by no subtract');
+    const making = made.get(id);
+    if (making === undefined) report('was made by no subtract');
+    for (const entry of making === undefined ? ends : [making, ...ends])
+      if (entry.reference !== reference)
+        report(`is for ${reference}, and its ${entry.kind} for ${entry.reference}`);
     if (ends.length > 1) report(`ended ${ends.length} times`);
     if (ends.length === 0 || status === 'pending') report(`never ended: it is ${status}`);
     for (const end of ends) {

@@ -88,6 +88,8 @@ function deviations(operation: Operation, entry: JournalEntry): string[] {
   const problems: string[] = [];
   if (entry.kind !== operation.kind || entry.amount !== operation.amount)
     problems.push(`${operation.amount} were asked for, and the entry is ${entry.kind} of ${entry.amount}`);
+  if (operation.hold === undefined && entry.reference !== (operation.reference ?? null))
+    problems.push(`it was for ${operation.reference}, and the entry is for ${entry.reference}`);
   if (operation.hold !== undefined && entry.holdId !== operation.hold.id)
     problems.push(`it was to end ${operation.hold.id}, and the entry is about ${entry.holdId}`);
   for (const { answer, door } of operation.calls) {

@@ -96,6 +96,8 @@ export class Accounts {
     const amount = most === 0 ? 0 : this.#random.int(1, most);
     const isReleased = kind === 'subtract' && this.#random.chance(releasedWhenDue);
     const onDue = isReleased ? { onDue: 'release' as const } : {};
-    return { key, id: commandIdOf(anonymous, key), accountId, kind, amount, ...onDue };
+    // Every second one says what it is for.
+    const reference = most > 0 && /[0-7]$/.test(key) ? { reference: `order ${key}` } : {};
+    return { key, id: commandIdOf(anonymous, key), accountId, kind, amount, ...onDue, ...reference };
   }
 }

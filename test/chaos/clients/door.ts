@@ -28,7 +28,14 @@ export function decimal(minorUnits: number): string {
 }
 
 /** The fields of a command that its kind has, beside the id. */
-export function fieldsOf({ accountId, kind, amount, onDue, hold }: Operation): Record<string, string> {
+export function fieldsOf({
+  accountId,
+  kind,
+  amount,
+  onDue,
+  reference,
+  hold,
+}: Operation): Record<string, string> {
   switch (kind) {
     case 'open':
       return { accountId, name: 'Chaos' };
@@ -36,7 +43,12 @@ export function fieldsOf({ accountId, kind, amount, onDue, hold }: Operation): R
       return { accountId };
     case 'add':
     case 'subtract':
-      return { accountId, amount: decimal(amount), ...(onDue !== undefined && { onDue }) };
+      return {
+        accountId,
+        amount: decimal(amount),
+        ...(onDue !== undefined && { onDue }),
+        ...(reference !== undefined && { reference }),
+      };
     case 'settle':
     case 'release':
       return {

@@ -13,6 +13,7 @@ export interface HoldRow {
   status: HoldStatus;
   due_at: Micros;
   on_due: DueAction;
+  reference: string | null;
   command_id: CommandId;
   traceparent: string | null;
   version: number;
@@ -25,7 +26,7 @@ export interface LocatedHoldRow extends HoldRow {
 }
 
 export const holdColumns =
-  'account_id, id, amount, remaining, status, due_at, on_due, command_id, traceparent, version';
+  'account_id, id, amount, remaining, status, due_at, on_due, reference, command_id, traceparent, version';
 
 /** The hold that a row describes. */
 export function holdOf(row: HoldRow): Hold {
@@ -37,6 +38,7 @@ export function holdOf(row: HoldRow): Hold {
     status: row.status,
     dueAt: row.due_at,
     onDue: row.on_due,
+    reference: row.reference,
     commandId: row.command_id,
     traceparent: row.traceparent,
     version: row.version,

@@ -100,6 +100,7 @@ const newHoldColumns: Columns<Hold> = {
   status: column(holdStatus, (hold) => hold.status),
   due_at: column(timestamptz, (hold) => hold.dueAt),
   on_due: column(dueAction, (hold) => hold.onDue),
+  reference: column(text, (hold) => hold.reference),
   command_id: column(uuid, (hold) => hold.commandId),
   traceparent: column(text, (hold) => hold.traceparent),
   version: column(integer, (hold) => hold.version),
