@@ -15,7 +15,8 @@ import { serveCommands, type QueuedCommand } from './messaging/commands.ts';
 import { serveQueries } from './messaging/queries.ts';
 import { Outbox } from './outbox/outbox.ts';
 import { processBatch, type Books } from './process-batch.ts';
-import { runBatch } from './run-batch.ts';
+import { LockedAccounts } from './store/locked-accounts.ts';
+import { runBatch, type BatchRunner } from './run-batch.ts';
 import { SettleDueTurns } from './settle-due.ts';
 import { BookQueries, knexForLists } from './store/book-queries.ts';
 import { echoKnex, echoObserved, echoPool, echoTo } from './store/echo-statements.ts';
@@ -122,15 +123,19 @@ export async function createLedger(options: {
   const watch = new DatabaseWatch(bookQueries, database, logger);
 
   const recorders = { metrics, logger, currentSpan };
+  const lockedAccounts = new LockedAccounts(pool, logger);
+  const runner: BatchRunner = {
+    process: (commands) => watch.watchWrite(() => processBatch(commands, books)),
+    lockedAccounts,
+    logger,
+  };
   const lane = new Lane();
   const batcher = new MicroBatcher<QueuedCommand>({
     lane,
     maxBatch,
     maxWaiting,
     process: async (waiting) => {
-      const results = await observeBatch(waiting, recorders, () =>
-        runBatch(waiting, (commands) => watch.watchWrite(() => processBatch(commands, books)), logger),
-      );
+      const results = await observeBatch(waiting, recorders, () => runBatch(waiting, runner));
       return () =>
         waiting.forEach(({ answer }, index) =>
           answer(results[index] ?? { type: 'failed', code: 'internal' }),
@@ -143,6 +148,7 @@ export async function createLedger(options: {
     lane,
     logger,
     commands: batcher,
+    lockedAccounts,
     onSweep: async () => {
       await outbox.announceComing();
       void forgetOldRefusals(pool, logger);
@@ -199,6 +205,7 @@ export async function createLedger(options: {
     },
     close: async () => {
       watch.stop();
+      lockedAccounts.stop();
       stopGauges();
       await Promise.all([pool.end(), knex.destroy(), connection.close(), secondConnection.close()]);
     },

@@ -18,6 +18,7 @@ import { executeBatch, type Outcome } from './domain/execute-batch.ts';
 import { formatSecond, type Micros } from './domain/time.ts';
 import { Outbox } from './outbox/outbox.ts';
 import { decideAndSave, processBatch, type Books } from './process-batch.ts';
+import { LockedAccounts } from './store/locked-accounts.ts';
 import { runBatch, type Failure } from './run-batch.ts';
 import { SettleDueTurns, type SettleDueAnswer } from './settle-due.ts';
 import { inBatchTransaction, inSettleTransaction } from './store/batch-transaction.ts';
@@ -57,6 +58,7 @@ let observer: Client;
 let pool: Pool;
 /** Of the ledgers' own. */
 let ledgerPool: Pool;
+let lockedAccounts: LockedAccounts;
 let proxy: TcpProxy;
 const ledgers: Books[] = [];
 const secondConnections: WriteConnection[] = [];
@@ -71,6 +73,7 @@ beforeAll(async () => {
   ledgerPool = new Pool({ ...sessionConfig({ ...address, role }), max: 2 });
   // Dropping the database may overtake the last goodbye.
   for (const each of [pool, ledgerPool]) each.on('error', () => undefined);
+  lockedAccounts = new LockedAccounts(ledgerPool, logger);
   proxy = await startTcpProxy(address);
 });
 
@@ -127,7 +130,7 @@ function run(ledger: Books, commands: readonly Command[], giveUpAfterMs = 20_000
     queuedAtMs,
     giveUpAtMs: queuedAtMs + giveUpAfterMs,
   }));
-  return runBatch(waiting, (some) => processBatch(some, ledger), logger);
+  return runBatch(waiting, { process: (some) => processBatch(some, ledger), lockedAccounts, logger });
 }
 
 function common(accountId: AccountId) {
@@ -709,6 +712,7 @@ function settler(books: Books, commands = { taken: 0, depth: 0 }, secondPort = a
     lane,
     logger,
     commands,
+    lockedAccounts,
     onSweep: async () => {
       sweeps += 1;
     },

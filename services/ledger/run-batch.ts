@@ -4,12 +4,15 @@ import type { Logger } from '../../shared/telemetry/logger.ts';
 import { traceIdsOf, type Span } from '../../shared/telemetry/tracing.ts';
 import type { Command } from './domain/commands.ts';
 import type { Outcome } from './domain/execute-batch.ts';
-import { CommitUnknownError, faultKindOf } from './store/faults.ts';
+import type { LockedAccounts } from './store/locked-accounts.ts';
+import { CommitUnknownError, faultKindOf, isLockTimeout } from './store/faults.ts';
 
 /** A command that a fault kept from being decided, or whose fate is not known. */
 export interface Failure {
   readonly type: 'failed';
   readonly code: 'internal' | 'unavailable' | 'outcome_unknown';
+  /** Somebody else keeps its account locked. */
+  readonly isAccountLocked?: true;
 }
 
 /** A command that waits for its turn. Times are by `performance.now()`. */
@@ -32,11 +35,19 @@ type Results = Map<WaitingCommand, Result>;
 
 type Process = (commands: readonly Command[]) => Promise<readonly Outcome[]>;
 
+/** What runs batches. */
+export interface BatchRunner {
+  readonly process: Process;
+  readonly lockedAccounts: LockedAccounts;
+  readonly logger: Logger;
+}
+
 /**
  * Processes a batch, come what may: every command gets an outcome or a failure.
  *
  * - A lost connection or a passing refusal of the server: the batch is decided again. If its COMMIT had gone through
  *   after all, the journal answers for it.
+ * - An account that somebody else keeps locked: its commands fail, so that the others need not wait.
  * - Any other fault: the commands are decided in halves, and these in halves, until only the culprit fails. That takes twice
  *   the logarithm of their number in transactions; when all of them fail, twice their number.
  *
@@ -44,21 +55,29 @@ type Process = (commands: readonly Command[]) => Promise<readonly Outcome[]>;
  */
 export async function runBatch(
   waiting: readonly WaitingCommand[],
-  process: Process,
-  logger: Logger,
+  runner: BatchRunner,
   earlierMayHaveCommitted = false,
 ): Promise<readonly Result[]> {
+  const { process, lockedAccounts, logger } = runner;
   const results: Results = new Map();
   let left = waiting;
   let mayHaveCommitted = earlierMayHaveCommitted;
+  const giveUp = (isHopeless: (each: WaitingCommand) => boolean, failure: Failure): void => {
+    const hopeless = left.filter(isHopeless);
+    if (hopeless.length === 0) return;
+    for (const each of hopeless) results.set(each, mayHaveCommitted ? outcomeUnknown : failure);
+    left = left.filter((each) => !results.has(each));
+  };
   for (let attempt = 0; left.length > 0; attempt += 1) {
+    giveUp(({ command }) => lockedAccounts.has(command.accountId), accountLocked);
+    if (left.length === 0) break;
     try {
       record(results, left, await process(left.map(({ command }) => command)));
       break;
     } catch (error) {
       mayHaveCommitted ||= error instanceof CommitUnknownError;
       if (faultKindOf(error) === 'statement') {
-        record(results, left, await isolateCulprit(left, error, process, logger, mayHaveCommitted));
+        record(results, left, await isolateCulprit(left, error, runner, mayHaveCommitted));
         break;
       }
       // Once for a batch: it is tried twice a second for as long as its callers wait.
@@ -66,10 +85,9 @@ export async function runBatch(
         { reason: messageOf(error), commands: left.length, attempt },
         'a batch failed and is decided again. When this repeats, see how PostgreSQL is',
       );
+      if (isLockTimeout(error)) await lockedAccounts.find(left.map(({ command }) => command.accountId));
       const nowMs = performance.now();
-      const late = left.filter(({ giveUpAtMs }) => giveUpAtMs <= nowMs);
-      for (const each of late) results.set(each, mayHaveCommitted ? outcomeUnknown : unavailable);
-      left = left.filter((each) => !results.has(each));
+      giveUp(({ giveUpAtMs }) => giveUpAtMs <= nowMs, unavailable);
       if (left.length === 0) break;
       await delay(firstRetryDelaysMs[attempt] ?? laterRetryDelayMs);
     }
@@ -84,19 +102,17 @@ export async function runBatch(
 async function isolateCulprit(
   waiting: readonly WaitingCommand[],
   error: unknown,
-  process: Process,
-  logger: Logger,
+  runner: BatchRunner,
   mayHaveCommitted: boolean,
 ): Promise<readonly Result[]> {
   const [only] = waiting;
   if (only !== undefined && waiting.length === 1) {
-    reportCulprit(only, error, logger);
+    reportCulprit(only, error, runner.logger);
     // An earlier attempt may have got through: then this one's failure is no proof that nothing was changed.
     return [mayHaveCommitted ? outcomeUnknown : failedInternally];
   }
   const results: Results = new Map();
-  for (const half of halvesOf(waiting))
-    record(results, half, await runBatch(half, process, logger, mayHaveCommitted));
+  for (const half of halvesOf(waiting)) record(results, half, await runBatch(half, runner, mayHaveCommitted));
   return inOrder(waiting, results);
 }
 
@@ -126,6 +142,7 @@ function halvesOf(waiting: readonly WaitingCommand[]): readonly (readonly Waitin
 const failedInternally: Failure = { type: 'failed', code: 'internal' };
 const outcomeUnknown: Failure = { type: 'failed', code: 'outcome_unknown' };
 const unavailable: Failure = { type: 'failed', code: 'unavailable' };
+const accountLocked: Failure = { ...unavailable, isAccountLocked: true };
 
 function reportCulprit({ command, span }: WaitingCommand, error: unknown, logger: Logger): void {
   const { id, kind, accountId } = command;

@@ -1,8 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
+import { Pool } from 'pg';
 import type { AccountId, CommandId } from '../../shared/contracts/primitives.ts';
 import { createLogger } from '../../shared/telemetry/logger.ts';
 import type { Command } from './domain/commands.ts';
 import type { Outcome } from './domain/execute-batch.ts';
+import { LockedAccounts } from './store/locked-accounts.ts';
 import { runBatch } from './run-batch.ts';
 
 /** 512 commands, of so many accounts in turn, and what is decided of them when the database takes none of some. */
@@ -24,7 +26,9 @@ async function decide(accounts: number, isBad: (index: number) => boolean) {
     return some.map(() => ({ type: 'expired' }));
   };
   const waiting = commands.map((command) => ({ command, queuedAtMs: 0, giveUpAtMs: Infinity }));
-  const results = await runBatch(waiting, process, createLogger('test', 'silent'));
+  const logger = createLogger('test', 'silent');
+  const lockedAccounts = new LockedAccounts(new Pool(), logger);
+  const results = await runBatch(waiting, { process, lockedAccounts, logger });
   const failed = results.flatMap((result, index) => (result.type === 'failed' ? index : []));
   return { failed, done, transactions };
 }

@@ -7,8 +7,9 @@ import type { AccountId } from '../../shared/contracts/primitives.ts';
 import { addMillis, microsOfSeconds, millisOf, type Micros } from './domain/time.ts';
 import type { Books } from './process-batch.ts';
 import { inSettleTransaction } from './store/batch-transaction.ts';
+import type { LockedAccounts } from './store/locked-accounts.ts';
 import { HoldSettler, holdsPerPart, type SettleOutcomes } from './settle-holds.ts';
-import { faultKindOf } from './store/faults.ts';
+import { faultKindOf, isLockTimeout } from './store/faults.ts';
 import type { PickedRow } from './store/statements/pick-due-holds.ts';
 import type { WriteConnection } from './store/write-connection.ts';
 
@@ -63,6 +64,7 @@ interface SettleDueOptions {
   readonly lane: Lane;
   readonly logger: Logger;
   readonly commands: CommandFlow;
+  readonly lockedAccounts: LockedAccounts;
   /** What else is done once a minute. Must not reject. */
   readonly onSweep: () => Promise<void>;
   readonly observe: SettleObserver;
@@ -153,6 +155,8 @@ export class SettleDueTurns implements WorkSource {
       );
       return this.#answersTo(requests, turn);
     } catch (error) {
+      if (isLockTimeout(error))
+        await this.#options.lockedAccounts.find(this.#picked.map((hold) => hold.account_id));
       const waitMs = this.#waitAfter(error);
       return () => {
         for (const { settled, answer } of requests) {
@@ -188,11 +192,12 @@ export class SettleDueTurns implements WorkSource {
   }
 
   async #settle(until: Micros | null, askedBy: readonly Span[]): Promise<TurnResult> {
-    const { books, observe } = this.#options;
+    const { books, lockedAccounts, observe } = this.#options;
     const pace = this.#pace.next();
     const limit = Math.min(this.#maxHolds, pace.maxHolds);
     const except = this.#stuck.map(({ id }) => id);
-    const due = { from: this.#oldestPending, until, limit, except, exceptAccounts: this.#stuckAccounts };
+    const exceptAccounts = [...this.#stuckAccounts, ...lockedAccounts.ids()];
+    const due = { from: this.#oldestPending, until, limit, except, exceptAccounts };
     this.#picked = [];
     return inSettleTransaction(books.connection, due, async (pick, load) => {
       const { claimed, now } = pick;

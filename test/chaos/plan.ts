@@ -17,6 +17,9 @@ const downMs = { from: 100, to: 10_000 };
 const freezeMs = { from: 1_000, to: 30_000 };
 const lineMs = { from: 500, to: 8_000 };
 const delayMs = { from: 20, to: 1_200 };
+/** Most are longer than a ledger waits for a lock. */
+const lockMs = { from: 2_000, to: 15_000 };
+const mostLocked = 8;
 const diskMs = { from: 1_000, to: 6_000 };
 const clockMs = { from: 2_000, to: 10_000 };
 /** In either direction. */
@@ -34,6 +37,7 @@ const weights: Readonly<Record<FaultKind, number>> = {
   'freeze server': 2,
   'kill backend': 4,
   'freeze backend': 2,
+  'lock accounts': 3,
   'cut line': 6,
   'lose commit answer': 8,
   'slow line': 3,
@@ -99,6 +103,8 @@ function faultOf(kind: FaultKind, random: Random, shape: Shape, server = random.
       return { kind, signal: random.pick(['SIGKILL', 'SIGTERM']), pick: random.int(0, 9) };
     case 'freeze backend':
       return { kind, forMs: time(freezeMs), pick: random.int(0, 3) };
+    case 'lock accounts':
+      return { kind, count: random.int(1, mostLocked), pick: random.int(0, 999), forMs: time(lockMs) };
     case 'cut line':
       return { kind, ...anyLine(random, shape) };
     case 'lose commit answer':

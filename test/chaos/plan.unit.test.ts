@@ -16,7 +16,7 @@ describe('a plan', () => {
   });
 
   test('begins with each kind alone, on both servers, and some together', () => {
-    const first = episodes(1, 27);
+    const first = episodes(1, 28);
     const alone = first.flatMap(({ faults: [only, ...more] }) =>
       only === undefined || more.length > 0 ? [] : [only.fault],
     );

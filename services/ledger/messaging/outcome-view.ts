@@ -21,7 +21,10 @@ export function outcomeView(
     case 'expired':
       return failedView(commandId, expiredError);
     case 'failed':
-      return failedView(commandId, { code: outcome.code, detail: failureDetails[outcome.code] });
+      return failedView(commandId, {
+        code: outcome.code,
+        detail: outcome.isAccountLocked ? accountLockedDetail : failureDetails[outcome.code],
+      });
   }
 }
 
@@ -36,6 +39,8 @@ const failureDetails = {
   outcome_unknown:
     'The database was lost while it answered. Send the command again under the same id to learn its fate.',
 } as const;
+
+const accountLockedDetail = 'The account is locked by another session of the database; nothing was changed.';
 
 function appliedView(applied: Extract<Outcome, { type: 'applied' }>): AppliedOutcome {
   const { entry, asOf, reference, hold, replayed } = applied;

@@ -20,6 +20,7 @@ const transientClasses = new Set([
   '55', // lock not available, object in use
 ]);
 const queryCanceled = '57014';
+const lockNotAvailable = '55P03';
 
 /** To a statement that writes. */
 const readOnlyTransaction = '25006';
@@ -38,6 +39,11 @@ export function faultKindOf(error: unknown): FaultKind {
   const sqlClass = code.slice(0, 2);
   if (connectionClasses.has(sqlClass)) return 'connection';
   return transientClasses.has(sqlClass) ? 'transient' : 'statement';
+}
+
+/** Somebody kept a lock for longer than a session waits for one. */
+export function isLockTimeout(error: unknown): boolean {
+  return error instanceof DatabaseError && error.code === lockNotAvailable;
 }
 
 /** The server has no room: its disk is full, or its memory or a limit of its own is used up. */

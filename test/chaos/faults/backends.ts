@@ -24,6 +24,31 @@ export async function freezeBackend(stack: ChaosStack, forMs: number, pick: numb
   return true;
 }
 
+/** Has a session of its own keep some accounts locked. */
+export async function lockAccounts(
+  stack: ChaosStack,
+  { count, pick, forMs }: { readonly count: number; readonly pick: number; readonly forMs: number },
+): Promise<boolean> {
+  try {
+    const books = await stack.books();
+    try {
+      await books.query('BEGIN');
+      const { rowCount } = await books.query(
+        `SELECT FROM accounts WHERE id IN (SELECT id FROM accounts ORDER BY md5(id::text || $1) LIMIT $2)
+         ORDER BY id FOR UPDATE`,
+        [String(pick), count],
+      );
+      await lasting(forMs);
+      return rowCount !== 0;
+    } finally {
+      await books.end();
+    }
+  } catch {
+    // Postgres is away: another fault was faster.
+    return false;
+  }
+}
+
 /** A session of a ledger, those that write before those that read; undefined when there is none just now. */
 async function backendOf(stack: ChaosStack, pick: number): Promise<number | undefined> {
   try {

@@ -24,6 +24,8 @@ export type Fault =
   /** A process of Postgres that serves one session: killed outright, or asked to end. */
   | { readonly kind: 'kill backend'; readonly signal: 'SIGKILL' | 'SIGTERM'; readonly pick: number }
   | { readonly kind: 'freeze backend'; readonly forMs: number; readonly pick: number }
+  /** Somebody locks accounts by hand, and keeps them. */
+  | { readonly kind: 'lock accounts'; readonly count: number; readonly pick: number; readonly forMs: number }
   | ({ readonly kind: 'cut line' } & LineAt)
   /** Cut after Postgres has committed and before the ledger hears of it. */
   | { readonly kind: 'lose commit answer'; readonly ledger: number }

@@ -1,7 +1,7 @@
 import type { Evidence } from '../evidence.ts';
 import type { ChaosStack } from '../stack/chaos-stack.ts';
 import type { Fault } from './fault.ts';
-import { freezeBackend, killBackend } from './backends.ts';
+import { freezeBackend, killBackend, lockAccounts } from './backends.ts';
 import { deliverDueAgain, loseBrokerData } from './broker.ts';
 import { cutLine, halfCutLine, loseCommitAnswer, slowLine, stallLine } from './lines.ts';
 import { lasting } from './lasting.ts';
@@ -47,6 +47,8 @@ export async function perform(fault: Fault, scene: Scene): Promise<boolean> {
       return killBackend(stack, fault.signal, fault.pick);
     case 'freeze backend':
       return freezeBackend(stack, fault.forMs, fault.pick);
+    case 'lock accounts':
+      return lockAccounts(stack, fault);
     case 'cut line':
       return cutLine(stack, fault);
     case 'lose commit answer':
