@@ -33,7 +33,7 @@ import {
 } from './bad-input/messages.ts';
 import { readRoutes } from './bad-input/routes.ts';
 import { commandFields, idempotencyKeys, queryFields, routeFields } from './bad-input/tables.ts';
-import type { Sort } from './bad-input/sort.ts';
+import { asText, type Sort } from './bad-input/sort.ts';
 import { eventually } from './support/eventually.ts';
 import { spread } from './support/http.ts';
 import { Stack } from './support/stack.ts';
@@ -132,10 +132,17 @@ describe('the tables know every field of', () => {
 
   test('every route', async () => {
     const described = await readRoutes(stack.url());
-    const known = Object.entries(routeFields).map(([route, { path = {}, header = [], body = {} }]) => [
-      route,
-      { path: Object.keys(path), header: [...header], body: Object.keys(body) },
-    ]);
+    const known = Object.entries(routeFields).map(
+      ([route, { path = {}, query = {}, header = [], body = {} }]) => [
+        route,
+        {
+          path: Object.keys(path),
+          query: Object.keys(query),
+          header: [...header],
+          body: Object.keys(body),
+        },
+      ],
+    );
     const withoutRequired = [...described].map(([route, { body, ...more }]) => [
       route,
       { ...more, body: body.fields },
@@ -246,12 +253,7 @@ describe('over HTTP', () => {
       const [method = '', template = ''] = route.split(' ');
       for (const [field, { right, wrong }] of Object.entries(routeFields[route]?.path ?? {})) {
         const ask = async (text: string): Promise<Reply> => {
-          const value = JSON.parse(text) as unknown;
-          // A lone surrogate has no UTF-8: its bytes as a careless client would send them.
-          const segment = String(value).replaceAll('\ud800', '%ED%A0%80').slice(0, 10_000);
-          const path = template
-            .replace(`{${field}}`, () => (segment.includes('%') ? segment : encodeURIComponent(segment)))
-            .replaceAll(/\{(\w+)\}/g, (_, other: string) => valueOf(bodyValues, other));
+          const path = inAddress(template.replace(`{${field}}`, () => encoded(String(JSON.parse(text)))));
           return replyOf(await fetch(stack.url() + path, { method: method.toUpperCase() }));
         };
         for (const [what, text] of Object.entries(right)) {
@@ -262,6 +264,29 @@ describe('over HTTP', () => {
           expect([what, await ask(text)]).toMatchObject([what, { ok: false, error: invalid }]);
         }
       }
+    }
+  });
+
+  test('query strings', async () => {
+    for (const route of routesWith('query')) {
+      const path = inAddress(route.slice('get '.length));
+      const ask = async (field: string, value: string): Promise<Reply> =>
+        replyOf(await fetch(`${stack.url()}${path}?${field}=${encoded(value.slice(0, 1_000))}`));
+      for (const [field, { right, wrong }] of Object.entries(routeFields[route]?.query ?? {})) {
+        for (const [what, text] of Object.entries(right))
+          expect([what, await ask(field, asText(text))]).toMatchObject([what, { ok: true }]);
+        // There is no other way to say a number.
+        const stillWrong = Object.entries(wrong).filter(([what]) => what !== 'as text');
+        const named = { ok: false, error: { ...invalid, fields: [{ field }] } };
+        for (const [what, text] of stillWrong)
+          expect([what, await ask(field, asText(text))]).toMatchObject([what, named]);
+      }
+      expect(await ask('unknown', '1')).toMatchObject({
+        error: { ...invalid, fields: [{ field: 'unknown' }] },
+      });
+      expect(await ask('limit', '1&limit=1')).toMatchObject({
+        error: { ...invalid, fields: [{ field: 'limit' }] },
+      });
     }
   });
 
@@ -314,7 +339,19 @@ function asBody(attempt: Attempt): Attempt {
   return isSuspect ? { ...attempt, field: 'body' } : attempt;
 }
 
-function routesWith(part: 'path' | 'header' | 'body'): string[] {
+/** A value as it stands in an address. */
+function encoded(value: string): string {
+  // A lone surrogate has no UTF-8: its bytes as a careless client would send them.
+  const text = value.replaceAll('\ud800', '%ED%A0%80').slice(0, 10_000);
+  return text.includes('%') || text.includes('&') ? text : encodeURIComponent(text);
+}
+
+/** A route's path with values that are right wherever it says nothing else. */
+function inAddress(template: string): string {
+  return template.replaceAll(/\{(\w+)\}/g, (_, field: string) => valueOf(bodyValues, field));
+}
+
+function routesWith(part: 'path' | 'query' | 'header' | 'body'): string[] {
   return Object.keys(routeFields).filter((route) => routeFields[route]?.[part] !== undefined);
 }
 

@@ -65,6 +65,8 @@ class GivenLedger {
   replayed = false;
   /** What it tells the entry and the hold are for. */
   reference: string | undefined;
+  entries: object[] = [];
+  holds: object[] = [];
   /** Answers wait for it. */
   gate = () => Promise.resolve();
 
@@ -87,7 +89,8 @@ class GivenLedger {
       }) as unknown as Ledger['send'],
       ask: (async (kind: string, query: object) => {
         const error = await take(kind, query);
-        const told = { account, hold: { ...hold, ...this.#words() } };
+        const { entries, holds } = this;
+        const told = { account, hold: { ...hold, ...this.#words() }, entries, holds };
         return error === undefined ? { ok: true, ...told } : { ok: false, error };
       }) as unknown as Ledger['ask'],
       missing: () => this.missing,
@@ -176,6 +179,38 @@ describe('the HTTP API', () => {
       expect([refused.statusCode, refused.json()]).toMatchObject([409, { hold: released }]);
       ledger.refusal = { code: 'hold_not_found', detail: 'no such hold' };
       expect((await app.inject(`/api/status/${accountId}/holds/${hold.id}`)).statusCode).toBe(404);
+    });
+
+    test('the journal and the holds of an account, a page at a time', async () => {
+      const { balance, held, available } = account;
+      const line = {
+        ...entry,
+        commandId: commandIdOf('anonymous', 'order-4711'),
+        holdId: hold.id,
+        balance,
+        held,
+        available,
+      };
+      ledger.entries = [{ ...line, accountId, overdraftLimit: '0.00', details: { dueAt: 1 }, hash: '00' }];
+      ledger.holds = [{ ...hold, accountId, remaining: '33.48', commandId: line.commandId, version: 1 }];
+      const entries = await app.inject(`/api/status/${accountId}/entries?afterSeq=3&limit=20`);
+      expect([entries.statusCode, entries.json()]).toEqual([200, { entries: [line] }]);
+      const holds = await app.inject(`/api/status/${accountId}/holds?status=pending&after=${hold.id}`);
+      expect([holds.statusCode, holds.json()]).toEqual([200, { holds: [hold] }]);
+      expect(ledger.sent).toEqual([
+        { kind: 'entries', command: { accountId, afterSeq: 3, limit: 20 } },
+        { kind: 'holds', command: { accountId, status: 'pending', after: hold.id } },
+      ]);
+      for (const wrong of [
+        'entries?afterSeq=-1',
+        'entries?limit=0',
+        'holds?limit=501',
+        'holds?status=lost',
+      ]) {
+        const answer = await app.inject(`/api/status/${accountId}/${wrong}`);
+        const [, field] = /\?(\w+)=/.exec(wrong) ?? [];
+        expect([wrong, answer.json()]).toMatchObject([wrong, { status: 400, fields: [{ field }] }]);
+      }
     });
 
     test('substract, with when its hold is due and what becomes of it', async () => {

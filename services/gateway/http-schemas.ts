@@ -1,15 +1,18 @@
 import { z } from 'zod';
+import { maxPageSize } from '../../shared/contracts/limits.ts';
 import { errorCatalogue, errorCodes, type ErrorCode } from '../../shared/contracts/error-codes.ts';
 import {
   accountViewSchema,
   entryViewSchema,
   errorViewSchema,
+  holdStatuses,
   holdViewSchema,
   onDueSchema,
 } from '../../shared/contracts/outcomes.ts';
 import {
   accountIdSchema,
   amountSchema,
+  balanceSchema,
   commandIdSchema,
   dueInSecondsSchema,
   holdIdSchema,
@@ -45,6 +48,34 @@ export const aliveSchema = z.object({ status: z.literal('ok') }).meta({ examples
 export const accountParamsSchema = z.strictObject({ id: accountIdSchema.describe('The account’s id.') });
 export const holdParamsSchema = accountParamsSchema.extend({
   holdId: holdIdSchema.describe('The hold’s id, as `substract` answered it.'),
+});
+
+/** A whole number of the query string, where it is a text. */
+function queryNumber(min: number, max: number, description: string) {
+  const error = `must be a whole number from ${min} to ${max}`;
+  return z
+    .preprocess(
+      (text) => (typeof text === 'string' && /^[0-9]{1,16}$/.test(text) ? Number(text) : text),
+      z.int({ error, abort: true }).min(min, { error }).max(max, { error }),
+    )
+    .optional()
+    .describe(description);
+}
+
+const pageLimit = queryNumber(1, maxPageSize, 'At most so many; 100 when left out.');
+
+export const entriesQuerySchema = z.strictObject({
+  afterSeq: queryNumber(
+    0,
+    Number.MAX_SAFE_INTEGER,
+    'Only entries behind this `seq`: the last one of the page before.',
+  ),
+  limit: pageLimit,
+});
+export const holdsQuerySchema = z.strictObject({
+  after: holdIdSchema.optional().describe('Only holds behind this `id`: the last one of the page before.'),
+  status: z.enum(holdStatuses).optional().describe('Only holds of this status.'),
+  limit: pageLimit,
 });
 
 const amountBody = accountParamsSchema.extend({ amount: amountSchema, reference: referenceSchema });
@@ -150,6 +181,41 @@ export const subtractAnswerSchema = addAnswer
     ],
   });
 
+export const entriesAnswerSchema = z
+  .object({
+    entries: z.array(
+      entryViewSchema.extend({
+        commandId: commandIdSchema,
+        holdId: holdIdSchema.optional(),
+        balance: balanceSchema,
+        held: balanceSchema,
+        available: balanceSchema,
+      }),
+    ),
+  })
+  .meta({
+    id: 'Entries',
+    examples: [
+      {
+        entries: [
+          {
+            ...exampleEntry,
+            kind: 'add',
+            reference: 'invoice 2026-0815',
+            commandId: exampleIdentity.commandId,
+            balance: '1733.48',
+            held: '300.00',
+            available: '1433.48',
+          },
+        ],
+      },
+    ],
+  });
+
+export const holdsAnswerSchema = z
+  .object({ holds: z.array(holdViewSchema) })
+  .meta({ id: 'Holds', examples: [{ holds: [exampleHold] }] });
+
 export const holdAnswerSchema = holdViewSchema.meta({ id: 'Hold', examples: [exampleHold] });
 
 const endAnswer = addAnswer.extend({ hold: holdViewSchema.describe('The hold, which has ended.') });
@@ -182,6 +248,9 @@ export const releaseAnswerSchema = endAnswer.meta({
 
 export type AccountParams = z.output<typeof accountParamsSchema>;
 export type HoldParams = z.output<typeof holdParamsSchema>;
+export type EntriesQuery = z.output<typeof entriesQuerySchema>;
+export type EntriesAnswer = z.output<typeof entriesAnswerSchema>;
+export type HoldsQuery = z.output<typeof holdsQuerySchema>;
 export type AddBody = z.output<typeof addBodySchema>;
 export type SubtractBody = z.output<typeof subtractBodySchema>;
 export type SettleBody = z.output<typeof settleBodySchema>;

@@ -71,6 +71,7 @@ const entryDetailSchema = z.object({
   available: balanceSchema,
   overdraftLimit: balanceSchema,
   holdId: holdIdSchema.optional(),
+  reference: toldReferenceSchema,
   at: timeSchema,
   details: z.record(z.string(), z.unknown()).optional(),
   hash: z.string().describe('The chain hash, hexadecimal.'),

@@ -3,6 +3,7 @@ import type { OpenAPIV3_1 } from 'openapi-types';
 /** What a route takes. */
 export interface Route {
   readonly path: readonly string[];
+  readonly query: readonly string[];
   readonly header: readonly string[];
   readonly body: { readonly fields: readonly string[]; readonly required: readonly string[] };
 }
@@ -22,6 +23,7 @@ export async function readRoutes(url: string): Promise<Map<string, Route>> {
       const schema = media === undefined || '$ref' in media ? undefined : media;
       routes.set(`${method} ${path}`, {
         path: namesIn('path'),
+        query: namesIn('query'),
         header: namesIn('header'),
         body: { fields: Object.keys(schema?.properties ?? {}), required: schema?.required ?? [] },
       });

@@ -54,3 +54,8 @@ export function sort(given: { takes?: readonly string[]; right: Texts; wrong?: T
     wrong: { ...Object.fromEntries(common.filter((each) => !isTaken(each))), ...wrong },
   };
 }
+
+/** What a JSON text says, as an address can say it. */
+export function asText(json: string): string {
+  return json.startsWith('"') ? (JSON.parse(json) as string) : json;
+}

@@ -76,6 +76,8 @@ export const queryFields: { readonly [K in QueryKind]: Fields<QueryInput<K>> } =
 
 export interface RouteFields {
   readonly path?: Readonly<Record<string, Sort>>;
+  /** Of the query string. */
+  readonly query?: Readonly<Record<string, Sort>>;
   /** Checked by {@link idempotencyKeys}, which are no JSON. */
   readonly header?: readonly string[];
   readonly body?: Readonly<Record<string, Sort>>;
@@ -95,6 +97,14 @@ export const routeFields: Readonly<Record<string, RouteFields>> = {
   'post /api/add': { ...changeRoute, body: amountBody },
   'post /api/substract': subtractRoute,
   'post /api/subtract': subtractRoute,
+  'get /api/status/{id}/entries': {
+    path: { id: sorts.uuid },
+    query: { afterSeq: sorts.afterSeq, limit: sorts.pageSize },
+  },
+  'get /api/status/{id}/holds': {
+    path: { id: sorts.uuid },
+    query: { after: sorts.uuid, status: sorts.oneOf(holdStatuses), limit: sorts.pageSize },
+  },
   'get /api/status/{id}/holds/{holdId}': { path: { id: sorts.uuid, holdId: sorts.uuid } },
   'post /api/settle': { ...changeRoute, body: { ...endBody, amount: sorts.amount } },
   'post /api/release': { ...changeRoute, body: endBody },

@@ -10,8 +10,8 @@ import {
   type QueryKind,
 } from '../../shared/contracts/subjects.ts';
 import { bodyValues, junk, otherValues } from '../bad-input/messages.ts';
+import { asText, type Sort } from '../bad-input/sort.ts';
 import { commandFields, idempotencyKeys, queryFields, routeFields } from '../bad-input/tables.ts';
-import type { Sort } from '../bad-input/sort.ts';
 
 /** One thing that is sent, and where. */
 export type Shot =
@@ -213,7 +213,8 @@ const httpShots = Object.entries(routeFields).map(([route, fields]) => {
           { weight: 1, arbitrary: fc.constant(`${junkPath}%`) },
         )
         .map((segment) => template.replace(/\{\w+\}/, () => segment)),
-    );
+    )
+    .chain((address) => queryString(fields.query ?? {}).map((query) => address + query));
   const body = fields.body === undefined ? undefined : httpBody(fields.body);
   return fc
     .record({
@@ -224,6 +225,16 @@ const httpShots = Object.entries(routeFields).map(([route, fields]) => {
     })
     .map((given): Shot => ({ door: 'http', ...given, method: given.method ?? ownMethod.toUpperCase() }));
 });
+
+/** None, or some fields of a query string, right or wrong. */
+function queryString(fields: Fields): fc.Arbitrary<string> {
+  const values = Object.entries(fields).map(([field, { right, wrong }]) =>
+    fc
+      .constantFrom(undefined, ...Object.values(right), ...Object.values(wrong))
+      .map((text) => (text === undefined ? [] : [`${field}=${encodeLossily(asText(text).slice(0, 1_000))}`])),
+  );
+  return fc.tuple(...values).map((some) => (some.flat().length === 0 ? '' : `?${some.flat().join('&')}`));
+}
 
 function httpBody(fields: Fields): fc.Arbitrary<Uint8Array> {
   const { id, ...others } = fields;

@@ -56,9 +56,11 @@ describe('the OpenAPI document', () => {
     expect(operations().map(({ name }) => name)).toEqual([
       'get /api/ping',
       'get /api/status/{id}',
+      'get /api/status/{id}/entries',
       'post /api/add',
       'post /api/substract',
       'post /api/subtract',
+      'get /api/status/{id}/holds',
       'get /api/status/{id}/holds/{holdId}',
       'post /api/settle',
       'post /api/release',
@@ -97,9 +99,11 @@ describe('the OpenAPI document', () => {
     // Without tokens asked for, as here, none will do as well.
     expect(needs.map(({ name, security }) => [name, security])).toEqual([
       ['get /api/status/{id}', [{}, { token: ['balance:read'] }]],
+      ['get /api/status/{id}/entries', [{}, { token: ['balance:read'] }]],
       ['post /api/add', [{}, { token: ['balance:write'] }]],
       ['post /api/substract', [{}, { token: ['balance:write'] }]],
       ['post /api/subtract', [{}, { token: ['balance:write'] }]],
+      ['get /api/status/{id}/holds', [{}, { token: ['balance:read'] }]],
       ['get /api/status/{id}/holds/{holdId}', [{}, { token: ['balance:read'] }]],
       ['post /api/settle', [{}, { token: ['balance:write'] }]],
       ['post /api/release', [{}, { token: ['balance:write'] }]],

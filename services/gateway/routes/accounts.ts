@@ -1,12 +1,15 @@
 import type { FastifyInstance } from 'fastify';
 import type { ErrorCode } from '../../../shared/contracts/error-codes.ts';
 import type { AccountView } from '../../../shared/contracts/outcomes.ts';
+import type { EntryDetail } from '../../../shared/contracts/queries.ts';
 import {
   accountAnswerSchema,
   accountParamsSchema,
   aliveSchema,
   addAnswerSchema,
   addBodySchema,
+  entriesAnswerSchema,
+  entriesQuerySchema,
   jsonResponse,
   problemResponses,
   subtractAnswerSchema,
@@ -14,6 +17,8 @@ import {
   type AccountAnswer,
   type AccountParams,
   type AddBody,
+  type EntriesAnswer,
+  type EntriesQuery,
   type SubtractBody,
 } from '../http-schemas.ts';
 import type { AccessGuard } from '../auth/access-guard.ts';
@@ -76,6 +81,35 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, guard: Ac
     },
   );
 
+  app.get<{ Params: AccountParams; Querystring: EntriesQuery }>(
+    '/api/status/:id/entries',
+    {
+      onRequest: asking.onRequest,
+      schema: {
+        ...asking.schema,
+        operationId: 'entries',
+        summary: 'The account’s journal: all that has changed it, from its opening on, a page at a time',
+        tags: ['accounts'],
+        params: accountParamsSchema,
+        querystring: entriesQuerySchema,
+        response: {
+          200: jsonResponse('A page of entries, in the order of `seq`.', entriesAnswerSchema),
+          ...problemResponses(queryErrors),
+        },
+      },
+    },
+    (request, reply) => {
+      const accountId = request.params.id;
+      return answerQuery(
+        request,
+        reply,
+        accountId,
+        (narrowing, options) => ledger.ask('entries', { accountId, ...request.query, ...narrowing }, options),
+        ({ entries }) => ({ entries: entries.map(entryAnswer) }),
+      );
+    },
+  );
+
   app.post<{ Body: AddBody }>(
     '/api/add',
     {
@@ -128,6 +162,35 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, guard: Ac
       },
     );
   }
+}
+
+/** Without what only an audit wants. */
+function entryAnswer({
+  id,
+  seq,
+  kind,
+  amount,
+  at,
+  reference,
+  commandId,
+  holdId,
+  balance,
+  held,
+  available,
+}: EntryDetail): EntriesAnswer['entries'][number] {
+  return {
+    id,
+    seq,
+    kind,
+    amount,
+    at,
+    ...(reference !== undefined && { reference }),
+    commandId,
+    ...(holdId !== undefined && { holdId }),
+    balance,
+    held,
+    available,
+  };
 }
 
 function accountAnswer(account: AccountView): AccountAnswer {

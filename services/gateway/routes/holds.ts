@@ -1,16 +1,22 @@
 import type { FastifyInstance } from 'fastify';
 import type { ErrorCode } from '../../../shared/contracts/error-codes.ts';
+import type { HoldView } from '../../../shared/contracts/outcomes.ts';
 import type { AccessGuard } from '../auth/access-guard.ts';
 import {
   holdAnswerSchema,
   holdParamsSchema,
+  accountParamsSchema,
+  holdsAnswerSchema,
+  holdsQuerySchema,
   jsonResponse,
   problemResponses,
   releaseAnswerSchema,
   releaseBodySchema,
   settleAnswerSchema,
   settleBodySchema,
+  type AccountParams,
   type HoldParams,
+  type HoldsQuery,
   type ReleaseBody,
   type SettleBody,
 } from '../http-schemas.ts';
@@ -31,6 +37,35 @@ const settleErrors = [...releaseErrors, 'amount_too_large'] as const satisfies E
 export function addHoldRoutes(app: FastifyInstance, ledger: Ledger, guard: AccessGuard): void {
   const asking = queryRoute(guard);
   const { onRequest, schema } = commandRoute(guard);
+
+  app.get<{ Params: AccountParams; Querystring: HoldsQuery }>(
+    '/api/status/:id/holds',
+    {
+      onRequest: asking.onRequest,
+      schema: {
+        ...asking.schema,
+        operationId: 'holds',
+        summary: 'The account’s holds, a page at a time',
+        tags: ['holds'],
+        params: accountParamsSchema,
+        querystring: holdsQuerySchema,
+        response: {
+          200: jsonResponse('A page of holds, in the order in which they were made.', holdsAnswerSchema),
+          ...problemResponses(queryErrors),
+        },
+      },
+    },
+    (request, reply) => {
+      const accountId = request.params.id;
+      return answerQuery(
+        request,
+        reply,
+        accountId,
+        (narrowing, options) => ledger.ask('holds', { accountId, ...request.query, ...narrowing }, options),
+        ({ holds }) => ({ holds: holds.map(holdAnswer) }),
+      );
+    },
+  );
 
   app.get<{ Params: HoldParams }>(
     '/api/status/:id/holds/:holdId',
@@ -55,14 +90,7 @@ export function addHoldRoutes(app: FastifyInstance, ledger: Ledger, guard: Acces
         reply,
         accountId,
         (narrowing, options) => ledger.ask('hold', { accountId, holdId, ...narrowing }, options),
-        ({ hold: { id, amount, status, dueAt, onDue, reference } }) => ({
-          id,
-          amount,
-          status,
-          dueAt,
-          onDue,
-          ...(reference !== undefined && { reference }),
-        }),
+        ({ hold }) => holdAnswer(hold),
       );
     },
   );
@@ -112,4 +140,9 @@ export function addHoldRoutes(app: FastifyInstance, ledger: Ledger, guard: Acces
       );
     },
   );
+}
+
+/** As outcomes tell of it. */
+function holdAnswer({ id, amount, status, dueAt, onDue, reference }: HoldView): HoldView {
+  return { id, amount, status, dueAt, onDue, ...(reference !== undefined && { reference }) };
 }

@@ -2,6 +2,7 @@ import type { AccountView } from '../../../shared/contracts/outcomes.ts';
 import type { EntryDetail, HoldDetail } from '../../../shared/contracts/queries.ts';
 import { formatMoney } from '../../../shared/money/money.ts';
 import { availableOf, type Account } from '../domain/account.ts';
+import { momentOf } from '../domain/entry-details.ts';
 import type { Entry } from '../domain/entry.ts';
 import type { Hold } from '../domain/hold.ts';
 import { formatMicros, formatSecond } from '../domain/time.ts';
@@ -42,6 +43,7 @@ export function holdDetail(hold: Hold, { decimals }: Account): HoldDetail {
 
 /** An entry as callers read it. */
 export function entryView(entry: Entry, { decimals }: Account): EntryDetail {
+  const { reference } = momentOf(entry);
   return {
     id: `${entry.accountId}:${entry.seq}`,
     accountId: entry.accountId,
@@ -54,6 +56,7 @@ export function entryView(entry: Entry, { decimals }: Account): EntryDetail {
     available: formatMoney(availableOf(entry), decimals),
     overdraftLimit: formatMoney(entry.overdraftLimit, decimals),
     ...(entry.holdId !== null && { holdId: entry.holdId }),
+    ...(reference !== null && { reference }),
     at: formatMicros(entry.at),
     ...(entry.details !== null && { details: JSON.parse(entry.details) as Record<string, unknown> }),
     hash: entry.hash.toString('hex'),

@@ -90,9 +90,11 @@ export class BookQueries {
   }
 
   async hold(accountId: AccountId, id: HoldId): Promise<Hold | undefined> {
-    const rows = await this.#from('holds')
-      .select<HoldRow[]>(this.#knex.raw(holdColumns))
-      .where({ account_id: accountId, id });
+    const { rows } = await this.#pool.query<HoldRow>({
+      name: 'read-hold',
+      text: `SELECT ${holdColumns} FROM holds WHERE (account_id, id) = ($1, $2)`,
+      values: [accountId, id],
+    });
     return rows.map(holdOf)[0];
   }
 
