@@ -81,23 +81,23 @@ class GivenLedger {
         const error = await take(kind, command);
         const known = { commandId: command.id, replayed: this.replayed };
         if (error !== undefined) return { ok: false, ...known, error };
-        const words = this.#words();
+        const given = this.#given();
         const withHold =
-          kind === 'add' ? {} : { hold: { ...hold, status: holdStatusAfter[kind] ?? 'pending', ...words } };
-        const told = { account, entry: { ...entry, ...words }, ...withHold };
+          kind === 'add' ? {} : { hold: { ...hold, status: holdStatusAfter[kind] ?? 'pending', ...given } };
+        const told = { account, entry: { ...entry, ...given }, ...withHold };
         return { ok: true, ...known, ...told } satisfies AppliedOutcome;
       }) as unknown as Ledger['send'],
       ask: (async (kind: string, query: object) => {
         const error = await take(kind, query);
         const { entries, holds } = this;
-        const told = { account, hold: { ...hold, ...this.#words() }, entries, holds };
+        const told = { account, hold: { ...hold, ...this.#given() }, entries, holds };
         return error === undefined ? { ok: true, ...told } : { ok: false, error };
       }) as unknown as Ledger['ask'],
       missing: () => this.missing,
     };
   }
 
-  #words(): { reference?: string } {
+  #given(): { reference?: string } {
     return this.reference === undefined ? {} : { reference: this.reference };
   }
 }

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { AccountId } from '../../shared/contracts/primitives.ts';
 import { messageOf } from '../../shared/telemetry/describe-error.ts';
 import type { Logger } from '../../shared/telemetry/logger.ts';
 import { traceIdsOf, type Span } from '../../shared/telemetry/tracing.ts';
@@ -62,6 +63,8 @@ export async function runBatch(
   const results: Results = new Map();
   let left = waiting;
   let mayHaveCommitted = earlierMayHaveCommitted;
+  const isOfLockedAccount = ({ command }: WaitingCommand): boolean => lockedAccounts.has(command.accountId);
+  /** Where an attempt may have got through, no failure is a proof that nothing was changed. */
   const giveUp = (isHopeless: (each: WaitingCommand) => boolean, failure: Failure): void => {
     const hopeless = left.filter(isHopeless);
     if (hopeless.length === 0) return;
@@ -69,8 +72,11 @@ export async function runBatch(
     left = left.filter((each) => !results.has(each));
   };
   for (let attempt = 0; left.length > 0; attempt += 1) {
-    giveUp(({ command }) => lockedAccounts.has(command.accountId), accountLocked);
-    if (left.length === 0) break;
+    if (!lockedAccounts.isEmpty) {
+      await lockedAccounts.lookAhead(accountsOf(left));
+      giveUp(isOfLockedAccount, accountLocked);
+      if (left.length === 0) break;
+    }
     try {
       record(results, left, await process(left.map(({ command }) => command)));
       break;
@@ -85,7 +91,8 @@ export async function runBatch(
         { reason: messageOf(error), commands: left.length, attempt },
         'a batch failed and is decided again. When this repeats, see how PostgreSQL is',
       );
-      if (isLockTimeout(error)) await lockedAccounts.find(left.map(({ command }) => command.accountId));
+      if (isLockTimeout(error)) await lockedAccounts.findHolders(accountsOf(left));
+      giveUp(isOfLockedAccount, accountLocked);
       const nowMs = performance.now();
       giveUp(({ giveUpAtMs }) => giveUpAtMs <= nowMs, unavailable);
       if (left.length === 0) break;
@@ -114,6 +121,10 @@ async function isolateCulprit(
   const results: Results = new Map();
   for (const half of halvesOf(waiting)) record(results, half, await runBatch(half, runner, mayHaveCommitted));
   return inOrder(waiting, results);
+}
+
+function accountsOf(waiting: readonly WaitingCommand[]): AccountId[] {
+  return waiting.map(({ command }) => command.accountId);
 }
 
 function record(results: Results, some: readonly WaitingCommand[], theirs: readonly Result[]): void {

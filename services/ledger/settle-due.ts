@@ -156,7 +156,7 @@ export class SettleDueTurns implements WorkSource {
       return this.#answersTo(requests, turn);
     } catch (error) {
       if (isLockTimeout(error))
-        await this.#options.lockedAccounts.find(this.#picked.map((hold) => hold.account_id));
+        await this.#options.lockedAccounts.findHolders(this.#picked.map((hold) => hold.account_id));
       const waitMs = this.#waitAfter(error);
       return () => {
         for (const { settled, answer } of requests) {
@@ -202,7 +202,9 @@ export class SettleDueTurns implements WorkSource {
     return inSettleTransaction(books.connection, due, async (pick, load) => {
       const { claimed, now } = pick;
       if (!claimed) return { now, settled: 0, more: true, waitMs: busyWaitMs };
-      const holds = pace.mayGoOn() ? pick.holds : pick.holds.slice(0, holdsPerPart);
+      if (!lockedAccounts.isEmpty) await lockedAccounts.lookAhead(pick.holds.map((hold) => hold.account_id));
+      const taken = pace.mayGoOn() ? pick.holds : pick.holds.slice(0, holdsPerPart);
+      const holds = taken.filter((hold) => !lockedAccounts.has(hold.account_id));
       this.#picked = holds;
       let outcomes: SettleOutcomes = new Map();
       if (holds.length > 0) {

@@ -35,6 +35,7 @@ const refusalFactSchema = z.object({
   commandId: commandIdSchema,
   code: z.enum(errorCodes),
   detail: z.string(),
+  reference: toldReferenceSchema,
   at: timeSchema,
 });
 export type RefusalFact = z.output<typeof refusalFactSchema>;

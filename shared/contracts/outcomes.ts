@@ -85,6 +85,12 @@ export const errorViewSchema = z.object({
     .array(fieldErrorSchema)
     .optional()
     .describe('With invalid_request: each field and what it should be.'),
+  lasts: z
+    .literal(true)
+    .optional()
+    .describe(
+      'With unavailable: it will hardly be over within seconds, so it need not be tried again at once.',
+    ),
   available: balanceSchema.optional().describe('With insufficient_funds: what there was.'),
   requested: balanceSchema.optional().describe('With insufficient_funds: what was asked.'),
   hold: holdViewSchema

@@ -85,17 +85,17 @@ function isStorableText(text: string): boolean {
   return !text.includes('\u0000') && text.isWellFormed();
 }
 
-/** Nobody means them in a line of text, and in JSON each takes six bytes. */
-const controlCharacter = /\p{Cc}/u;
+/** Nobody means them in a line of text, and in JSON each takes six bytes or ends the line. */
+const notOfALine = /[\p{Cc}\p{Zl}\p{Zp}]/u;
 
-/** One line of text for people. */
+/** One line of text for people. Of UTF-16, of which none takes more than three bytes: zod counts code points. */
 function lineSchema(maxLength: number): z.ZodString {
-  const message = `must be 1 to ${maxLength} characters, without control characters or lone surrogates`;
+  const error = `must be a text of 1 to ${maxLength} characters, without control characters, line ends or halves of surrogate pairs`;
   return z
-    .string({ error: message })
-    .min(1, message)
-    .max(maxLength, message)
-    .refine((text) => isStorableText(text) && !controlCharacter.test(text), message);
+    .string({ error })
+    .min(1, { error, abort: true })
+    .max(maxLength, { error, abort: true })
+    .refine((text) => text.length <= maxLength && isStorableText(text) && !notOfALine.test(text), error);
 }
 
 export const nameSchema = lineSchema(maxNameLength);
@@ -104,7 +104,8 @@ export const nameSchema = lineSchema(maxNameLength);
 export const referenceSchema = lineSchema(maxReferenceLength)
   .optional()
   .meta({
-    description: 'What it is for, in words of your own such as an order number. Kept, and told again.',
+    description:
+      'What it is for, in words of your own such as an order number, on one line. It stands in the journal for good.',
     examples: ['order 4711'],
   });
 

@@ -94,8 +94,16 @@ const line = (maxLength: number): Sort =>
       'a path',
       'a template',
     ],
-    right: { shortest: json('x'), longest: json('x'.repeat(maxLength)) },
-    wrong: { 'a character too many': json('x'.repeat(maxLength + 1)) },
+    right: {
+      shortest: json('x'),
+      longest: json('x'.repeat(maxLength)),
+      'the longest beyond the first plane': json('😀'.repeat(maxLength / 2)),
+    },
+    wrong: {
+      'a character too many': json('x'.repeat(maxLength + 1)),
+      'a pair too many': json('😀'.repeat(maxLength / 2 + 1)),
+      'a line separator': json('a\u2028b'),
+    },
   });
 
 export const name = line(maxNameLength);

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { MIMEType } from 'node:util';
 import type { FastifyInstance } from 'fastify';
 import { findDuplicateKeys } from '../../../shared/contracts/duplicate-key.ts';
@@ -10,8 +11,9 @@ import { InvalidInput } from './validation.ts';
 export function addJsonBodies(app: FastifyInstance): void {
   app.removeContentTypeParser('text/plain');
   const parse = app.getDefaultJsonParser('error', 'error');
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
-    if (!isInUtf8(request.headers['content-type'] ?? '')) {
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
+    // Read as UTF-8 all the same, bytes that are none would become other text than was meant, without a word.
+    if (!isSaidToBeUtf8(request.headers['content-type'] ?? '') || !isUtf8(body)) {
       done(new RequestRefused({ code: 'unsupported_media_type', detail: 'The body must be in UTF-8.' }));
       return;
     }
@@ -53,7 +55,7 @@ function whyNotTaken(text: string): string {
 const utf8Names: ReadonlySet<string> = new Set(['', 'utf-8', 'utf8', 'us-ascii']);
 
 /** As far as it says. */
-function isInUtf8(contentType: string): boolean {
+function isSaidToBeUtf8(contentType: string): boolean {
   if (!contentType.includes(';')) return true;
   const charset = new MIMEType(contentType).params.get('charset') ?? '';
   return utf8Names.has(charset.toLowerCase());

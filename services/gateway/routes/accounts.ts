@@ -125,9 +125,9 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, guard: Ac
     },
     (request, reply) => {
       const { id: accountId, amount, reference } = request.body;
-      const words = reference !== undefined && { reference };
+      const given = reference !== undefined && { reference };
       return answerCommand(request, reply, accountId, (envelope, options) =>
-        ledger.send('add', { accountId, amount, ...words, ...envelope }, options),
+        ledger.send('add', { accountId, amount, ...given, ...envelope }, options),
       );
     },
   );
@@ -151,13 +151,13 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, guard: Ac
       },
       (request, reply) => {
         const { id: accountId, amount, reference, onDue, dueInSeconds } = request.body;
-        const hold = {
+        const given = {
           ...(reference !== undefined && { reference }),
           ...(onDue !== undefined && { onDue }),
           ...(dueInSeconds !== undefined && { dueInSeconds }),
         };
         return answerCommand(request, reply, accountId, (envelope, options) =>
-          ledger.send('subtract', { accountId, amount, ...hold, ...envelope }, options),
+          ledger.send('subtract', { accountId, amount, ...given, ...envelope }, options),
         );
       },
     );

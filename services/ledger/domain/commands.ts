@@ -114,10 +114,16 @@ function meaningOf(command: Command): readonly (string | number | null)[] {
         command.kind,
         command.accountId,
         canonicalDecimal(command.amount),
+        // Nothing for what was left out, as below.
         ...(command.reference === null ? [] : [command.reference]),
       ];
     case 'subtract':
-      return [command.kind, command.accountId, canonicalDecimal(command.amount), ...holdOptionsOf(command)];
+      return [
+        command.kind,
+        command.accountId,
+        canonicalDecimal(command.amount),
+        ...subtractOptionsOf(command),
+      ];
     case 'settle':
       return [
         command.kind,
@@ -132,7 +138,7 @@ function meaningOf(command: Command): readonly (string | number | null)[] {
 }
 
 /** Nothing for what was left out: commands from before there were such options are told by the same fingerprint. */
-function holdOptionsOf({
+function subtractOptionsOf({
   onDue,
   dueInSeconds,
   reference,

@@ -22,7 +22,7 @@ import type {
   SubtractCommand,
 } from './commands.ts';
 import { chainStart } from './entry.ts';
-import { addDetails, dueDetails, endingDetails, holdDetails } from './entry-details.ts';
+import { endingDetails, holdDetails, referenceDetails } from './entry-details.ts';
 import { holdIdFor, holdView, type Hold } from './hold.ts';
 import type { Refusal } from './refusals.ts';
 import { addMillis, ceilToSecond, type Micros } from './time.ts';
@@ -129,7 +129,7 @@ function decideAdd(command: AddCommand, { account }: Situation): Decision {
   if (typeof amount !== 'bigint') return amount;
   const balance = addMoney(account.balance, amount);
   if (balance > maxMinorUnits) return tooLarge('With this amount the balance', account.decimals);
-  const details = addDetails(command.reference);
+  const details = referenceDetails(command.reference);
   return { change: { kind: 'add', account: { ...account, balance }, amount, details } };
 }
 
@@ -207,8 +207,8 @@ function decideEndDue(command: EndDueHoldCommand, situation: Situation): Decisio
   if ('refusal' in found) return found;
   const { account, hold } = found;
   return hold.onDue === 'release'
-    ? release(account, hold, dueDetails(hold))
-    : settle(account, hold, hold.remaining, dueDetails(hold));
+    ? release(account, hold, referenceDetails(hold.reference))
+    : settle(account, hold, hold.remaining, referenceDetails(hold.reference));
 }
 
 /** Takes an amount, and with it ends the hold: the rest is available again. */

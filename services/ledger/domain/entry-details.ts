@@ -1,4 +1,4 @@
-import type { AccountStatus, DueAction } from '../../../shared/contracts/outcomes.ts';
+import type { AccountStatus, DueAction, EntryKind, HoldStatus } from '../../../shared/contracts/outcomes.ts';
 import { addMoney, money, type Money } from '../../../shared/money/money.ts';
 import type { Account } from './account.ts';
 import type { Entry } from './entry.ts';
@@ -6,12 +6,15 @@ import type { Hold, HoldAsOf } from './hold.ts';
 import { microsOfSeconds, secondsOf } from './time.ts';
 
 /*
- * What the entries that move money say in their `details`: JSON text that is hashed, so none of it ever changes. There is
- * none where it would say nothing, which is most often.
+ * What the entries that move money say in their `details`: JSON text that is hashed, so none of it ever changes. Where it
+ * would say nothing there is none.
  */
 
-/** Of an `add`. */
-export function addDetails(reference: string | null): string | null {
+/**
+ * Of an `add`, and of the entry that ends a hold because it is due: nobody asks for that again, so it need not tell of the
+ * moment.
+ */
+export function referenceDetails(reference: string | null): string | null {
   return reference === null ? null : JSON.stringify({ reference });
 }
 
@@ -46,11 +49,6 @@ export function endingDetails(
   });
 }
 
-/** Of the entry that ends a hold because it is due: nobody asks for that again, so it need not tell of the moment. */
-export function dueDetails({ reference }: Hold): string | null {
-  return reference === null ? null : JSON.stringify({ reference });
-}
-
 /** What any of the above says. */
 interface Details {
   readonly reference?: string;
@@ -67,25 +65,36 @@ export interface EntryMoment {
   /** The hold as the entry left it: where a hold was made, or ended by a caller. */
   readonly hold?: HoldAsOf;
   /** Where a caller ended a hold: that may be on a closed account. */
-  readonly accountStatus?: AccountStatus;
-  /** Whether it ended a hold because that was due. */
-  readonly isDueEnd: boolean;
+  readonly accountStatus?: AccountStatus | undefined;
 }
+
+const nothingTold: EntryMoment = { reference: null };
 
 /** Read from the details of an entry of any kind. */
 export function momentOf({ kind, holdId, amount, details }: Entry): EntryMoment {
-  if (details === null) return { reference: null, isDueEnd: holdId !== null };
+  // Those of an `open` are the account's own.
+  if (details === null || kind === 'open') return nothingTold;
   const read = JSON.parse(details) as Details;
   const { reference = null, dueAt, onDue = 'settle', accountStatus, released = '0' } = read;
-  // Without a due time it tells of no hold, or of one that ended because that had come.
-  if (holdId === null || dueAt === undefined) return { reference, isDueEnd: holdId !== null };
-  const made = { id: holdId, dueAt: microsOfSeconds(dueAt), onDue, reference };
-  if (accountStatus === undefined)
-    return { reference, hold: { ...made, amount, status: 'pending' }, isDueEnd: false };
+  if (holdId === null || dueAt === undefined) return { reference };
+  const isMade = kind === 'subtract';
+  // Without spreads, which take V8 several times as long as all of the rest.
   const hold: HoldAsOf = {
-    ...made,
-    amount: addMoney(amount, money(BigInt(released))),
-    status: kind === 'release' ? 'released' : 'settled',
+    id: holdId,
+    amount: isMade ? amount : addMoney(amount, money(BigInt(released))),
+    status: isMade ? 'pending' : endedAs(kind),
+    dueAt: microsOfSeconds(dueAt),
+    onDue,
+    reference,
   };
-  return { reference, hold, accountStatus, isDueEnd: false };
+  return { reference, hold, accountStatus };
+}
+
+function endedAs(kind: EntryKind): HoldStatus {
+  return kind === 'release' ? 'released' : 'settled';
+}
+
+/** Whether an entry ended a hold because that was due: about that moment it tells nothing. */
+export function isDueEnd({ holdId }: Entry, { hold }: Pick<EntryMoment, 'hold'>): boolean {
+  return holdId !== null && hold === undefined;
 }

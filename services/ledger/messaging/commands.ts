@@ -168,7 +168,7 @@ function replyJson(reply: OutcomeView | OutcomeView[], maxBytes: number): string
   // Much that is wrong in many elements: that they were refused must be told, what is wrong with each need not.
   const shortened = JSON.stringify(Array.isArray(reply) ? reply.map(withoutFields) : withoutFields(reply));
   if (fits(shortened, maxBytes)) return shortened;
-  // Long account names in a large array. The commands are in the books; smaller arrays under the same ids tell.
+  // Long names in a large array: of another client than ours, which bounds it. The commands are in the books; smaller arrays under the same ids tell.
   const detail = 'The reply is too large. Send smaller arrays under the same ids.';
   return JSON.stringify(failedView(undefined, { code: 'outcome_unknown', detail }));
 }

@@ -21,10 +21,12 @@ export function outcomeView(
     case 'expired':
       return failedView(commandId, expiredError);
     case 'failed':
-      return failedView(commandId, {
-        code: outcome.code,
-        detail: outcome.isAccountLocked ? accountLockedDetail : failureDetails[outcome.code],
-      });
+      return failedView(
+        commandId,
+        outcome.isAccountLocked
+          ? accountLocked
+          : { code: outcome.code, detail: failureDetails[outcome.code] },
+      );
   }
 }
 
@@ -40,7 +42,11 @@ const failureDetails = {
     'The database was lost while it answered. Send the command again under the same id to learn its fate.',
 } as const;
 
-const accountLockedDetail = 'The account is locked by another session of the database; nothing was changed.';
+const accountLocked: ErrorView = {
+  code: 'unavailable',
+  detail: 'The account is kept locked in the database; nothing was changed. Try again later.',
+  lasts: true,
+};
 
 function appliedView(applied: Extract<Outcome, { type: 'applied' }>): AppliedOutcome {
   const { entry, asOf, reference, hold, replayed } = applied;

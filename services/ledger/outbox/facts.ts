@@ -2,13 +2,20 @@ import type { EntryFact, RefusalFact } from '../../../shared/contracts/events.ts
 import { formatMoney, subtractMoney } from '../../../shared/money/money.ts';
 import { availableOf } from '../domain/account.ts';
 import type { Command } from '../domain/commands.ts';
-import { momentOf } from '../domain/entry-details.ts';
+import { isDueEnd, type EntryMoment } from '../domain/entry-details.ts';
 import { formatMicros, formatSecond, type Micros } from '../domain/time.ts';
 import type { EntryOfAccount } from '../store/outbox-message.ts';
 
-/** What consumers of facts read about an entry. */
-export function entryFact({ entry, account: { currency, decimals } }: EntryOfAccount): EntryFact {
-  const { reference, hold, isDueEnd } = momentOf(entry);
+/**
+ * What consumers of facts read about an entry.
+ *
+ * @param moment what the entry tells of the moment in which it was written.
+ */
+export function entryFact(
+  { entry, account: { currency, decimals } }: EntryOfAccount,
+  moment: Pick<EntryMoment, 'reference' | 'hold'>,
+): EntryFact {
+  const { reference, hold } = moment;
   return {
     type: 'entry',
     accountId: entry.accountId,
@@ -26,7 +33,7 @@ export function entryFact({ entry, account: { currency, decimals } }: EntryOfAcc
       hold.amount > entry.amount && {
         released: formatMoney(subtractMoney(hold.amount, entry.amount), decimals),
       }),
-    ...(isDueEnd && { due: true }),
+    ...(isDueEnd(entry, moment) && { due: true }),
     ...(reference !== null && { reference }),
     at: formatMicros(entry.at),
   };
@@ -44,6 +51,7 @@ export function refusalFact(
     commandId: command.id,
     code,
     detail,
+    ...('reference' in command && command.reference !== null && { reference: command.reference }),
     at: formatMicros(now),
   };
 }

@@ -4,6 +4,7 @@ import type { AccountId } from '../../../shared/contracts/primitives.ts';
 import type { Command } from '../domain/commands.ts';
 import type { Entry } from '../domain/entry.ts';
 import type { Outcome } from '../domain/execute-batch.ts';
+import { momentOf } from '../domain/entry-details.ts';
 import { expiredError } from '../domain/refusals.ts';
 import { formatSecond, type Micros } from '../domain/time.ts';
 import type { EntryOfAccount, EntryRange, OutboxMessage } from '../store/outbox-message.ts';
@@ -34,7 +35,9 @@ export function eventMessages(
       payload: `[${refusalTexts.join(',')}]`,
       entries: rangesOf(applied.map(({ entry }) => entry)),
       facts: [
-        ...applied.map(({ entry, asOf: { account } }) => JSON.stringify(entryFact({ entry, account }))),
+        ...applied.map(({ entry, asOf: { account }, reference, hold }) =>
+          JSON.stringify(entryFact({ entry, account }, { reference, ...(hold !== undefined && { hold }) })),
+        ),
         ...refusalTexts,
       ],
     },
@@ -74,7 +77,7 @@ export function restoreMessage(
   if (message.topic !== 'event') return { ...message, facts: [] };
   const entryCount = message.entries.reduce((sum, { firstSeq, lastSeq }) => sum + lastSeq - firstSeq + 1, 0);
   if (entries.length !== entryCount) return undefined;
-  const entryFacts = entries.map(entryFact);
+  const entryFacts = entries.map((each) => entryFact(each, momentOf(each.entry)));
   const facts = [...entryFacts, ...(JSON.parse(message.payload) as Fact[])];
   return { ...message, facts: facts.map((fact) => JSON.stringify(fact)) };
 }

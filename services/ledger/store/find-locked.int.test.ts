@@ -2,20 +2,26 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { Client, Pool } from 'pg';
 import type { AccountId } from '../../../shared/contracts/primitives.ts';
+import { createLogger } from '../../../shared/telemetry/logger.ts';
+import { eventually } from '../../../test/support/eventually.ts';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database.ts';
-import { keptLocked, lockedNow } from './find-locked.ts';
+import { lockedBy, lockedNow, processesOf } from './find-locked.ts';
+import { LockedAccounts } from './locked-accounts.ts';
 import { migrate } from './migrate.ts';
 import { sessionConfig } from './session.ts';
 
 let database: TestDatabase;
 let pool: Pool;
 let somebody: Client;
-const ids = Array.from({ length: 20 }, () => randomUUID() as AccountId).toSorted();
+let lockedAccounts: LockedAccounts;
+const ids = Array.from({ length: 2_000 }, () => randomUUID() as AccountId).toSorted();
+const absent = randomUUID() as AccountId;
 
 beforeAll(async () => {
   database = await createTestDatabase();
   await migrate(database.address);
   pool = new Pool(sessionConfig(database.address));
+  pool.on('error', () => undefined);
   somebody = new Client(database.connection);
   await somebody.connect();
   await somebody.query(
@@ -23,9 +29,11 @@ beforeAll(async () => {
      SELECT id, 'n', 'XXX', 2, 0, 0, 0, 'open', 1, sha256('x'), now() FROM unnest($1::uuid[]) AS id`,
     [ids],
   );
+  lockedAccounts = new LockedAccounts(pool, createLogger('test', 'silent'));
 }, 60_000);
 
 afterAll(async () => {
+  lockedAccounts.stop();
   await somebody.end();
   await pool.end();
   await database.drop();
@@ -41,26 +49,35 @@ async function whileSomebodyHas(locked: readonly AccountId[], work: () => Promis
   }
 }
 
-test('tells which accounts are locked, and which of them stay so', async () => {
-  const absent = randomUUID() as AccountId;
-  expect(await lockedNow(pool, [...ids, absent])).toEqual([]);
-  expect(await keptLocked(pool, [...ids, absent])).toEqual([]);
+const untilFree = () => eventually(async () => (lockedAccounts.isEmpty ? true : undefined));
+
+test('which accounts are locked, by which transaction of which process', async () => {
+  expect(await lockedNow(pool, [...ids, absent])).toEqual(new Map());
   const locked = ids.slice(7, 9);
   await whileSomebodyHas(locked, async () => {
-    expect((await lockedNow(pool, [...ids, absent])).toSorted()).toEqual(locked);
-    expect((await keptLocked(pool, [...ids, absent])).toSorted()).toEqual(locked);
+    const locks = await lockedNow(pool, [...ids, absent]);
+    expect([...locks.keys()].toSorted()).toEqual(locked);
+    const holders = [...new Set(locks.values())];
+    expect(holders).toHaveLength(1);
+    expect(await lockedBy(pool, holders, [...ids, absent])).toEqual(locks);
+    const { rows } = await somebody.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    expect(await processesOf(pool, holders)).toEqual([rows[0]?.pid]);
   });
 });
 
-test('takes all that are locked for kept once several are, and is done within seconds', async () => {
+test('whoever keeps thousands is waited for once, and forgotten at once', async () => {
   await whileSomebodyHas(ids, async () => {
-    const startedAtMs = performance.now();
-    expect((await keptLocked(pool, ids)).toSorted()).toEqual(ids);
-    expect(performance.now() - startedAtMs).toBeLessThan(3_000);
+    await lockedAccounts.findHolders([absent, ...ids.slice(0, 3)]);
+    expect(lockedAccounts.ids().toSorted()).toEqual(ids.slice(0, 3));
+    await lockedAccounts.lookAhead([absent, ...ids]);
+    expect(lockedAccounts.ids().toSorted()).toEqual(ids);
   });
+  await untilFree();
+  await lockedAccounts.lookAhead(ids);
+  expect(lockedAccounts.isEmpty).toBe(true);
 });
 
-test('does not take an account for kept that batches lock one after the other', async () => {
+test('an account that batches lock one after the other is not kept by anybody', async () => {
   const [hot] = ids;
   const over = new AbortController();
   const batches = [1, 2, 3].map(async () => {
@@ -75,9 +92,25 @@ test('does not take an account for kept that batches lock one after the other', 
     await batch.end();
   });
   try {
-    for (let times = 0; times < 10; times += 1) expect(await keptLocked(pool, ids)).toEqual([]);
+    for (let times = 0; times < 5; times += 1) await lockedAccounts.findHolders(ids);
+    expect(lockedAccounts.isEmpty).toBe(true);
   } finally {
     over.abort();
     await Promise.all(batches);
   }
+});
+
+test('a connection that is lost meanwhile is no more than that, and what was known stays known', async () => {
+  const locked = ids.slice(0, 2);
+  await whileSomebodyHas(locked, async () => {
+    await lockedAccounts.findHolders(locked);
+    const looking = lockedAccounts.findHolders(ids);
+    await somebody.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+       WHERE datname = current_database() AND application_name = 'holdfast-ledger'`,
+    );
+    await looking;
+    expect(lockedAccounts.ids().toSorted()).toEqual(locked);
+  });
+  await untilFree();
 });

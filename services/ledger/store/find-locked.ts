@@ -1,53 +1,61 @@
 import type { Pool } from 'pg';
 import type { AccountId } from '../../../shared/contracts/primitives.ts';
-import { isLockTimeout } from './faults.ts';
 
-/** Far longer than any batch of another ledger keeps an account. */
-const lockTimeout = '200ms';
+/** The transaction that has locked an account, as its row names it. */
+export type Holder = string & { readonly __brand: 'Holder' };
 
-/** With so many found that somebody keeps locked, whoever has the others most likely does, too. */
-const enough = 5;
+/** Accounts that are locked, and by whom. */
+export type Locks = ReadonlyMap<AccountId, Holder>;
 
-/** Of these accounts those that are locked just now, by a batch of another ledger as well. Waits for none. */
-export async function lockedNow(pool: Pool, ids: readonly AccountId[]): Promise<AccountId[]> {
-  const { rows } = await pool.query<{ id: AccountId }>({
+interface LockRow {
+  id: AccountId;
+  holder: Holder;
+}
+
+function locksOf(rows: readonly LockRow[]): Locks {
+  return new Map(rows.map(({ id, holder }) => [id, holder]));
+}
+
+/** Of these accounts those that are locked just now, by another ledger's batch as well. Waits for no account. */
+export async function lockedNow(pool: Pool, ids: readonly AccountId[]): Promise<Locks> {
+  const { rows } = await pool.query<LockRow>({
     name: 'locked-now',
     text: `
       WITH free AS MATERIALIZED (SELECT id FROM accounts WHERE id = ANY ($1::uuid[]) FOR UPDATE SKIP LOCKED)
-      SELECT id FROM accounts WHERE id = ANY ($1::uuid[]) AND id NOT IN (SELECT id FROM free)`,
+      SELECT id, xmax::text AS holder FROM accounts
+      WHERE id = ANY ($1::uuid[]) AND id NOT IN (SELECT id FROM free)`,
     values: [ids],
   });
-  return rows.map(({ id }) => id);
+  return locksOf(rows);
 }
 
 /**
- * Of these accounts those that somebody keeps locked, for longer than any batch does: each that is locked is waited for.
- * Takes a second at most.
+ * Of these accounts those that one of these transactions has locked. Takes no locks itself, and can't tell a lock that is
+ * from one that was: until an account is locked anew its row goes on naming who had it.
  */
-export async function keptLocked(pool: Pool, ids: readonly AccountId[]): Promise<AccountId[]> {
-  const kept: AccountId[] = [];
-  const locked = await lockedNow(pool, ids);
-  for (const [index, id] of locked.entries()) {
-    if (await isKeptLocked(pool, id)) kept.push(id);
-    if (kept.length === enough) return [...kept, ...locked.slice(index + 1)];
-  }
-  return kept;
+export async function lockedBy(
+  pool: Pool,
+  holders: readonly Holder[],
+  ids: readonly AccountId[],
+): Promise<Locks> {
+  const { rows } = await pool.query<LockRow>({
+    name: 'locked-by',
+    text: `
+      SELECT id, xmax::text AS holder FROM accounts
+      WHERE id = ANY ($1::uuid[]) AND xmax::text = ANY ($2::text[])`,
+    values: [ids, holders],
+  });
+  return locksOf(rows);
 }
 
-async function isKeptLocked(pool: Pool, id: AccountId): Promise<boolean> {
-  const client = await pool.connect();
-  try {
-    await client.query(`BEGIN; SET LOCAL lock_timeout = '${lockTimeout}'`);
-    await client.query('SELECT FROM accounts WHERE id = $1 FOR UPDATE', [id]);
-    return false;
-  } catch (error) {
-    if (!isLockTimeout(error)) throw error;
-    return true;
-  } finally {
-    // Without an answer it is not fit for anyone else.
-    await client.query('ROLLBACK').then(
-      () => client.release(),
-      () => client.release(true),
-    );
-  }
+/** The server's processes that these transactions are in; none of those prepared, or of locks that several share. */
+export async function processesOf(pool: Pool, holders: readonly Holder[]): Promise<number[]> {
+  const { rows } = await pool.query<{ pid: number }>({
+    name: 'processes-of',
+    text: `
+      SELECT DISTINCT pid FROM pg_locks
+      WHERE locktype = 'transactionid' AND granted AND pid IS NOT NULL AND transactionid::text = ANY ($1::text[])`,
+    values: [holders],
+  });
+  return rows.map(({ pid }) => pid);
 }

@@ -326,6 +326,14 @@ describe('the ledger client', () => {
     expect(ledger.payloads).toHaveLength(1);
   });
 
+  test('a ledger that says that what is in the way lasts is not asked again', async () => {
+    await ready();
+    const outcome = { ...refused('unavailable'), error: { ...refused('unavailable').error, lasts: true } };
+    ledger.answer = (message, payload) => reply(message, payload, () => outcome);
+    await expect(client.send('add', add())).resolves.toMatchObject({ error: { code: 'unavailable' } });
+    expect(ledger.payloads).toHaveLength(1);
+  });
+
   test('what was gathered leaves also while the event loop stays with one turn’s input', async () => {
     await ready();
     const sent = [client.send('add', add())];

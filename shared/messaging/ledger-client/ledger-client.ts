@@ -61,7 +61,7 @@ export interface SendOptions {
 export interface LedgerClient {
   /**
    * Sends a command and answers its outcome; never rejects. Within the deadline it tries again with the same id where
-   * that can help; a ledger that is `overloaded` is not asked again, which would only give it more to do.
+   * that can help. It is not asked again when it is `overloaded`, or says that what is in the way lasts.
    *
    * Without an outcome at the deadline, the error is `unavailable` or `overloaded` when the command has certainly changed
    * nothing, and `outcome_unknown` when it may have: sent again under the same id, it gets the outcome.

@@ -30,6 +30,11 @@ const maxGatherMs = 25;
 /** The connection coming back is noticed within this. */
 const reconnectPollMs = 50;
 
+/** Asking again would only keep a place that others need, or give an overloaded ledger more to do. */
+function isBetterLeft({ code, lasts }: ErrorView): boolean {
+  return code === 'overloaded' || lasts === true;
+}
+
 /** What a reply says about a request. */
 export type Verdict<Answer> =
   /** The last word. */
@@ -155,7 +160,7 @@ export class RequestSender {
               return 'ended';
             case 'retryable':
               attempts.changedNothing(verdict.error);
-              if (verdict.error.code !== 'overloaded' || attempts.mayHaveChangedSomething) return 'retryable';
+              if (!isBetterLeft(verdict.error) || attempts.mayHaveChangedSomething) return 'retryable';
               resolve(request.fail(verdict.error));
               return 'ended';
             case 'unknown':

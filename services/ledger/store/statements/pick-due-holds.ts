@@ -34,7 +34,8 @@ export interface DueRange {
  *
  * `from` is the oldest due time that can still be pending. Without it the index scan would walk, turn after turn, over
  * the entries of holds that have ended but are not yet vacuumed away. The clock is asked in a sub-select, once: a volatile
- * function can't bound an index scan, and without that bound it walks over every hold that is not due yet.
+ * function can't bound an index scan, and without that bound it walks over every hold that is not due yet. Accounts, of which
+ * there may be thousands, are left out by a sub-select as well, whose rows are hashed.
  */
 export function pickDueHolds({ from, until, limit, except, exceptAccounts }: DueRange): Statement {
   return {
@@ -44,7 +45,7 @@ export function pickDueHolds({ from, until, limit, except, exceptAccounts }: Due
       WHERE status = 'pending'
         AND due_at >= coalesce($1::timestamptz, '-infinity')
         AND due_at <= (SELECT least($2::timestamptz, clock_timestamp()))
-        AND id <> ALL ($4::uuid[]) AND account_id <> ALL ($5::uuid[])
+        AND id <> ALL ($4::uuid[]) AND account_id NOT IN (SELECT unnest($5::uuid[]))
       ORDER BY due_at LIMIT $3`,
     values: [
       from === null ? null : formatMicros(from),
