@@ -43,7 +43,7 @@ beforeAll(async () => {
     commandsOn(ended).open(),
     commandsOn(ended).add('10.00'),
     ...['1.00', '2.00', '3.00'].map((amount) => commandsOn(ended).subtract(amount)),
-    commandsOn(ended).subtract('4.00', 'release'),
+    commandsOn(ended).subtract('4.00', 'release', 'order 4711'),
   );
   const [released, part, whole, due] = await holdsOf(ended);
   await run(
@@ -105,6 +105,7 @@ const tampering: readonly (readonly [column: string, change: string])[] = [
   ['entries.fingerprint', `fingerprint = decode(md5('x'), 'hex')`],
   ['entries.details', `details = '{"dueAt":1}'`],
   ['entries.details', `details = '{"dueAt":"soon","released":"one"}'`],
+  ['entries.details', String.raw`details = '{"dueAt":"\u0000"}'`],
   ['entries.format_version', 'format_version = 2'],
   ['entries.hash', `hash = sha256('x')`],
   ['accounts.id', `id = '${stranger}'`],
@@ -218,7 +219,11 @@ describe('an audit', () => {
     ['released another rest', '{"dueAt":DUE,"accountStatus":"open","released":"90000"}'],
     ['released something that is no amount', '{"dueAt":DUE,"accountStatus":"open","released":"all"}'],
     ['was due at another time', '{"dueAt":1,"accountStatus":"open","released":"150"}'],
+    ['was due at another time, and that nobody ended', '{"dueAt":1,"released":"150"}'],
+    ['was for something else', '{"dueAt":DUE,"reference":"x","accountStatus":"open","released":"150"}'],
     ['took a part when it was due', null],
+    ['took a part when it was due, for something', '{"reference":"x"}'],
+    ['is no object', '[]'],
   ])('finds an entry whose hash is right and that says its hold %s', async (_, template) => {
     const { rows } = await intruder.query<EntryRow>(
       `SELECT ${entryColumns} FROM entries WHERE account_id = $1 AND kind = 'settle' AND amount = 50`,
@@ -240,6 +245,41 @@ describe('an audit', () => {
     const { findings } = await auditBooks(address);
     expect(findings).toMatchObject([{ accountId: ended }]);
     expect(findings[0]?.problem).toContain('has a hold whose status, version or amount is not');
+  });
+
+  test('says of which accounts it cannot tell, and looks at the others', async () => {
+    const changed = await intruder.query(
+      `UPDATE entries SET details = $1 WHERE account_id = $2 AND kind = 'settle' AND amount = 50`,
+      [String.raw`{"accountStatus":"\ud800"}`, ended],
+    );
+    expect(changed.rowCount).toBe(1);
+    await chainAnew(ended);
+    await intruder.query('UPDATE accounts SET balance = balance + 1 WHERE id = $1', [other]);
+    const { findings } = await auditBooks(address);
+    expect(findings).toContainEqual({
+      accountId: null,
+      problem: expect.stringMatching(/^accounts of which can't be said whether one has a hold whose status/),
+    });
+    expect(findings).toContainEqual(
+      expect.objectContaining({ accountId: other, problem: expect.stringContaining('do not add up') }),
+    );
+  });
+
+  test.each([
+    ['ended', 'settle', 'has a hold that was ended more than once'],
+    ['made', 'subtract', 'has a hold that differs from the entry that made it'],
+  ])('finds a hold that was %s twice, by entries whose hashes are right', async (_, kind, problem) => {
+    const added = await intruder.query(
+      `INSERT INTO entries SELECT (jsonb_populate_record(e, jsonb_build_object('seq', 11, 'command_id', gen_random_uuid(), 'at', now()))).*
+       FROM entries e WHERE account_id = $1 AND kind = $2 AND amount = 300`,
+      [ended, kind],
+    );
+    expect(added.rowCount).toBe(1);
+    await chainAnew(ended);
+    const { findings } = await auditBooks(address);
+    expect(findings).toContainEqual(
+      expect.objectContaining({ accountId: ended, seq: 11, problem: expect.stringContaining(problem) }),
+    );
   });
 
   test('finds a hold that was ended by itself before it was due', async () => {

@@ -1,4 +1,4 @@
-import type { Client } from 'pg';
+import { DatabaseError, type Client } from 'pg';
 import type { Finding } from './finding.ts';
 
 /** Of one kind at most so many are reported; then one more says that there are others. */
@@ -16,9 +16,9 @@ interface Check {
 /** What the journal determines in the other tables. `$1` narrows to one account, null is all. */
 const checks: readonly Check[] = [
   {
-    problem: 'has no entry',
+    problem: 'has no first entry',
     sql: `SELECT a.id AS account_id, NULL::bigint AS seq, NULL::text AS expected FROM accounts a
-          WHERE ($1::uuid IS NULL OR a.id = $1) AND NOT EXISTS (SELECT FROM entries e WHERE e.account_id = a.id)`,
+          WHERE ($1::uuid IS NULL OR a.id = $1) AND NOT EXISTS (SELECT FROM entries e WHERE e.account_id = a.id AND e.seq = 1)`,
   },
   {
     problem: 'has entries, but is not there',
@@ -63,10 +63,11 @@ const checks: readonly Check[] = [
     problem: 'has a hold that differs from the entry that made it, or has none',
     sql: `SELECT h.account_id, e.seq, format('hold %s', h.id) AS expected
           FROM holds h LEFT JOIN entries e
-            ON e.account_id = h.account_id AND e.command_id = h.command_id AND e.kind = 'subtract'
+            -- By the hold, so that each of several that say they made it is looked at.
+            ON e.account_id = h.account_id AND e.hold_id = h.id AND e.kind = 'subtract'
           WHERE ($1::uuid IS NULL OR h.account_id = $1)
-            AND (e.hold_id, e.amount, e.details ->> 'dueAt', coalesce(e.details ->> 'onDue', 'settle'), e.details ->> 'reference', NULL, NULL) IS DISTINCT FROM
-                (h.id, h.amount, extract(epoch FROM h.due_at)::bigint::text, h.on_due::text, h.reference,
+            AND (e.command_id, e.amount, e.details ->> 'dueAt', coalesce(e.details ->> 'onDue', 'settle'), e.details ->> 'reference', NULL, NULL) IS DISTINCT FROM
+                (h.command_id, h.amount, trunc(extract(epoch FROM h.due_at))::text, h.on_due::text, h.reference,
                  h.to_account_id::text, h.metadata::text)`,
   },
   {
@@ -77,30 +78,34 @@ const checks: readonly Check[] = [
   },
   {
     problem: 'has a hold whose status, version or amount is not what its entries say',
-    sql: `SELECT h.account_id, NULL::bigint AS seq,
-                 format('hold %s, changed by %s entries, settled by %s, released by %s, ended with %s minor units',
-                        h.id, s.entries, s.settlings, s.releases, s.ended + s.rest) AS expected
-          FROM holds h LEFT JOIN (
-            SELECT account_id, hold_id, count(*) AS entries, count(*) FILTER (WHERE kind = 'settle') AS settlings,
-                   -- Not by its name: the books of before have no such kind.
-                   count(*) FILTER (WHERE kind NOT IN ('subtract', 'settle')) AS releases,
-                   sum(amount) FILTER (WHERE kind <> 'subtract') AS ended,
-                   -- What a settle of a part has released.
-                   coalesce(sum(CASE WHEN details ->> 'released' ~ '^[0-9]{1,18}$'
-                                  THEN (details ->> 'released')::bigint END) FILTER (WHERE kind = 'settle'), 0) AS rest,
-                   max(details ->> 'dueAt') FILTER (WHERE kind <> 'subtract') AS told_due,
-                   -- Without details it is no caller's doing, and was due.
-                   max(at) FILTER (WHERE kind <> 'subtract' AND details IS NULL) AS due_ended_at
-            FROM entries WHERE hold_id IS NOT NULL GROUP BY account_id, hold_id
-          ) AS s ON s.account_id = h.account_id AND s.hold_id = h.id
+    sql: `SELECT h.account_id, e.seq,
+                 CASE WHEN e.seq IS NULL THEN format('hold %s, pending, as no entry ends it', h.id)
+                   ELSE format('hold %s, ended by a %s of %s minor units at %s with the details %s',
+                               h.id, e.kind, e.amount, e.at, coalesce(e.details::text, 'null')) END AS expected
+          FROM holds h LEFT JOIN entries e
+            -- Releases not by their name: the books of before have no such kind.
+            ON e.account_id = h.account_id AND e.hold_id = h.id AND e.kind <> 'subtract'
           WHERE ($1::uuid IS NULL OR h.account_id = $1)
-            AND (h.version IS DISTINCT FROM s.entries
-              OR (h.status = 'settled')::int <> s.settlings OR (h.status = 'released')::int <> s.releases
-              OR h.remaining <> CASE h.status WHEN 'pending' THEN h.amount ELSE 0 END
-              OR s.ended + s.rest <> h.amount
-              OR s.told_due <> extract(epoch FROM h.due_at)::bigint::text
-              OR s.due_ended_at < h.due_at
-              OR (s.due_ended_at IS NOT NULL AND (h.status = 'settled') <> (h.on_due = 'settle')))`,
+            AND (h.remaining <> CASE h.status WHEN 'pending' THEN h.amount ELSE 0 END
+              OR CASE WHEN e.seq IS NULL THEN h.status <> 'pending' OR h.version <> 1
+                ELSE h.version <> 2
+                  OR h.status <> CASE e.kind WHEN 'settle' THEN 'settled'::hold_status ELSE 'released' END
+                  -- With what a settle of a part has released; null, which is no amount, when that is none.
+                  OR e.amount + CASE WHEN e.details ->> 'released' IS NULL THEN 0
+                                  WHEN e.details ->> 'released' ~ '^[0-9]{1,18}$' THEN (e.details ->> 'released')::bigint
+                                END IS DISTINCT FROM h.amount
+                  OR e.details ->> 'dueAt' <> trunc(extract(epoch FROM h.due_at))::text
+                  OR e.details ->> 'reference' <> coalesce(h.reference, '')
+                  -- Without the account's status it is no caller's doing, and was due. Most have no details to look into.
+                  OR ((e.details IS NULL OR e.details ->> 'accountStatus' IS NULL)
+                    AND (e.at < h.due_at OR (e.kind = 'settle') <> (h.on_due = 'settle')))
+                END)`,
+  },
+  {
+    problem: 'has a hold that was ended more than once',
+    sql: `SELECT e.account_id, max(e.seq) AS seq, format('hold %s', e.hold_id) AS expected FROM entries e
+          WHERE ($1::uuid IS NULL OR e.account_id = $1) AND e.hold_id IS NOT NULL AND e.kind <> 'subtract'
+          GROUP BY e.account_id, e.hold_id HAVING count(*) > 1`,
   },
   {
     problem: 'has a balance that its entries do not add up to',
@@ -118,6 +123,9 @@ const checks: readonly Check[] = [
   },
 ];
 
+/** SQLSTATE class of values that can't be read, such as a JSON escape that stands for no character. */
+const dataException = '22';
+
 interface FoundRow {
   account_id: string | null;
   seq: bigint | null;
@@ -131,9 +139,12 @@ export async function checkTables(
   onFinding: (finding: Finding) => void,
 ): Promise<void> {
   for (const { problem, sql } of checks) {
-    // In an order: else the planner takes the limit for a reason to look up row by row, and there are hardly ever any.
-    const ordered = `${sql} ORDER BY account_id, seq LIMIT ${maxFindingsPerCheck + 1}`;
-    const { rows } = await client.query<FoundRow>(ordered, [accountId ?? null]);
+    const rows = await find(client, sql, accountId);
+    if (rows instanceof DatabaseError) {
+      const message = `accounts of which can't be said whether one ${problem}: ${rows.message}`;
+      onFinding({ accountId: null, problem: message });
+      continue;
+    }
     for (const row of rows.slice(0, maxFindingsPerCheck)) {
       const expected = row.expected === null ? '' : `; expected: ${row.expected}`;
       onFinding({
@@ -144,5 +155,27 @@ export async function checkTables(
     }
     if (rows.length > maxFindingsPerCheck)
       onFinding({ accountId: null, problem: `more accounts of which one ${problem}` });
+  }
+}
+
+/** The first rows that must not be; or why that can't be known, as somebody wrote what we never do. */
+async function find(
+  client: Client,
+  sql: string,
+  accountId: string | undefined,
+): Promise<readonly FoundRow[] | DatabaseError> {
+  // All are found before some are taken: else the planner takes the limit for a reason to go along an index row by row, and
+  // there are hardly ever any.
+  const some = `WITH found AS MATERIALIZED (${sql})
+    SELECT * FROM found ORDER BY account_id, seq LIMIT ${maxFindingsPerCheck + 1}`;
+  await client.query('SAVEPOINT before_check');
+  try {
+    const { rows } = await client.query<FoundRow>(some, [accountId ?? null]);
+    return rows;
+  } catch (error) {
+    if (!(error instanceof DatabaseError) || !error.code?.startsWith(dataException)) throw error;
+    // The checks that follow are made all the same.
+    await client.query('ROLLBACK TO SAVEPOINT before_check');
+    return error;
   }
 }
