@@ -16,6 +16,7 @@ import { Stack } from './support/stack.ts';
 const mostAtGateway = 1_024;
 const mostWaiting = 8_192;
 const mostQueries = 256;
+const mostLists = 32;
 const mostOutboxRows = 10_000;
 
 interface Reply {
@@ -150,6 +151,23 @@ describe('what is full refuses at once, and does nothing by half', () => {
     // Its own pings are queries as well.
     expect(answers.filter(({ ok }) => ok).length).toBeGreaterThan(mostQueries - 8);
   }, 120_000);
+
+  test('a ledger that is asked for 32 lists, which answers all else', async () => {
+    const accountId = await openAccount(client);
+    const ask = async (kind: 'account' | 'entries'): Promise<Reply> => {
+      const query = JSON.stringify({ accountId });
+      return (await nats.request(querySubject(kind), query, { timeout: patienceMs })).json<Reply>();
+    };
+    const lock = { text: 'LOCK TABLE entries IN ACCESS EXCLUSIVE MODE' };
+    const waiting: Promise<Reply>[] = [];
+    const answers = await whileLocked(stack, lock, async () => {
+      waiting.push(...Array.from({ length: mostLists }, () => ask('entries')));
+      return [await ask('entries'), await ask('account')];
+    });
+    expect(answers).toMatchObject([{ ok: false, error: { code: 'overloaded' } }, { ok: true }]);
+    await Promise.all(waiting);
+    expect(await ask('entries')).toMatchObject({ ok: true });
+  }, 60_000);
 
   test('an outbox of more than 10,000 rows', async () => {
     const id = await openAccount(client, '1.00');

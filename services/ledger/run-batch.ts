@@ -91,8 +91,10 @@ export async function runBatch(
         { reason: messageOf(error), commands: left.length, attempt },
         'a batch failed and is decided again. When this repeats, see how PostgreSQL is',
       );
-      if (isLockTimeout(error)) await lockedAccounts.findHolders(accountsOf(left));
-      giveUp(isOfLockedAccount, accountLocked);
+      if (isLockTimeout(error)) {
+        await lockedAccounts.findHolders(accountsOf(left));
+        giveUp(isOfLockedAccount, accountLocked);
+      }
       const nowMs = performance.now();
       giveUp(({ giveUpAtMs }) => giveUpAtMs <= nowMs, unavailable);
       if (left.length === 0) break;

@@ -7,7 +7,8 @@ import { settleCommandIdFor } from './domain/hold.ts';
 import type { SendableMessage } from './outbox/messages.ts';
 import { saveAndPublish, type Books } from './process-batch.ts';
 import { inShareTransaction, type BatchTransaction, type LoadWhile } from './store/batch-transaction.ts';
-import { faultKindOf } from './store/faults.ts';
+import { faultKindOf, isLockTimeout } from './store/faults.ts';
+import type { LockedAccounts } from './store/locked-accounts.ts';
 import type { PickedRow } from './store/statements/pick-due-holds.ts';
 import type { FilledChanges } from './store/statements/write-changes.ts';
 import type { WriteConnection } from './store/write-connection.ts';
@@ -28,6 +29,7 @@ export type SettleOutcomes = ReadonlyMap<HoldId, Outcome>;
 interface HoldSettlerOptions {
   readonly books: Books;
   readonly secondConnection: WriteConnection;
+  readonly lockedAccounts: LockedAccounts;
   readonly logger: Logger;
 }
 
@@ -97,12 +99,16 @@ export class HoldSettler {
   }
 
   async #settleBeside(holds: readonly PickedRow[], mayGoOn: () => boolean): Promise<SettledHold[]> {
-    const { books, secondConnection, logger } = this.#options;
+    const { books, secondConnection, lockedAccounts, logger } = this.#options;
     try {
       return await inShareTransaction(secondConnection, (load) =>
         settleShare(holds, load, books, { mayGoOn, deletesSent: false }),
       );
     } catch (error) {
+      if (isLockTimeout(error)) {
+        await lockedAccounts.findHolders(holds.map((hold) => hold.account_id));
+        return [];
+      }
       if (faultKindOf(error) === 'statement') {
         // Their next turn has one connection: a fault that is theirs is found there.
         logger.error(

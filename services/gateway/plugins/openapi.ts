@@ -49,7 +49,7 @@ export async function addOpenApi(app: FastifyInstance): Promise<void> {
       },
       tags: [
         { name: 'accounts', description: 'Balances, and what changes them.' },
-        { name: 'holds', description: 'Ending what a subtract holds before it is due.' },
+        { name: 'holds', description: 'What a subtract holds, and ending it before it is due.' },
         { name: 'health', description: 'For load balancers and supervisors.' },
       ],
     },

@@ -11,6 +11,8 @@ import { InvalidInput } from './validation.ts';
 
 /** When to come back after a 503, in seconds: long enough to let go of a burst, short enough not to be noticed. */
 export const retryAfterS = '1';
+/** The same after one whose reason lasts. */
+const retryMuchLaterS = '30';
 
 const bodyMustBeJson: FieldError = { field: 'body', message: 'must be a JSON object' };
 
@@ -32,7 +34,8 @@ export function sendProblem(
   command: CommandIdentity | undefined,
 ): FastifyReply {
   const problem = problemFrom(error, command, traceOf(reply));
-  if (problem.status === 503) reply.header('retry-after', retryAfterS);
+  if (problem.status === 503)
+    reply.header('retry-after', error.lasts === true ? retryMuchLaterS : retryAfterS);
   return reply.code(problem.status).type('application/problem+json').send(problem);
 }
 

@@ -14,7 +14,7 @@ export class InvalidInput extends Error {
   }
 }
 
-/** Checks bodies and path parameters with the routes' zod schemas, and writes answers. */
+/** Checks bodies, paths and query strings with the routes' zod schemas, and writes answers. */
 export function addValidation(app: FastifyInstance): void {
   app.setValidatorCompiler<z.ZodType>(({ schema, httpPart }) => {
     // Header schemas are for the documentation: parsing would take the other headers away.

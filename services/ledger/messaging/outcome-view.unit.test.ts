@@ -1,9 +1,13 @@
 import { expect, test } from '@jest/globals';
-import { maxDecimals } from '../../../shared/money/money.ts';
 import { maxNameLength, maxReferenceLength } from '../../../shared/contracts/limits.ts';
-import { nameSchema, referenceSchema } from '../../../shared/contracts/primitives.ts';
-import type { AccountId, CommandId, HoldId } from '../../../shared/contracts/primitives.ts';
-import { maxMinorUnits, money } from '../../../shared/money/money.ts';
+import {
+  nameSchema,
+  referenceSchema,
+  type AccountId,
+  type CommandId,
+  type HoldId,
+} from '../../../shared/contracts/primitives.ts';
+import { maxDecimals, maxMinorUnits, money } from '../../../shared/money/money.ts';
 import type { Micros } from '../domain/time.ts';
 import { outcomeView } from './outcome-view.ts';
 

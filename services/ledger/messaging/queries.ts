@@ -16,6 +16,11 @@ import { serveRequests } from './serve-requests.ts';
 /** Messages being answered at once: more would only wait for the few connections there are. */
 const maxUnderWay = 256;
 
+/** Of these, lists: a page takes long, on two connections, and must leave room for what is asked all the time. */
+const maxListsUnderWay = 32;
+
+const lists: ReadonlySet<QueryKind | undefined> = new Set(['accounts', 'holds', 'entries']);
+
 type Answer = QueryAnswer<QueryKind>;
 
 interface QueriesOptions {
@@ -26,14 +31,17 @@ interface QueriesOptions {
 /** Answers `balance.query.*`, until the subscription is drained. */
 export function serveQueries(nats: NatsConnection, options: QueriesOptions): KeptSubscription {
   let underWay = 0;
+  let listsUnderWay = 0;
   return serveRequests(nats, {
     prefix: querySubjectPrefix,
     kinds: queryKinds,
     noun: 'query',
     logger: options.logger,
-    isFull: () => underWay >= maxUnderWay,
+    isFull: (kind) => underWay >= maxUnderWay || (lists.has(kind) && listsUnderWay >= maxListsUnderWay),
     handle: async (kind, { elements, shape }, reply) => {
+      const ofLists = lists.has(kind) ? 1 : 0;
       underWay += 1;
+      listsUnderWay += ofLists;
       try {
         const maxBytes = maxPayloadOf(nats);
         const answers = await answerElements(kind, elements, options, maxBytes);
@@ -42,6 +50,7 @@ export function serveQueries(nats: NatsConnection, options: QueriesOptions): Kep
         reply(Buffer.byteLength(json) <= maxBytes ? json : JSON.stringify(tooLarge));
       } finally {
         underWay -= 1;
+        listsUnderWay -= ofLists;
       }
     },
   });

@@ -14,8 +14,8 @@ interface Requests<Kind extends string> {
   readonly kinds: readonly Kind[];
   /** What one of them is called. */
   readonly noun: 'command' | 'query';
-  /** Asked before a message is read; then it is refused as `overloaded`. */
-  readonly isFull?: () => boolean;
+  /** Asked before a message is read; then it is refused as `overloaded`. Of no kind is one that nobody knows. */
+  readonly isFull?: (kind: Kind | undefined) => boolean;
   readonly handle: (kind: Kind, payload: Payload, reply: Reply) => Promise<void> | void;
   readonly logger: Logger;
 }
@@ -48,13 +48,13 @@ async function serve<Kind extends string>(message: Msg, requests: Requests<Kind>
       );
       return;
     }
-    if (isFull?.() === true) {
+    const kind = kinds.find((each) => prefix + each === subject);
+    if (isFull?.(kind) === true) {
       const detail = 'Too much is under way; this was not taken. Send it again a little later.';
       respond(message, refusal({ code: 'overloaded', detail }), logger);
       return;
     }
     const payload = readPayload(message.data);
-    const kind = kinds.find((each) => prefix + each === subject);
     if (kind === undefined) {
       const known = kinds.map((each) => prefix + each).join(', ');
       const detail = `No such ${noun}; there are ${known}.`;

@@ -48,7 +48,7 @@ export async function lockedBy(
   return locksOf(rows);
 }
 
-/** The server's processes that these transactions are in; none of those prepared, or of locks that several share. */
+/** The server's processes that these transactions are in; none of one prepared, or of a savepoint that was released. */
 export async function processesOf(pool: Pool, holders: readonly Holder[]): Promise<number[]> {
   const { rows } = await pool.query<{ pid: number }>({
     name: 'processes-of',

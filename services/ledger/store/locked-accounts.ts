@@ -5,7 +5,7 @@ import { messageOf } from '../../../shared/telemetry/describe-error.ts';
 import type { Logger } from '../../../shared/telemetry/logger.ts';
 import { lockedBy, lockedNow, processesOf, type Holder, type Locks } from './find-locked.ts';
 
-/** No batch of another ledger has an account for so long, but when the disk stands still. */
+/** Hardly any batch of another ledger has an account for so long. One that does is taken for somebody until it has gone. */
 const keptAfterMs = 250;
 
 /** How often it is asked whether those who keep accounts are still there. */
@@ -58,7 +58,7 @@ export class LockedAccounts {
       const kept = new Map([...after].filter(([id, holder]) => before.get(id) === holder));
       if (kept.size === 0) return;
       this.#add(kept);
-      const processes = await processesOf(this.#pool, holdersOf(kept));
+      const processes = await processesOf(this.#pool, holdersOf(kept)).catch(() => []);
       this.#logger.warn(
         { accounts: kept.size, accountIds: [...kept.keys()].slice(0, maxNamed), processes },
         'accounts are kept locked in the database: their commands are answered unavailable until that ends. pg_stat_activity shows who the processes serve',
