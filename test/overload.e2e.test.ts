@@ -16,7 +16,7 @@ import { Stack } from './support/stack.ts';
 const mostAtGateway = 1_024;
 const mostWaiting = 8_192;
 const mostQueries = 256;
-const mostLists = 32;
+const mostLists = 224;
 const mostOutboxRows = 10_000;
 
 interface Reply {
@@ -152,7 +152,7 @@ describe('what is full refuses at once, and does nothing by half', () => {
     expect(answers.filter(({ ok }) => ok).length).toBeGreaterThan(mostQueries - 8);
   }, 120_000);
 
-  test('a ledger that is asked for 32 lists, which answers all else', async () => {
+  test('a ledger that is asked for 224 lists, which answers all else', async () => {
     const accountId = await openAccount(client);
     const ask = async (kind: 'account' | 'entries'): Promise<Reply> => {
       const query = JSON.stringify({ accountId });

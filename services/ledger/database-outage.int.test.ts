@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { Knex } from 'knex';
 import { Pool } from 'pg';
-import type { AccountId, HoldId } from '../../shared/contracts/primitives.ts';
+import type { AccountId } from '../../shared/contracts/primitives.ts';
 import { querySchemas } from '../../shared/contracts/queries.ts';
 import { querySubject } from '../../shared/contracts/subjects.ts';
 import { connectNats, type NatsLink } from '../../shared/messaging/connect.ts';
@@ -82,7 +82,6 @@ test('a line that falls silent costs the lists that were on it, and lists are we
   const page = { accountId, limit: 10 };
   const lists = [
     () => queries.listAccounts(querySchemas.accounts.parse({})),
-    () => queries.hold(accountId, randomUUID() as HoldId),
     () => queries.listHolds(querySchemas.holds.parse(page)),
     () => queries.listEntries(querySchemas.entries.parse(page)),
   ];

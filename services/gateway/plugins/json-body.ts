@@ -12,9 +12,13 @@ export function addJsonBodies(app: FastifyInstance): void {
   app.removeContentTypeParser('text/plain');
   const parse = app.getDefaultJsonParser('error', 'error');
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
-    // Read as UTF-8 all the same, bytes that are none would become other text than was meant, without a word.
-    if (!isSaidToBeUtf8(request.headers['content-type'] ?? '') || !isUtf8(body)) {
+    if (!isSaidToBeUtf8(request.headers['content-type'] ?? '')) {
       done(new RequestRefused({ code: 'unsupported_media_type', detail: 'The body must be in UTF-8.' }));
+      return;
+    }
+    // Read as UTF-8 all the same, they would become other text than was meant, without a word.
+    if (!isUtf8(body)) {
+      done(new InvalidInput([{ field: 'body', message: 'must be in UTF-8' }]));
       return;
     }
     const text = body.toString();

@@ -16,8 +16,8 @@ import { serveRequests } from './serve-requests.ts';
 /** Messages being answered at once: more would only wait for the few connections there are. */
 const maxUnderWay = 256;
 
-/** Of these, lists: a page takes long, on two connections, and must leave room for what is asked all the time. */
-const maxListsUnderWay = 32;
+/** Of these, lists: a page takes long, on two connections. The other places are for what is asked all the time. */
+const maxListsUnderWay = 224;
 
 const lists: ReadonlySet<QueryKind | undefined> = new Set(['accounts', 'holds', 'entries']);
 
