@@ -140,7 +140,8 @@ function aimed(payload: Uint8Array): Uint8Array {
     text.replaceAll(someHold, () => {
       const { accountId, id } = (naming.shift() ?? {}) as { accountId?: unknown; id?: unknown };
       // The body's id is the account's.
-      return vouchers.holdOf(String(accountId ?? id)) ?? randomUUID();
+      const account = accountId ?? id;
+      return (typeof account === 'string' ? vouchers.holdOf(account) : undefined) ?? randomUUID();
     }),
     'latin1',
   );
