@@ -375,12 +375,7 @@ function commandsOn(accountId: AccountId) {
       metadata: '{"tier":"gold"}',
     }),
     close: (): Command => ({ ...common(), kind: 'close' }),
-    add: (amount: string, reference: string | null = null): Command => ({
-      ...common(),
-      kind: 'add',
-      amount,
-      reference,
-    }),
+    add: (amount: string): Command => ({ ...common(), kind: 'add', amount, reference: null }),
     subtract: (amount: string, onDue: DueAction = 'settle', reference: string | null = null): Command => ({
       ...common(),
       kind: 'subtract',

@@ -35,8 +35,8 @@ export function eventMessages(
       payload: `[${refusalTexts.join(',')}]`,
       entries: rangesOf(applied.map(({ entry }) => entry)),
       facts: [
-        ...applied.map(({ entry, asOf: { account }, reference, hold }) =>
-          JSON.stringify(entryFact({ entry, account }, { reference, ...(hold !== undefined && { hold }) })),
+        ...applied.map((outcome) =>
+          JSON.stringify(entryFact({ entry: outcome.entry, account: outcome.asOf.account }, outcome)),
         ),
         ...refusalTexts,
       ],

@@ -89,13 +89,11 @@ export class LockedAccounts {
     const looking = look().catch((error: unknown) =>
       this.#logger.debug({ reason: messageOf(error) }, 'which accounts are kept locked could not be asked'),
     );
-    const over = new AbortController();
-    const timeUp = delay(waitAtMostMs, undefined, { signal: over.signal }).catch(() => undefined);
-    await Promise.race([looking, timeUp]);
-    over.abort();
+    await Promise.race([looking, delay(waitAtMostMs, undefined, { ref: false })]);
   }
 
   #add(locks: Locks): void {
+    if (locks.size === 0) return;
     this.#locks = new Map([...this.#locks, ...locks]);
     this.#askLater();
   }

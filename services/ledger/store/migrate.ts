@@ -7,7 +7,7 @@ import { warningThrottle } from '../../../shared/telemetry/warning-throttle.ts';
 import { echoKnex, type Echo } from './echo-statements.ts';
 import { adviceFor } from './database-advice.ts';
 import { refuseOtherEncoding } from './database-encoding.ts';
-import { UnfitDatabase } from './faults.ts';
+import { isLockTimeout, UnfitDatabase } from './faults.ts';
 import { grantLedgerRole } from './ledger-role.ts';
 import * as books from './migrations/001-books.ts';
 import * as namedEntries from './migrations/002-named-entries.ts';
@@ -112,14 +112,12 @@ async function runMigrations(knex: Knex, onLocked: () => void): Promise<string[]
   await retryUntilDone(runAll, {
     delayMs: tablePauseMs,
     onError: (error) => {
-      if (!(error instanceof DatabaseError) || error.code !== lockNotAvailable) throw error;
+      if (!isLockTimeout(error)) throw error;
       onLocked();
     },
   });
   return names;
 }
-
-const lockNotAvailable = '55P03';
 
 /** While the database can't be reached, or something of it is waited for, the log says so this often. */
 const repeatWarningMs = 5_000;
