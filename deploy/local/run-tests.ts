@@ -76,7 +76,7 @@ async function runJest(folder: string, args: readonly string[], started: Started
     command: process.execPath,
     args: [
       join(root, 'node_modules/jest/bin/jest.js'),
-      '--maxWorkers=2',
+      '--maxWorkers=3',
       `--cacheDirectory=${join(root, 'node_modules/.cache/jest')}`,
       ...args.filter((arg) => arg !== createDb),
     ],
