@@ -248,12 +248,28 @@ describe('the NATS API', () => {
       entries: { seq: number }[];
     };
     expect(rest.entries.map(({ seq }) => seq)).toEqual([3, 4, 5]);
+    const newest = { accountId, order: 'newest', limit: 2 };
+    for (const [afterSeq, seqs] of [
+      [undefined, [5, 4]],
+      [4, [3, 2]],
+      [2, [1]],
+    ] as const) {
+      const back = await request('balance.query.entries', { ...newest, afterSeq });
+      expect(back).toMatchObject({ entries: seqs.map((seq) => ({ seq })) });
+      expect((back as typeof page).entries).toHaveLength(seqs.length);
+    }
     const { holds } = (await request('balance.query.holds', { accountId, status: 'pending' })) as {
       holds: { id: string; amount: string }[];
     };
     expect(holds.map(({ amount }) => amount)).toEqual(['1.00', '2.00', '3.00']);
     const after = await request('balance.query.holds', { accountId, after: holds[0]?.id, limit: 1 });
     expect(after).toMatchObject({ holds: [{ amount: '2.00' }] });
+    const before = await request('balance.query.holds', {
+      ...newest,
+      after: holds[2]?.id,
+      status: 'pending',
+    });
+    expect(before).toMatchObject({ holds: [{ amount: '2.00' }, { amount: '1.00' }] });
     expect(await request('balance.query.hold', { accountId, holdId: holds[2]?.id })).toMatchObject({
       ok: true,
       hold: { amount: '3.00', remaining: '3.00', status: 'pending', onDue: 'settle' },

@@ -193,12 +193,12 @@ describe('the HTTP API', () => {
       };
       ledger.entries = [{ ...line, accountId, overdraftLimit: '0.00', details: { dueAt: 1 }, hash: '00' }];
       ledger.holds = [{ ...hold, accountId, remaining: '33.48', commandId: line.commandId, version: 1 }];
-      const entries = await app.inject(`/api/status/${accountId}/entries?afterSeq=3&limit=20`);
+      const entries = await app.inject(`/api/status/${accountId}/entries?afterSeq=3&limit=20&order=newest`);
       expect([entries.statusCode, entries.json()]).toEqual([200, { entries: [line] }]);
       const holds = await app.inject(`/api/status/${accountId}/holds?status=pending&after=${hold.id}`);
       expect([holds.statusCode, holds.json()]).toEqual([200, { holds: [hold] }]);
       expect(ledger.sent).toEqual([
-        { kind: 'entries', command: { accountId, afterSeq: 3, limit: 20 } },
+        { kind: 'entries', command: { accountId, afterSeq: 3, limit: 20, order: 'newest' } },
         { kind: 'holds', command: { accountId, status: 'pending', after: hold.id } },
       ]);
       for (const wrong of [
@@ -206,6 +206,7 @@ describe('the HTTP API', () => {
         'entries?limit=0',
         'holds?limit=501',
         'holds?status=lost',
+        'entries?order=Newest',
       ]) {
         const answer = await app.inject(`/api/status/${accountId}/${wrong}`);
         const [, field] = /\?(\w+)=/.exec(wrong) ?? [];

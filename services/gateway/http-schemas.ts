@@ -19,6 +19,7 @@ import {
   referenceSchema,
   settleAmountSchema,
 } from '../../shared/contracts/primitives.ts';
+import { listOrders } from '../../shared/contracts/queries.ts';
 
 /* What the HTTP API takes and answers: types, checks and documentation at once. */
 
@@ -62,19 +63,27 @@ function queryNumber(min: number, max: number, description: string) {
     .describe(description);
 }
 
+const order = z
+  .enum(listOrders, { error: `must be ${listOrders.join(' or ')}` })
+  .optional()
+  .describe('What comes first: the `oldest`, when left out, or the `newest`.');
 const pageLimit = queryNumber(1, maxPageSize, 'At most so many; 100 when left out.');
 
 export const entriesQuerySchema = z.strictObject({
   afterSeq: queryNumber(
     0,
     Number.MAX_SAFE_INTEGER,
-    'Only entries behind this `seq`: the last one of the page before.',
+    'Only entries behind this `seq`, in the order asked for: the last one of the page before.',
   ),
+  order,
   limit: pageLimit,
 });
 export const holdsQuerySchema = z.strictObject({
-  after: holdIdSchema.optional().describe('Only holds behind this `id`: the last one of the page before.'),
+  after: holdIdSchema
+    .optional()
+    .describe('Only holds behind this `id`, in the order asked for: the last one of the page before.'),
   status: z.enum(holdStatuses).optional().describe('Only holds of this status.'),
+  order,
   limit: pageLimit,
 });
 

@@ -15,6 +15,10 @@ import type { QueryKind } from './subjects.ts';
 const allowedAccounts = z.array(accountIdSchema).min(1).max(maxAllowedAccounts).optional();
 const limit = z.int().min(1).max(maxPageSize).default(100);
 
+/** In which order a list comes. Cursors go with it: what is behind the last row of the page before. */
+export const listOrders = ['oldest', 'newest'] as const;
+const order = z.enum(listOrders).default('oldest').describe('What comes first.');
+
 /** What a payload of each kind of query must be. */
 export const querySchemas = {
   /** Answers when a command could be served, with the ledger's time. */
@@ -28,18 +32,20 @@ export const querySchemas = {
     allowedAccounts,
   }),
   hold: z.strictObject({ accountId: accountIdSchema, holdId: holdIdSchema, allowedAccounts }),
-  /** An account's holds in id order, which is that of the milliseconds in which they were made. */
+  /** An account's holds in id order, which is that of the milliseconds in which they were made, or in the reverse of it. */
   holds: z.strictObject({
     accountId: accountIdSchema,
     after: holdIdSchema.optional().describe('The last id of the page before.'),
     status: z.enum(holdStatuses).optional(),
+    order,
     limit,
     allowedAccounts,
   }),
-  /** An account's journal in seq order. */
+  /** An account's journal in seq order, or in the reverse of it. */
   entries: z.strictObject({
     accountId: accountIdSchema,
-    afterSeq: z.int().min(0).default(0).describe('The last seq of the page before.'),
+    afterSeq: z.int().min(0).optional().describe('The last seq of the page before.'),
+    order,
     limit,
     allowedAccounts,
   }),

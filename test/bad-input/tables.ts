@@ -1,6 +1,6 @@
 import type { CommandInput } from '../../shared/contracts/commands.ts';
 import { accountStatuses, dueActions, holdStatuses } from '../../shared/contracts/outcomes.ts';
-import type { QueryInput } from '../../shared/contracts/queries.ts';
+import { listOrders, type QueryInput } from '../../shared/contracts/queries.ts';
 import type { CommandKind, QueryKind } from '../../shared/contracts/subjects.ts';
 import * as sorts from './field-sorts.ts';
 import type { Sort } from './sort.ts';
@@ -63,12 +63,14 @@ export const queryFields: { readonly [K in QueryKind]: Fields<QueryInput<K>> } =
     accountId: sorts.uuid,
     after: sorts.uuid,
     status: sorts.oneOf(holdStatuses),
+    order: sorts.oneOf(listOrders),
     limit: sorts.pageSize,
     allowedAccounts: sorts.accounts,
   },
   entries: {
     accountId: sorts.uuid,
     afterSeq: sorts.afterSeq,
+    order: sorts.oneOf(listOrders),
     limit: sorts.pageSize,
     allowedAccounts: sorts.accounts,
   },
@@ -99,11 +101,16 @@ export const routeFields: Readonly<Record<string, RouteFields>> = {
   'post /api/subtract': subtractRoute,
   'get /api/status/{id}/entries': {
     path: { id: sorts.uuid },
-    query: { afterSeq: sorts.afterSeq, limit: sorts.pageSize },
+    query: { afterSeq: sorts.afterSeq, order: sorts.oneOf(listOrders), limit: sorts.pageSize },
   },
   'get /api/status/{id}/holds': {
     path: { id: sorts.uuid },
-    query: { after: sorts.uuid, status: sorts.oneOf(holdStatuses), limit: sorts.pageSize },
+    query: {
+      after: sorts.uuid,
+      status: sorts.oneOf(holdStatuses),
+      order: sorts.oneOf(listOrders),
+      limit: sorts.pageSize,
+    },
   },
   'get /api/status/{id}/holds/{holdId}': { path: { id: sorts.uuid, holdId: sorts.uuid } },
   'post /api/settle': { ...changeRoute, body: { ...endBody, amount: sorts.amount } },

@@ -93,7 +93,10 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, guard: Ac
         params: accountParamsSchema,
         querystring: entriesQuerySchema,
         response: {
-          200: jsonResponse('A page of entries, in the order of `seq`.', entriesAnswerSchema),
+          200: jsonResponse(
+            'A page of entries, in the order of `seq` or the reverse of it.',
+            entriesAnswerSchema,
+          ),
           ...problemResponses(queryErrors),
         },
       },

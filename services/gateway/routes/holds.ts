@@ -50,7 +50,10 @@ export function addHoldRoutes(app: FastifyInstance, ledger: Ledger, guard: Acces
         params: accountParamsSchema,
         querystring: holdsQuerySchema,
         response: {
-          200: jsonResponse('A page of holds, in the order in which they were made.', holdsAnswerSchema),
+          200: jsonResponse(
+            'A page of holds, in the order in which they were made or the reverse of it.',
+            holdsAnswerSchema,
+          ),
           ...problemResponses(queryErrors),
         },
       },

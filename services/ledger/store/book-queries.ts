@@ -23,6 +23,12 @@ const listTimeoutMs = 4_000;
 /** Connections for lists beside the pool's: a page takes longer than what is asked all the time, and must not delay it. */
 const listConnections = 2;
 
+/** How a list is walked. */
+const ways = {
+  oldest: { behind: '>', direction: 'asc' },
+  newest: { behind: '<', direction: 'desc' },
+} as const;
+
 /** What lists are asked with. Where a connection was lost, the next list takes a new one. */
 export function knexForLists(address: DatabaseAddress, logger: Logger): Knex {
   return knexFactory({
@@ -98,27 +104,31 @@ export class BookQueries {
     return rows.map(holdOf)[0];
   }
 
-  /** A page of an account's holds in id order. */
-  async listHolds({ accountId, after, status, limit }: QueryPayload<'holds'>): Promise<Hold[]> {
+  /** A page of an account's holds in id order, either way. */
+  async listHolds({ accountId, after, status, order, limit }: QueryPayload<'holds'>): Promise<Hold[]> {
+    const { behind, direction } = ways[order];
     const rows = await this.#from('holds')
       .select<HoldRow[]>(this.#knex.raw(holdColumns))
       .where('account_id', accountId)
       .modify((query) => {
-        if (after !== undefined) void query.where('id', '>', after);
+        if (after !== undefined) void query.where('id', behind, after);
         if (status !== undefined) void query.where('status', status);
       })
-      .orderBy('id')
+      .orderBy('id', direction)
       .limit(limit);
     return rows.map(holdOf);
   }
 
-  /** A page of an account's journal in seq order. */
-  async listEntries({ accountId, afterSeq, limit }: QueryPayload<'entries'>): Promise<Entry[]> {
+  /** A page of an account's journal in seq order, either way. */
+  async listEntries({ accountId, afterSeq, order, limit }: QueryPayload<'entries'>): Promise<Entry[]> {
+    const { behind, direction } = ways[order];
     const rows = await this.#from('entries')
       .select<EntryRow[]>(this.#knex.raw(entryColumns))
       .where('account_id', accountId)
-      .where('seq', '>', afterSeq)
-      .orderBy('seq')
+      .modify((query) => {
+        if (afterSeq !== undefined) void query.where('seq', behind, afterSeq);
+      })
+      .orderBy('seq', direction)
       .limit(limit);
     return rows.map(entryOf);
   }
