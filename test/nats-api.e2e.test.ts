@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { eventSchema, type Fact } from '../shared/contracts/events.ts';
 import type { HoldView } from '../shared/contracts/outcomes.ts';
 import type { HoldId } from '../shared/contracts/primitives.ts';
+import type { EntryDetail } from '../shared/contracts/queries.ts';
 import { settleCommandIdFor } from '../services/ledger/domain/hold.ts';
 import type { LedgerClient } from '../shared/messaging/ledger-client/index.ts';
 import { openAccount, placeHold } from './support/accounts.ts';
@@ -313,6 +314,49 @@ describe('the NATS API', () => {
     expect(entries.map(({ details }) => details.reference)).toEqual(
       [add, take, take].map((of) => of.reference),
     );
+    const named = await request('balance.query.entries', { accountId, reference: take.reference });
+    expect(named).toEqual({ ok: true, entries: entries.slice(1) });
+    expect(await request('balance.query.entries', { accountId, reference: 'Bestellung' })).toEqual({
+      ok: true,
+      entries: [],
+    });
+    for (const [reference, holds] of [
+      [take.reference, [{ id: hold.id, ...asked.hold }]],
+      [add.reference, []],
+    ] as const)
+      expect(await request('balance.query.holds', { accountId, reference })).toMatchObject({ holds });
+  });
+
+  test('an entry about a hold tells which, and how it ended', async () => {
+    const accountId = await openAccount(client, '10.00');
+    const take = (more: object) =>
+      request('balance.command.subtract', { id: randomUUID(), accountId, amount: '3.00', ...more });
+    const [parted, given, lapsed] = (await Promise.all([
+      take({}),
+      take({ onDue: 'release' }),
+      take({ onDue: 'release', dueInSeconds: 1, reference: 'seat 12a' }),
+    ])) as { hold: HoldView }[];
+    const end = { accountId, holdId: parted?.hold.id, amount: '1.00' };
+    await request('balance.command.settle', { ...end, id: randomUUID() });
+    await request('balance.command.release', { accountId, holdId: given?.hold.id, id: randomUUID() });
+    const of = async (each: typeof parted) => {
+      const { entries } = (await request('balance.query.entries', { accountId, holdId: each?.hold.id })) as {
+        entries: EntryDetail[];
+      };
+      return entries.map(({ kind, holdId, dueAt, onDue, released, due }) => {
+        expect(holdId).toBe(each?.hold.id);
+        return { kind, dueAt, onDue, released, due };
+      });
+    };
+    const made = (each: typeof parted) => ({
+      kind: 'subtract',
+      dueAt: each?.hold.dueAt,
+      onDue: each?.hold.onDue,
+    });
+    expect(await of(parted)).toEqual([made(parted), { kind: 'settle', released: '2.00' }]);
+    expect(await of(given)).toEqual([made(given), { kind: 'release' }]);
+    await eventually(async () => ((await of(lapsed)).length === 2 ? true : undefined));
+    expect(await of(lapsed)).toEqual([made(lapsed), { kind: 'release', due: true }]);
   });
 
   test('takes commands from the stream, and tells every outcome as a fact', async () => {

@@ -185,6 +185,8 @@ describe('the HTTP API', () => {
       const { balance, held, available } = account;
       const line = {
         ...entry,
+        dueAt: hold.dueAt,
+        onDue: hold.onDue,
         commandId: commandIdOf('anonymous', 'order-4711'),
         holdId: hold.id,
         balance,
@@ -193,13 +195,17 @@ describe('the HTTP API', () => {
       };
       ledger.entries = [{ ...line, accountId, overdraftLimit: '0.00', details: { dueAt: 1 }, hash: '00' }];
       ledger.holds = [{ ...hold, accountId, remaining: '33.48', commandId: line.commandId, version: 1 }];
-      const entries = await app.inject(`/api/status/${accountId}/entries?afterSeq=3&limit=20&order=newest`);
+      const entries = await app.inject(
+        `/api/status/${accountId}/entries?afterSeq=3&limit=20&order=newest&holdId=${hold.id}`,
+      );
       expect([entries.statusCode, entries.json()]).toEqual([200, { entries: [line] }]);
-      const holds = await app.inject(`/api/status/${accountId}/holds?status=pending&after=${hold.id}`);
+      const holds = await app.inject(
+        `/api/status/${accountId}/holds?status=pending&after=${hold.id}&reference=order%204711`,
+      );
       expect([holds.statusCode, holds.json()]).toEqual([200, { holds: [hold] }]);
       expect(ledger.sent).toEqual([
-        { kind: 'entries', command: { accountId, afterSeq: 3, limit: 20, order: 'newest' } },
-        { kind: 'holds', command: { accountId, status: 'pending', after: hold.id } },
+        { kind: 'entries', command: { accountId, afterSeq: 3, limit: 20, order: 'newest', holdId: hold.id } },
+        { kind: 'holds', command: { accountId, status: 'pending', after: hold.id, reference: 'order 4711' } },
       ]);
       for (const wrong of [
         'entries?afterSeq=-1',
@@ -207,6 +213,9 @@ describe('the HTTP API', () => {
         'holds?limit=501',
         'holds?status=lost',
         'entries?order=Newest',
+        'entries?holdId=1',
+        'holds?reference=',
+        'holds?reference=caf%E9',
       ]) {
         const answer = await app.inject(`/api/status/${accountId}/${wrong}`);
         const [, field] = /\?(\w+)=/.exec(wrong) ?? [];
@@ -395,7 +404,7 @@ describe('the HTTP API', () => {
     // The ledger's are about command ids.
     const ownWords: Partial<Record<ErrorCode, string>> = {
       idempotency_conflict:
-        'This Idempotency-Key came with another request about this account before. Send another request under a new key.',
+        'This Idempotency-Key came with another request about this account before, which may well be applied. Look at the account’s entries before you send this one under a new key.',
     };
 
     test.each(errorCodes)('%s', async (code) => {

@@ -3,6 +3,7 @@ import { maxPageSize } from '../../shared/contracts/limits.ts';
 import { errorCatalogue, errorCodes, type ErrorCode } from '../../shared/contracts/error-codes.ts';
 import {
   accountViewSchema,
+  entryHoldSchema,
   entryViewSchema,
   errorViewSchema,
   holdStatuses,
@@ -63,6 +64,7 @@ function queryNumber(min: number, max: number, description: string) {
     .describe(description);
 }
 
+const queryReference = referenceSchema.describe('Only what has exactly this `reference`.');
 const order = z
   .enum(listOrders, { error: `must be ${listOrders.join(' or ')}` })
   .optional()
@@ -75,6 +77,8 @@ export const entriesQuerySchema = z.strictObject({
     Number.MAX_SAFE_INTEGER,
     'Only entries behind this `seq`, in the order asked for: the last one of the page before.',
   ),
+  holdId: holdIdSchema.optional().describe('Only what made and ended this hold.'),
+  reference: queryReference,
   order,
   limit: pageLimit,
 });
@@ -83,6 +87,7 @@ export const holdsQuerySchema = z.strictObject({
     .optional()
     .describe('Only holds behind this `id`, in the order asked for: the last one of the page before.'),
   status: z.enum(holdStatuses).optional().describe('Only holds of this status.'),
+  reference: queryReference,
   order,
   limit: pageLimit,
 });
@@ -195,7 +200,7 @@ export const entriesAnswerSchema = z
     entries: z.array(
       entryViewSchema.extend({
         commandId: commandIdSchema,
-        holdId: holdIdSchema.optional(),
+        ...entryHoldSchema.shape,
         balance: balanceSchema,
         held: balanceSchema,
         available: balanceSchema,
@@ -258,7 +263,6 @@ export const releaseAnswerSchema = endAnswer.meta({
 export type AccountParams = z.output<typeof accountParamsSchema>;
 export type HoldParams = z.output<typeof holdParamsSchema>;
 export type EntriesQuery = z.output<typeof entriesQuerySchema>;
-export type EntriesAnswer = z.output<typeof entriesAnswerSchema>;
 export type HoldsQuery = z.output<typeof holdsQuerySchema>;
 export type AddBody = z.output<typeof addBodySchema>;
 export type SubtractBody = z.output<typeof subtractBodySchema>;

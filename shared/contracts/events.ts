@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { errorCodes } from './error-codes.ts';
-import { dueActions, entryKinds, toldReferenceSchema } from './outcomes.ts';
-import { accountIdSchema, balanceSchema, commandIdSchema, holdIdSchema, timeSchema } from './primitives.ts';
+import { entryHoldSchema, entryKinds, toldReferenceSchema } from './outcomes.ts';
+import { accountIdSchema, balanceSchema, commandIdSchema, timeSchema } from './primitives.ts';
 
 /** Something is in the journal. Delivered at least once; (accountId, seq) orders and dedupes. */
 const entryFactSchema = z.object({
@@ -15,12 +15,8 @@ const entryFactSchema = z.object({
   balance: balanceSchema,
   held: balanceSchema,
   available: balanceSchema,
-  holdId: holdIdSchema.optional(),
-  dueAt: timeSchema.optional().describe('Of the hold that is made.'),
-  onDue: z.enum(dueActions).optional().describe('Of the hold that is made.'),
+  ...entryHoldSchema.shape,
   reference: toldReferenceSchema,
-  released: balanceSchema.optional().describe('What a settle of a part has released.'),
-  due: z.literal(true).optional().describe('The hold has ended by itself, since it was due.'),
   at: timeSchema,
 });
 export type EntryFact = z.output<typeof entryFactSchema>;

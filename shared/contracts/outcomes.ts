@@ -61,6 +61,16 @@ export const entryViewSchema = z.object({
   reference: toldReferenceSchema,
 });
 
+/** What an entry tells of the hold that it makes or ends, in the journal as in facts. */
+export const entryHoldSchema = z.object({
+  holdId: holdIdSchema.optional().describe('The hold that is made or ended.'),
+  dueAt: timeSchema.optional().describe('Of the hold that is made.'),
+  onDue: z.enum(dueActions).optional().describe('Of the hold that is made.'),
+  released: balanceSchema.optional().describe('What a settle of a part has released.'),
+  due: z.literal(true).optional().describe('The hold has ended by itself, since it was due.'),
+});
+export type EntryHold = z.output<typeof entryHoldSchema>;
+
 export const holdViewSchema = z.object({
   id: holdIdSchema,
   amount: balanceSchema,

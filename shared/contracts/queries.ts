@@ -4,16 +4,26 @@ import {
   accountViewSchema,
   accountStatuses,
   dueActions,
+  entryHoldSchema,
   entryKinds,
   errorViewSchema,
   holdStatuses,
   toldReferenceSchema,
 } from './outcomes.ts';
-import { accountIdSchema, balanceSchema, commandIdSchema, holdIdSchema, timeSchema } from './primitives.ts';
+import {
+  accountIdSchema,
+  balanceSchema,
+  commandIdSchema,
+  holdIdSchema,
+  referenceSchema,
+  timeSchema,
+} from './primitives.ts';
 import type { QueryKind } from './subjects.ts';
 
 const allowedAccounts = z.array(accountIdSchema).min(1).max(maxAllowedAccounts).optional();
 const limit = z.int().min(1).max(maxPageSize).default(100);
+
+const reference = referenceSchema.describe('Only what has exactly this reference.');
 
 /** In which order a list comes. Cursors go with it: what is behind the last row of the page before. */
 export const listOrders = ['oldest', 'newest'] as const;
@@ -37,6 +47,7 @@ export const querySchemas = {
     accountId: accountIdSchema,
     after: holdIdSchema.optional().describe('The last id of the page before.'),
     status: z.enum(holdStatuses).optional(),
+    reference,
     order,
     limit,
     allowedAccounts,
@@ -45,6 +56,8 @@ export const querySchemas = {
   entries: z.strictObject({
     accountId: accountIdSchema,
     afterSeq: z.int().min(0).optional().describe('The last seq of the page before.'),
+    holdId: holdIdSchema.optional().describe('Only what made and ended this hold.'),
+    reference,
     order,
     limit,
     allowedAccounts,
@@ -76,7 +89,7 @@ const entryDetailSchema = z.object({
   held: balanceSchema,
   available: balanceSchema,
   overdraftLimit: balanceSchema,
-  holdId: holdIdSchema.optional(),
+  ...entryHoldSchema.shape,
   reference: toldReferenceSchema,
   at: timeSchema,
   details: z.record(z.string(), z.unknown()).optional(),

@@ -109,6 +109,12 @@ const line = (maxLength: number): Sort =>
 export const name = line(maxNameLength);
 export const reference = line(maxReferenceLength);
 
+/** In an address, where everything is a text. */
+export const askedReference: Sort = {
+  right: reference.right,
+  wrong: Object.fromEntries(Object.entries(reference.wrong).filter(([, text]) => text.startsWith('"'))),
+};
+
 export const currency = sort({
   right: { shortest: json('AB'), longest: json('A'.repeat(12)) },
   wrong: {

@@ -63,6 +63,7 @@ export const queryFields: { readonly [K in QueryKind]: Fields<QueryInput<K>> } =
     accountId: sorts.uuid,
     after: sorts.uuid,
     status: sorts.oneOf(holdStatuses),
+    reference: sorts.reference,
     order: sorts.oneOf(listOrders),
     limit: sorts.pageSize,
     allowedAccounts: sorts.accounts,
@@ -70,6 +71,8 @@ export const queryFields: { readonly [K in QueryKind]: Fields<QueryInput<K>> } =
   entries: {
     accountId: sorts.uuid,
     afterSeq: sorts.afterSeq,
+    holdId: sorts.uuid,
+    reference: sorts.reference,
     order: sorts.oneOf(listOrders),
     limit: sorts.pageSize,
     allowedAccounts: sorts.accounts,
@@ -101,13 +104,20 @@ export const routeFields: Readonly<Record<string, RouteFields>> = {
   'post /api/subtract': subtractRoute,
   'get /api/status/{id}/entries': {
     path: { id: sorts.uuid },
-    query: { afterSeq: sorts.afterSeq, order: sorts.oneOf(listOrders), limit: sorts.pageSize },
+    query: {
+      afterSeq: sorts.afterSeq,
+      holdId: sorts.uuid,
+      reference: sorts.askedReference,
+      order: sorts.oneOf(listOrders),
+      limit: sorts.pageSize,
+    },
   },
   'get /api/status/{id}/holds': {
     path: { id: sorts.uuid },
     query: {
       after: sorts.uuid,
       status: sorts.oneOf(holdStatuses),
+      reference: sorts.askedReference,
       order: sorts.oneOf(listOrders),
       limit: sorts.pageSize,
     },

@@ -24,6 +24,35 @@ export function addValidation(app: FastifyInstance): void {
       return 'value' in checked ? checked : { error: new InvalidInput(checked.fields) };
     };
   });
+  app.addHook('preValidation', (request, _reply, done) => {
+    const isRead = request.routeOptions.schema?.querystring !== undefined;
+    const field = isRead ? findUndecodable(request.url) : undefined;
+    done(
+      field === undefined
+        ? undefined
+        : new InvalidInput([{ field, message: 'must be percent-encoded UTF-8' }]),
+    );
+  });
   // Answers are built field by field, checked by the compiler: checking them once more would cost 2 µs a request.
   app.setSerializerCompiler(() => JSON.stringify);
+}
+
+/**
+ * The first field of a query string that says no text. Fastify leaves what it can't decode as it came: a reference in another
+ * encoding would be looked for in vain.
+ */
+function findUndecodable(url: string): string | undefined {
+  const start = url.indexOf('?');
+  if (start === -1) return undefined;
+  const pairs = url.slice(start + 1).split('&');
+  return pairs.find((pair) => !isDecodable(pair))?.split('=')[0];
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }

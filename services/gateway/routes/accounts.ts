@@ -1,7 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { ErrorCode } from '../../../shared/contracts/error-codes.ts';
 import type { AccountView } from '../../../shared/contracts/outcomes.ts';
-import type { EntryDetail } from '../../../shared/contracts/queries.ts';
 import {
   accountAnswerSchema,
   accountParamsSchema,
@@ -17,7 +16,6 @@ import {
   type AccountAnswer,
   type AccountParams,
   type AddBody,
-  type EntriesAnswer,
   type EntriesQuery,
   type SubtractBody,
 } from '../http-schemas.ts';
@@ -108,7 +106,8 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, guard: Ac
         reply,
         accountId,
         (narrowing, options) => ledger.ask('entries', { accountId, ...request.query, ...narrowing }, options),
-        ({ entries }) => ({ entries: entries.map(entryAnswer) }),
+        // Without what only an audit wants.
+        (answer) => entriesAnswerSchema.parse(answer),
       );
     },
   );
@@ -165,35 +164,6 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, guard: Ac
       },
     );
   }
-}
-
-/** Without what only an audit wants. */
-function entryAnswer({
-  id,
-  seq,
-  kind,
-  amount,
-  at,
-  reference,
-  commandId,
-  holdId,
-  balance,
-  held,
-  available,
-}: EntryDetail): EntriesAnswer['entries'][number] {
-  return {
-    id,
-    seq,
-    kind,
-    amount,
-    at,
-    ...(reference !== undefined && { reference }),
-    commandId,
-    ...(holdId !== undefined && { holdId }),
-    balance,
-    held,
-    available,
-  };
 }
 
 function accountAnswer(account: AccountView): AccountAnswer {

@@ -112,7 +112,8 @@ function inHttpWords(error: ErrorView): ErrorView {
 }
 
 const keyTaken =
-  'This Idempotency-Key came with another request about this account before. Send another request under a new key.';
+  'This Idempotency-Key came with another request about this account before, which may well be applied. ' +
+  'Look at the account’s entries before you send this one under a new key.';
 
 const httpField: Readonly<Record<string, string>> = { accountId: 'id' };
 

@@ -1,9 +1,15 @@
-import type { AccountStatus, DueAction, EntryKind, HoldStatus } from '../../../shared/contracts/outcomes.ts';
-import { addMoney, money, type Money } from '../../../shared/money/money.ts';
+import type {
+  AccountStatus,
+  DueAction,
+  EntryHold,
+  EntryKind,
+  HoldStatus,
+} from '../../../shared/contracts/outcomes.ts';
+import { addMoney, formatMoney, money, subtractMoney, type Money } from '../../../shared/money/money.ts';
 import type { Account } from './account.ts';
 import type { Entry } from './entry.ts';
 import type { Hold, HoldAsOf } from './hold.ts';
-import { microsOfSeconds, secondsOf } from './time.ts';
+import { formatSecond, microsOfSeconds, secondsOf } from './time.ts';
 
 /*
  * What the entries that move money say in their `details`: JSON text that is hashed, so none of it ever changes. Where it
@@ -94,7 +100,17 @@ function endedAs(kind: EntryKind): HoldStatus {
   return kind === 'release' ? 'released' : 'settled';
 }
 
-/** Whether an entry ended a hold because that was due: about that moment it tells nothing. */
-export function isDueEnd({ holdId }: Entry, { hold }: Pick<EntryMoment, 'hold'>): boolean {
-  return holdId !== null && hold === undefined;
+/** What callers read of the hold that an entry makes or ends. */
+export function holdFields(entry: Entry, { hold }: Pick<EntryMoment, 'hold'>, decimals: number): EntryHold {
+  if (entry.holdId === null) return {};
+  return {
+    holdId: entry.holdId,
+    ...(hold?.status === 'pending' && { dueAt: formatSecond(hold.dueAt), onDue: hold.onDue }),
+    ...(hold?.status === 'settled' &&
+      hold.amount > entry.amount && {
+        released: formatMoney(subtractMoney(hold.amount, entry.amount), decimals),
+      }),
+    // Where nobody ended it, details tell of no hold.
+    ...(hold === undefined && { due: true }),
+  };
 }

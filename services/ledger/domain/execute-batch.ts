@@ -230,7 +230,7 @@ const idempotencyConflict: Outcome = {
   refusal: {
     code: 'idempotency_conflict',
     detail:
-      'This command id was used on this account for another command. Send another command under a new id.',
+      'This command id was used on this account for another command, which may well be applied. Look at the account’s entries before you send this one under a new id.',
   },
 };
 

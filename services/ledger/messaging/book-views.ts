@@ -2,7 +2,7 @@ import type { AccountView } from '../../../shared/contracts/outcomes.ts';
 import type { EntryDetail, HoldDetail } from '../../../shared/contracts/queries.ts';
 import { formatMoney } from '../../../shared/money/money.ts';
 import { availableOf, type Account } from '../domain/account.ts';
-import { momentOf } from '../domain/entry-details.ts';
+import { holdFields, momentOf } from '../domain/entry-details.ts';
 import type { Entry } from '../domain/entry.ts';
 import type { Hold } from '../domain/hold.ts';
 import { formatMicros, formatSecond } from '../domain/time.ts';
@@ -43,7 +43,8 @@ export function holdDetail(hold: Hold, { decimals }: Account): HoldDetail {
 
 /** An entry as callers read it. */
 export function entryView(entry: Entry, { decimals }: Account): EntryDetail {
-  const { reference } = momentOf(entry);
+  const moment = momentOf(entry);
+  const { reference } = moment;
   return {
     id: `${entry.accountId}:${entry.seq}`,
     accountId: entry.accountId,
@@ -55,7 +56,7 @@ export function entryView(entry: Entry, { decimals }: Account): EntryDetail {
     held: formatMoney(entry.held, decimals),
     available: formatMoney(availableOf(entry), decimals),
     overdraftLimit: formatMoney(entry.overdraftLimit, decimals),
-    ...(entry.holdId !== null && { holdId: entry.holdId }),
+    ...holdFields(entry, moment, decimals),
     ...(reference !== null && { reference }),
     at: formatMicros(entry.at),
     ...(entry.details !== null && { details: JSON.parse(entry.details) as Record<string, unknown> }),

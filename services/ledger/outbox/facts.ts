@@ -1,9 +1,9 @@
 import type { EntryFact, RefusalFact } from '../../../shared/contracts/events.ts';
-import { formatMoney, subtractMoney } from '../../../shared/money/money.ts';
+import { formatMoney } from '../../../shared/money/money.ts';
 import { availableOf } from '../domain/account.ts';
 import type { Command } from '../domain/commands.ts';
-import { isDueEnd, type EntryMoment } from '../domain/entry-details.ts';
-import { formatMicros, formatSecond, type Micros } from '../domain/time.ts';
+import { holdFields, type EntryMoment } from '../domain/entry-details.ts';
+import { formatMicros, type Micros } from '../domain/time.ts';
 import type { EntryOfAccount } from '../store/outbox-message.ts';
 
 /**
@@ -15,7 +15,7 @@ export function entryFact(
   { entry, account: { currency, decimals } }: EntryOfAccount,
   moment: Pick<EntryMoment, 'reference' | 'hold'>,
 ): EntryFact {
-  const { reference, hold } = moment;
+  const { reference } = moment;
   return {
     type: 'entry',
     accountId: entry.accountId,
@@ -27,13 +27,7 @@ export function entryFact(
     balance: formatMoney(entry.balance, decimals),
     held: formatMoney(entry.held, decimals),
     available: formatMoney(availableOf(entry), decimals),
-    ...(entry.holdId !== null && { holdId: entry.holdId }),
-    ...(hold?.status === 'pending' && { dueAt: formatSecond(hold.dueAt), onDue: hold.onDue }),
-    ...(hold?.status === 'settled' &&
-      hold.amount > entry.amount && {
-        released: formatMoney(subtractMoney(hold.amount, entry.amount), decimals),
-      }),
-    ...(isDueEnd(entry, moment) && { due: true }),
+    ...holdFields(entry, moment, decimals),
     ...(reference !== null && { reference }),
     at: formatMicros(entry.at),
   };

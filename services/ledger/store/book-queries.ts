@@ -105,7 +105,8 @@ export class BookQueries {
   }
 
   /** A page of an account's holds in id order, either way. */
-  async listHolds({ accountId, after, status, order, limit }: QueryPayload<'holds'>): Promise<Hold[]> {
+  async listHolds(asked: QueryPayload<'holds'>): Promise<Hold[]> {
+    const { accountId, after, status, reference, order, limit } = asked;
     const { behind, direction } = ways[order];
     const rows = await this.#from('holds')
       .select<HoldRow[]>(this.#knex.raw(holdColumns))
@@ -113,6 +114,7 @@ export class BookQueries {
       .modify((query) => {
         if (after !== undefined) void query.where('id', behind, after);
         if (status !== undefined) void query.where('status', status);
+        if (reference !== undefined) void query.where('reference', reference);
       })
       .orderBy('id', direction)
       .limit(limit);
@@ -120,13 +122,18 @@ export class BookQueries {
   }
 
   /** A page of an account's journal in seq order, either way. */
-  async listEntries({ accountId, afterSeq, order, limit }: QueryPayload<'entries'>): Promise<Entry[]> {
+  async listEntries(asked: QueryPayload<'entries'>): Promise<Entry[]> {
+    const { accountId, afterSeq, holdId, reference, order, limit } = asked;
     const { behind, direction } = ways[order];
     const rows = await this.#from('entries')
       .select<EntryRow[]>(this.#knex.raw(entryColumns))
       .where('account_id', accountId)
       .modify((query) => {
         if (afterSeq !== undefined) void query.where('seq', behind, afterSeq);
+        if (holdId !== undefined) void query.where('hold_id', holdId);
+        // What an account was opened with stands in details as well.
+        if (reference !== undefined)
+          void query.whereNot('kind', 'open').whereRaw("details ->> 'reference' = ?", [reference]);
       })
       .orderBy('seq', direction)
       .limit(limit);
