@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
 import { createLogger } from '../../../shared/telemetry/logger.ts';
+import { eventually } from '../../../test/support/eventually.ts';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database.ts';
 import { migrate, waitUntilMigrated } from './migrate.ts';
 import { sessionConfig, type DatabaseAddress } from './session.ts';
@@ -59,6 +60,20 @@ describe('the ledger’s role', () => {
     while (lines.length === 0) await new Promise(setImmediate);
     expect(lines[0]).toContain('npm run migrate');
     await migrate(owner, { ledgerUser: login.user });
+    await waiting;
+  });
+
+  test('with a login of its own, the ledger does not touch books that a newer version has migrated', async () => {
+    await migrate(owner, { ledgerUser: login.user });
+    await admin.query(
+      "INSERT INTO knex_migrations (name, batch, migration_time) VALUES ('999-newer', 2, now())",
+    );
+    const lines: string[] = [];
+    const logger = createLogger('test', 'warn', { write: (line) => lines.push(line) });
+    const waiting = waitUntilMigrated({ ...owner, ...login }, logger, new AbortController().signal);
+    await eventually(() => Promise.resolve(lines[0]));
+    expect(lines[0]).toContain('was migrated by a newer version than this one (999-newer)');
+    await admin.query("DELETE FROM knex_migrations WHERE name = '999-newer'");
     await waiting;
   });
 

@@ -172,6 +172,8 @@ export async function waitUntilMigrated(
       const done = new Set(rows.map(({ name }) => name));
       const open = Object.keys(migrations).filter((name) => !done.has(name));
       if (open.length > 0) throw new NotMigrated(address);
+      const unknown = [...done].filter((name) => !(name in migrations));
+      if (unknown.length > 0) throw new MigratedFurther(address, unknown.join(', '));
     } catch (error) {
       if (error instanceof DatabaseError && notYetThere.has(error.code ?? '')) throw new NotMigrated(address);
       throw error;

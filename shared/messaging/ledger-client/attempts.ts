@@ -35,7 +35,7 @@ export class Attempts {
     return this.#unanswered > 0;
   }
 
-  /** A published attempt ended in a fault of the ledger's. With another attempt still open, all is open. */
+  /** A published attempt ended before the books were asked. With another attempt still open, all is open. */
   failed(answer: ErrorView): ErrorView {
     this.#unanswered -= 1;
     return this.#unanswered > 0 ? outcomeUnknown : answer;

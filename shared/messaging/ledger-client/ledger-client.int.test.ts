@@ -346,20 +346,29 @@ describe('the ledger client', () => {
 
   test('a decision is final at once', async () => {
     await ready();
-    ledger.answer = (message, payload) => reply(message, payload, () => refused('idempotency_conflict'));
+    const refusal = { ...refused('idempotency_conflict'), replayed: false };
+    ledger.answer = (message, payload) => reply(message, payload, () => refusal);
     const command = add();
-    await expect(client.send('add', command)).resolves.toEqual({
-      ...refused('idempotency_conflict'),
-      commandId: command.id,
-    });
+    await expect(client.send('add', command)).resolves.toEqual({ ...refusal, commandId: command.id });
     expect(ledger.payloads).toHaveLength(1);
   });
 
-  test('so is a fault of the ledger’s', async () => {
+  test.each(['internal', 'invalid_request'] as const)('so is %s', async (code) => {
     await ready();
-    ledger.answer = (message, payload) => reply(message, payload, () => refused('internal'));
-    await expect(client.send('add', add())).resolves.toMatchObject({ error: { code: 'internal' } });
+    ledger.answer = (message, payload) => reply(message, payload, () => refused(code));
+    await expect(client.send('add', add())).resolves.toMatchObject({ error: { code } });
     expect(ledger.payloads).toHaveLength(1);
+  });
+
+  test.each([
+    ['refused at the door of another ledger', refused('invalid_request'), 'outcome_unknown'],
+    ['refused by the books', { ...refused('insufficient_funds'), replayed: false }, 'insufficient_funds'],
+  ])('an attempt without an answer, and then one that is %s', async (_, answer, code) => {
+    await ready();
+    ledger.answer = (message, payload) => {
+      if (ledger.payloads.length > 1) reply(message, payload, () => answer);
+    };
+    await expect(client.send('add', add())).resolves.toMatchObject({ error: { code } });
   });
 
   test('nobody listening: waits for one to come', async () => {

@@ -215,8 +215,10 @@ function readOutcome<K extends CommandKind>(
   if (outcome.ok) return { type: 'decided', answer: outcome };
   const { error } = outcome;
   if (isRetryable(error)) return { type: 'retryable', error };
-  if (error.code === 'internal') return { type: 'failed', error };
   if (error.code === 'outcome_unknown') return { type: 'unknown' };
+  // Not looked up in the books: a fault of the ledger's, or refused at its door. An earlier attempt may have met another ledger,
+  // of a version whose door is another.
+  if (outcome.replayed === undefined) return { type: 'failed', error };
   return { type: 'decided', answer: { ...outcome, commandId } };
 }
 
