@@ -216,6 +216,7 @@ describe('the HTTP API', () => {
         'entries?holdId=1',
         'holds?reference=',
         'holds?reference=caf%E9',
+        'holds?limit=5&limit=5',
       ]) {
         const answer = await app.inject(`/api/status/${accountId}/${wrong}`);
         const [, field] = /\?(\w+)=/.exec(wrong) ?? [];
