@@ -107,7 +107,7 @@ describe('credentials', () => {
     expect(await connectWith({ NATS_URL: url })).toContain(
       `NATS at ${address} wants credentials: set NATS_USER and NATS_PASSWORD, or NATS_CREDS`,
     );
-  });
+  }, 90_000);
 
   describe('that were changed at the broker: a service says so, and goes on when they are right again', () => {
     const others = users.replace(password, 'another-password');

@@ -71,7 +71,9 @@ test('a consumer goes on within seconds when another server takes it over', asyn
     const consumers = (await jetstreamManager(connection)).consumers;
     await eventually(() => consumers.info(eventsStream, 'test').catch(() => undefined), limitMs);
     await arrives('before', limitMs);
-    await connection.request(`$JS.API.CONSUMER.LEADER.STEPDOWN.${eventsStream}.test`);
+    await connection.request(`$JS.API.CONSUMER.LEADER.STEPDOWN.${eventsStream}.test`, '', {
+      timeout: 10_000,
+    });
     await arrives('after', 15_000);
     expect(taken).toEqual(['before', 'after']);
   } finally {

@@ -71,7 +71,9 @@ describe('under the NATS users', () => {
     expect((await call(stack.url(), '/api/add', { id, amount: '5.00' })).status).toBe(200);
     expect((await call(stack.url(), '/api/substract', { id, amount: '4.00' })).status).toBe(200);
     await link.connection
-      .request('balance.command.add', JSON.stringify({ id: randomUUID(), accountId: id, amount: '1.00' }))
+      .request('balance.command.add', JSON.stringify({ id: randomUUID(), accountId: id, amount: '1.00' }), {
+        timeout: 10_000,
+      })
       .then((reply) => expect(reply.json()).toMatchObject({ ok: true }));
     // Without waiting.
     await jetstream(link.connection).publish(

@@ -207,7 +207,7 @@ describe('a service', () => {
       const { child } = await runLedger(login);
       const users = await eventually(async () => {
         const { rows } = await books.query<{ usename: string }>(
-          'SELECT DISTINCT usename FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
+          'SELECT DISTINCT usename FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND usename IS NOT NULL',
         );
         return rows.length === 0 ? undefined : rows.map(({ usename }) => usename);
       });

@@ -83,10 +83,7 @@ describe('traces', () => {
     expect(settling.links).toEqual([{ traceId, spanId: settleBatch.spanId }]);
     // Linked to the settler's own trace: which due message it was, and what it asked.
     const askedIn = settleBatch.links.find((link) => link.traceId !== traceId)?.traceId;
-    await collector.until(
-      (all) => all.some((span) => span.traceId === askedIn && span.name === 'process balance.hold.due'),
-      5_000,
-    );
+    await collector.until((all) => all.filter((span) => span.traceId === askedIn).length >= 6, 10_000);
     const asking = collector.spans.filter((span) => span.traceId === askedIn);
     expect(asking.map(({ service, name }) => `${service}: ${name}`).toSorted(byText)).toEqual([
       'holdfast-ledger: BEGIN',
@@ -113,7 +110,12 @@ describe('traces', () => {
       const id = await openAccount(client, '10.00');
       const [made, over] =
         kind === 'settle' ? ['2'.repeat(32), '3'.repeat(32)] : ['4'.repeat(32), '5'.repeat(32)];
-      const held = await call(stack.url(), '/api/substract', { id, amount: '4.00' }, sampledIn(made));
+      const held = await call(
+        stack.url(),
+        '/api/substract',
+        { id, amount: '4.00', dueInSeconds: 600 },
+        sampledIn(made),
+      );
       const { id: holdId } = held.body['hold'] as { id: string };
       const ended = await call(stack.url(), `/api/${kind}`, { id, holdId }, sampledIn(over));
       expect(ended.status).toBe(200);
@@ -134,7 +136,12 @@ describe('traces', () => {
   test('tell of a hold that a caller ends who is not sampled', async () => {
     const id = await openAccount(client, '10.00');
     const made = '6'.repeat(32);
-    const held = await call(stack.url(), '/api/substract', { id, amount: '4.00' }, sampledIn(made));
+    const held = await call(
+      stack.url(),
+      '/api/substract',
+      { id, amount: '4.00', dueInSeconds: 600 },
+      sampledIn(made),
+    );
     const { id: holdId } = held.body['hold'] as { id: string };
     expect((await call(stack.url(), '/api/release', { id, holdId })).status).toBe(200);
     const ends = () =>

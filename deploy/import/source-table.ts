@@ -8,8 +8,8 @@ import type { Totals } from './tally.ts';
 
 const connectMs = 5_000;
 
-/** Rows in one page: few enough that the ledger answers them all within moments, many enough for full batches. */
-const pageRows = 200;
+/** Rows in one page: few enough that a ledger has room for a question about each, and for asking it again. */
+const pageRows = 100;
 
 type Role = keyof ImportOptions['columns'];
 

@@ -9,10 +9,14 @@ const firstPort = 20_000;
 const lastPort = 31_999;
 const tries = 100;
 
+/** One after the other from a random one on: who was given one may not listen yet, and nobody else is to be given it then. */
+let nextPort = randomInt(firstPort, lastPort + 1);
+
 /** A TCP port that is free on `host` now; someone else may take it before we do. */
 export async function freePort(host = '127.0.0.1'): Promise<number> {
   for (let i = 0; i < tries; i += 1) {
-    const port = randomInt(firstPort, lastPort + 1);
+    const port = nextPort;
+    nextPort = port === lastPort ? firstPort : port + 1;
     if (await isPortFree(port, host)) return port;
   }
   throw new Error(`no free TCP port found on ${host} between ${firstPort} and ${lastPort}`);

@@ -88,6 +88,7 @@ test('each user comes in with its own password, and nobody else', async () => {
 
 test('what one may not do is refused there as well', async () => {
   const user = 'shop-add';
+  const patient = { timeout: 10_000 };
   const connection = await connect({
     servers: url,
     user,
@@ -95,9 +96,11 @@ test('what one may not do is refused there as well', async () => {
     inboxPrefix: inboxPrefixOf(user),
   });
   try {
-    await expect(connection.request('balance.command.close', '{}')).rejects.toThrow('Permissions Violation');
+    await expect(connection.request('balance.command.close', '{}', patient)).rejects.toThrow(
+      'Permissions Violation',
+    );
     // Allowed, and nobody is there.
-    await expect(connection.request('balance.command.add', '{}')).rejects.toThrow('no responders');
+    await expect(connection.request('balance.command.add', '{}', patient)).rejects.toThrow('no responders');
   } finally {
     await connection.close();
   }

@@ -51,7 +51,8 @@ afterEach(async () => {
   await servers.stop();
 });
 
-const ping = async (): Promise<unknown> => (await link.connection.request(querySubject('ping'), '{}')).json();
+const ping = async (): Promise<unknown> =>
+  (await link.connection.request(querySubject('ping'), '{}', { timeout: 10_000 })).json();
 
 /** Asks longer than any way of giving up takes. */
 const listOverNats = async (): Promise<unknown> =>

@@ -1137,7 +1137,7 @@ describe('settling', () => {
   });
 
   test('that is asked too early says when to ask, and settles on a closed account', async () => {
-    const ledger = openLedger(address.port, 1_000);
+    const ledger = openLedger(address.port, 3_000);
     const id = await accountWith('10', ledger);
     const [outcome] = await processBatch([subtracting(id, '4')], ledger);
     await processBatch([{ ...common(id), kind: 'close' }], ledger);

@@ -7,7 +7,7 @@ import { connectNats, type NatsLink } from './connect.ts';
 
 const natsUrl = process.env['TEST_NATS_URL'] ?? 'nats://127.0.0.1:4222';
 
-async function until(condition: () => boolean, limitMs: number): Promise<number> {
+async function until(condition: () => boolean, limitMs = 10_000): Promise<number> {
   const startMs = performance.now();
   while (!condition()) {
     if (performance.now() - startMs > limitMs) throw new Error(`not so within ${limitMs} ms`);
@@ -41,9 +41,9 @@ describe('the connection to NATS', () => {
     const { isConnected, connection } = await connectThroughLine();
     expect(isConnected()).toBe(true);
     await line.cut();
-    await until(() => !isConnected(), 1000);
+    await until(() => !isConnected());
     await line.open();
-    await until(isConnected, 2000);
+    await until(isConnected);
     await connection.flush();
     expect(lines.join('')).toContain("can't reach NATS at 127.0.0.1:");
     expect(lines.join('')).toContain('connected to NATS again');
@@ -53,9 +53,9 @@ describe('the connection to NATS', () => {
     const { isConnected } = await connectThroughLine();
     const cutAndOpen = async () => {
       await line.cut();
-      await until(() => !isConnected(), 1000);
+      await until(() => !isConnected());
       await line.open();
-      await until(isConnected, 2000);
+      await until(isConnected);
     };
     const trueNow = Date.now;
     const clock = jest.spyOn(Date, 'now').mockImplementation(() => trueNow() + 600_000);
@@ -88,8 +88,8 @@ describe('the connection to NATS', () => {
       await stale;
       const staleAtMs = performance.now();
       found.forEach((answer) => answer());
-      await until(isConnected, 2000);
-      await until(() => performance.now() > staleAtMs + 500, 1000);
+      await until(isConnected);
+      await until(() => performance.now() > staleAtMs + 500);
       await expect(connection.flush()).resolves.toBeUndefined();
       expect(isConnected()).toBe(true);
     } finally {
@@ -103,16 +103,16 @@ describe('the connection to NATS', () => {
     // More than the socket's buffers hold, so that nothing can be written any more.
     const message = new Uint8Array(512 * 1024);
     for (let sent = 0; sent < 64; sent++) connection.publish('test.silent', message);
-    await until(() => !isConnected(), 6000);
+    await until(() => !isConnected());
     line.silent = false;
-    await until(isConnected, 3000);
+    await until(isConnected);
     await expect(connection.flush()).resolves.toBeUndefined();
   });
 
   test('waits for the first connection, and says plainly for what', async () => {
     await line.cut();
     const connecting = connectThroughLine();
-    await until(() => lines.length > 0, 1000);
+    await until(() => lines.length > 0);
     expect(lines[0]).toContain(`can't reach NATS at 127.0.0.1:${line.port} (connection refused)`);
     await line.open();
     expect((await connecting).isConnected()).toBe(true);

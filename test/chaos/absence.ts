@@ -3,7 +3,7 @@ import type { Fault, ServerName } from './faults/fault.ts';
 import type { ChaosStack } from './stack/chaos-stack.ts';
 
 /** A server that is gone refuses: noticed by two lost pings. One that is frozen is silent: noticed by missing pongs. */
-const noticedAfterMs = { gone: 4_000, frozen: 5_500 } as const;
+const noticedAfterMs = { gone: 4_000, frozen: 8_000 } as const;
 const lookEveryMs = 250;
 /** Looked at no later than so long before the server comes back. */
 const marginMs = 500;

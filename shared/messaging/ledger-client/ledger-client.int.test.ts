@@ -305,7 +305,7 @@ describe('the ledger client', () => {
       ledger.answer = (message, payload) => {
         if (ledger.payloads.length > 1) reply(message, payload, () => refused('overloaded'));
       };
-      await expect(client.send('add', add(), { deadlineMs: 1_800 })).resolves.toMatchObject({
+      await expect(client.send('add', add(), { deadlineMs: 4_000 })).resolves.toMatchObject({
         error: { code: 'outcome_unknown' },
       });
       expect(ledger.payloads.length).toBeGreaterThan(1);

@@ -16,10 +16,10 @@ import type { Scenario } from './scenarios.ts';
 
 /** Under a second, rounded up to the next: as short as holds get. */
 const holdPeriodMinutes = 0.01;
-/** A relay takes what a crash left after 5 s. */
-const restMs = 8_000;
+/** A relay takes what a crash left after 5 s. Where nothing is to be found it may take as long as a slow machine needs. */
+const restMs = { mutated: 8_000, asItIs: 60_000 } as const;
 /** Far longer than any scenario takes. */
-const playMs = 30_000;
+const playMs = 60_000;
 /** What a scenario may take, books and audit included; a slow machine takes longer, which is said and fails nothing. */
 const mostPlayedMs = 10_000;
 /** Two at a time: most of it is waiting. */
@@ -118,7 +118,11 @@ async function play(
     const late = delay(playMs, ['it came to no end'], { ref: false });
     const seen = (await Promise.race([scenario.play(ground), late])) ?? [];
     const books = await stack.books();
-    const unrest = await untilAtRest(books, link.connection, restMs);
+    const unrest = await untilAtRest(
+      books,
+      link.connection,
+      restMs[mutant === undefined ? 'asItIs' : 'mutated'],
+    );
     const booked = await readBooks(books);
     await books.end();
     const facts = await new Evidence(place, link.connection, servers).facts();
