@@ -161,6 +161,7 @@ test('facts of batches that are committed together leave as one message', async 
   const heard = await hear(idsOf(stored));
   for (const each of stored) outbox.committed([each], []);
   await untilOutboxIsEmpty(pool);
+  await listener.connection.flush();
   expect(heard).toEqual([idsOf(stored)]);
 });
 
@@ -170,6 +171,7 @@ test('none of them is dropped because another ledger’s relay sent one of them 
   const { seq } = await jetstream(listener.connection).publish(eventSubject, payload, { msgID });
   outbox.committed(stored, []);
   await untilOutboxIsEmpty(pool);
+  await listener.connection.flush();
   expect(await factsSince(seq)).toEqual(expect.arrayContaining(idsOf(stored)));
 });
 
@@ -179,6 +181,7 @@ test('a batch that is too large for one message leaves in several', async () => 
   const heard = await hear(facts);
   outbox.committed(stored, []);
   await untilOutboxIsEmpty(pool);
+  await listener.connection.flush();
   expect(heard).toEqual([facts.slice(0, 2), facts.slice(2)]);
 });
 
@@ -276,6 +279,7 @@ describe('after the database’s clock was put back', () => {
     const heard = await hear(idsOf(stored));
     outbox.start();
     await untilOutboxIsEmpty(pool);
+    await listener.connection.flush();
     expect(heard.flat()).toEqual(idsOf(stored));
   });
 
@@ -311,5 +315,6 @@ test('at most 256 messages wait for the broker’s word; the relay sends what ca
   proxy.deliver('toClient');
   outbox.start();
   await untilOutboxIsEmpty(pool);
+  await listener.connection.flush();
   expect(new Set(heard.flat())).toEqual(new Set(idsOf(stored)));
 }, 30_000);
