@@ -263,6 +263,7 @@ export const releaseAnswerSchema = endAnswer.meta({
 export type AccountParams = z.output<typeof accountParamsSchema>;
 export type HoldParams = z.output<typeof holdParamsSchema>;
 export type EntriesQuery = z.output<typeof entriesQuerySchema>;
+export type EntriesAnswer = z.output<typeof entriesAnswerSchema>;
 export type HoldsQuery = z.output<typeof holdsQuerySchema>;
 export type AddBody = z.output<typeof addBodySchema>;
 export type SubtractBody = z.output<typeof subtractBodySchema>;

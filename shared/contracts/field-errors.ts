@@ -36,7 +36,12 @@ export function invalidRequest(fields: readonly FieldError[]): ErrorView {
 
 /** What is wrong with an object that has this key twice. */
 export function duplicateKeyError(key: string): FieldError {
-  return { field: fieldName([key]), message: 'is there twice' };
+  return fieldError(key, 'is there twice');
+}
+
+/** What is wrong with the field of this name, which may be the sender's. */
+export function fieldError(key: string, message: string): FieldError {
+  return { field: fieldName([key]), message };
 }
 
 /** A field's name, short enough to be shown. */

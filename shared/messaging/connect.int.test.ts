@@ -1,20 +1,11 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import dns from 'node:dns';
-import { setTimeout as delay } from 'node:timers/promises';
+import { until } from '../../test/support/eventually.ts';
 import { TcpLine } from '../../test/support/tcp-line.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { connectNats, type NatsLink } from './connect.ts';
 
 const natsUrl = process.env['TEST_NATS_URL'] ?? 'nats://127.0.0.1:4222';
-
-async function until(condition: () => boolean, limitMs = 10_000): Promise<number> {
-  const startMs = performance.now();
-  while (!condition()) {
-    if (performance.now() - startMs > limitMs) throw new Error(`not so within ${limitMs} ms`);
-    await delay(20);
-  }
-  return performance.now() - startMs;
-}
 
 describe('the connection to NATS', () => {
   let line: TcpLine;

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { ErrorCode } from '../../../shared/contracts/error-codes.ts';
 import type { AccountView } from '../../../shared/contracts/outcomes.ts';
+import type { EntryDetail } from '../../../shared/contracts/queries.ts';
 import {
   accountAnswerSchema,
   accountParamsSchema,
@@ -16,6 +17,7 @@ import {
   type AccountAnswer,
   type AccountParams,
   type AddBody,
+  type EntriesAnswer,
   type EntriesQuery,
   type SubtractBody,
 } from '../http-schemas.ts';
@@ -106,8 +108,7 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, guard: Ac
         reply,
         accountId,
         (narrowing, options) => ledger.ask('entries', { accountId, ...request.query, ...narrowing }, options),
-        // Without what only an audit wants.
-        (answer) => entriesAnswerSchema.parse(answer),
+        ({ entries }) => ({ entries: entries.map(entryAnswer) }),
       );
     },
   );
@@ -164,6 +165,43 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, guard: Ac
       },
     );
   }
+}
+
+/** Without what only an audit wants. By name: to let the schema leave it out takes 20 times as long. */
+function entryAnswer({
+  id,
+  seq,
+  kind,
+  amount,
+  at,
+  reference,
+  commandId,
+  holdId,
+  dueAt,
+  onDue,
+  released,
+  due,
+  balance,
+  held,
+  available,
+}: EntryDetail): EntriesAnswer['entries'][number] {
+  return {
+    id,
+    seq,
+    kind,
+    amount,
+    at,
+    reference,
+    commandId,
+    holdId,
+    dueAt,
+    onDue,
+    released,
+    due,
+    balance,
+    held,
+    available,
+  };
 }
 
 function accountAnswer(account: AccountView): AccountAnswer {

@@ -45,12 +45,10 @@ export function holdIdFor(accountId: AccountId, commandId: CommandId, now: Micro
  * index. (One bit of 62 random ones goes to the variant.)
  */
 export function settleCommandIdFor(holdId: HoldId): CommandId {
-  const variant = reservedVariants[Number.parseInt(holdId.charAt(19), 16) & 1];
+  // The 17th digit of a uuid of the variant that RFC 9562 reserves for the future is one of these.
+  const variant = Number.parseInt(holdId.charAt(19), 16) % 2 === 0 ? 'e' : 'f';
   return `${holdId.slice(0, 14)}8${holdId.slice(15, 19)}${variant}${holdId.slice(20)}` as CommandId;
 }
-
-/** The 17th digits of a uuid of the variant that RFC 9562 reserves for the future. */
-const reservedVariants = ['e', 'f'] as const;
 
 /** A hold as an entry left it. */
 export type HoldAsOf = Pick<Hold, 'id' | 'amount' | 'status' | 'dueAt' | 'onDue' | 'reference'>;

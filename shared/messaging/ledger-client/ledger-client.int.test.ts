@@ -4,6 +4,7 @@ import { SpanStatusCode, trace } from '@opentelemetry/api';
 import { tracing } from '@opentelemetry/sdk-node';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import { until } from '../../../test/support/eventually.ts';
 import { TcpLine } from '../../../test/support/tcp-line.ts';
 import type { AppliedOutcome, FailedOutcome } from '../../contracts/outcomes.ts';
 import { commandSubject, ledgerQueueGroup, querySubject } from '../../contracts/subjects.ts';
@@ -112,13 +113,6 @@ function applyAll(message: Msg, payload: Sent | Sent[]): void {
 }
 
 const add = (amount = '1.00') => ({ id: randomUUID(), accountId, amount });
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let waitedMs = 0; !condition(); waitedMs += 10) {
-    if (waitedMs > 10_000) throw new Error('waited in vain');
-    await delay(10);
-  }
-}
 
 describe('the ledger client', () => {
   let logLines: string[];

@@ -16,9 +16,9 @@ import type { Scenario } from './scenarios.ts';
 
 /** Under a second, rounded up to the next: as short as holds get. */
 const holdPeriodMinutes = 0.01;
-/** A relay takes what a crash left after 5 s. Where nothing is to be found it may take as long as a slow machine needs. */
-const restMs = { mutated: 8_000, asItIs: 60_000 } as const;
-/** Far longer than any scenario takes. */
+/** A relay takes what a crash left after 5 s. */
+const restMs = 8_000;
+/** Far longer than any scenario takes, and than code as it is takes to come to rest. */
 const playMs = 60_000;
 /** What a scenario may take, books and audit included; a slow machine takes longer, which is said and fails nothing. */
 const mostPlayedMs = 10_000;
@@ -118,11 +118,7 @@ async function play(
     const late = delay(playMs, ['it came to no end'], { ref: false });
     const seen = (await Promise.race([scenario.play(ground), late])) ?? [];
     const books = await stack.books();
-    const unrest = await untilAtRest(
-      books,
-      link.connection,
-      restMs[mutant === undefined ? 'asItIs' : 'mutated'],
-    );
+    const unrest = await untilAtRest(books, link.connection, mutant === undefined ? playMs : restMs);
     const booked = await readBooks(books);
     await books.end();
     const facts = await new Evidence(place, link.connection, servers).facts();
