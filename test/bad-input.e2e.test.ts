@@ -335,7 +335,7 @@ function inMessages(attempts: readonly Attempt[]): Attempt[][] {
 
 /** A member of that name makes the whole body suspect: nothing of it is read. */
 function asBody(attempt: Attempt): Attempt {
-  const isSuspect = attempt.text.includes('"__proto__":');
+  const isSuspect = /"(?:_|\\u005f)_proto__":/.test(attempt.text);
   return isSuspect ? { ...attempt, field: 'body' } : attempt;
 }
 

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import { openCommandSchema } from '../../shared/contracts/commands.ts';
+import { openingFields } from '../../shared/contracts/commands.ts';
 import { maxDecimals } from '../../shared/money/money.ts';
 import { MendableProblem } from '../accounts/mendable-problem.ts';
 import { messageOf } from '../../shared/telemetry/describe-error.ts';
@@ -39,7 +39,7 @@ const optionsSchema = z.object({
   'hold-column': columnSchema.default('hold'),
   'status-column': columnSchema.default('status'),
   amounts: z.enum(['whole', 'minor'], 'must be whole or minor').default('whole'),
-  currency: openCommandSchema.shape.currency,
+  currency: openingFields.currency,
   decimals: z
     .string()
     .regex(new RegExp(`^[0-${maxDecimals}]$`, 'u'), `must be a number from 0 to ${maxDecimals}`)

@@ -18,8 +18,9 @@ import { addRequestIds, requestIdOf } from './plugins/request-id.ts';
 import { addSecurityHeaders } from './plugins/security-headers.ts';
 import { addValidation } from './plugins/validation.ts';
 import { addAccountRoutes } from './routes/accounts.ts';
-import { addHoldRoutes } from './routes/holds.ts';
+import { addBalanceRoutes } from './routes/balances.ts';
 import { addHealthRoutes } from './routes/health.ts';
+import { addHoldRoutes } from './routes/holds.ts';
 
 /** Far more than any request of this API needs. */
 const bodyLimitBytes = 64 * 1024;
@@ -94,8 +95,9 @@ export async function buildApp(options: {
   const tokens = access?.tokens && createTokenVerifier(access.tokens, logger);
   const guard = await addAccessGuard(app, { tokens, limit: access?.rateLimit });
   await addOpenApi(app);
-  addAccountRoutes(app, ledger, guard);
+  addBalanceRoutes(app, ledger, guard);
   addHoldRoutes(app, ledger, guard);
+  addAccountRoutes(app, ledger, guard);
   addHealthRoutes(app, ledger);
   return app;
 }

@@ -29,7 +29,7 @@ const account = {
   metadata: { secret: 'of the caller’s own' },
 } as const;
 
-const accountAnswer = {
+const changedAccount = {
   id: accountId,
   name: 'Everyday wallet',
   status: 'open',
@@ -90,7 +90,13 @@ class GivenLedger {
       ask: (async (kind: string, query: object) => {
         const error = await take(kind, query);
         const { entries, holds } = this;
-        const told = { account, hold: { ...hold, ...this.#given() }, entries, holds };
+        const told = {
+          account,
+          accounts: [account],
+          hold: { ...hold, ...this.#given() },
+          entries,
+          holds,
+        };
         return error === undefined ? { ok: true, ...told } : { ok: false, error };
       }) as unknown as Ledger['ask'],
       missing: () => this.missing,
@@ -136,7 +142,8 @@ describe('the HTTP API', () => {
 
     test('status, asked in any letter case, with exactly the promised fields', async () => {
       const answer = await app.inject(`/api/status/${accountId.toUpperCase()}`);
-      expect([answer.statusCode, answer.json()]).toEqual([200, accountAnswer]);
+      const { metadata: _, ...shown } = account;
+      expect([answer.statusCode, answer.json()]).toEqual([200, shown]);
       expect(ledger.sent).toEqual([{ kind: 'account', command: { accountId } }]);
     });
 
@@ -152,7 +159,7 @@ describe('the HTTP API', () => {
       );
       const commandId = commandIdOf('anonymous', 'order-4711');
       expect(answer.json()).toEqual({
-        ...accountAnswer,
+        ...changedAccount,
         entry,
         commandId,
         idempotencyKey: 'order-4711',
@@ -165,8 +172,41 @@ describe('the HTTP API', () => {
 
     test.each(['/api/substract', '/api/subtract'])('%s, with the hold too', async (url) => {
       const answer = await post({ id: accountId, amount: '33.48' }, { url });
-      expect(answer.json()).toMatchObject({ ...accountAnswer, entry, hold });
+      expect(answer.json()).toMatchObject({ ...changedAccount, entry, hold });
       expect(ledger.sent).toMatchObject([{ kind: 'subtract' }]);
+    });
+
+    test('what opens an account, what closes it, and all accounts', async () => {
+      const commandId = commandIdOf('anonymous', 'k');
+      const headers = { 'idempotency-key': 'k' };
+      const name = account.name;
+      const given = { currency: 'EUR', decimals: 0, overdraftLimit: '5', metadata: { a: 'b' } };
+      for (const [more, sent] of [
+        [{}, { currency: 'XXX', decimals: 2, overdraftLimit: '0' }],
+        [given, given],
+      ]) {
+        const opened = await post({ id: accountId, name, ...more }, { url: '/api/open', headers });
+        expect([opened.statusCode, opened.json()]).toMatchObject([
+          200,
+          { ...changedAccount, entry, commandId },
+        ]);
+        expect(ledger.sent.at(-1)).toEqual({
+          kind: 'open',
+          command: { id: commandId, accountId, name, ...sent },
+        });
+      }
+      for (const more of [{}, { expectedVersion: 4 }]) {
+        const closed = await post({ id: accountId, ...more }, { url: '/api/close', headers });
+        expect([closed.statusCode, closed.json()]).toMatchObject([
+          200,
+          { ...changedAccount, entry, commandId },
+        ]);
+        expect(ledger.sent.at(-1)).toEqual({ kind: 'close', command: { id: commandId, accountId, ...more } });
+      }
+      const listed = await app.inject(`/api/accounts?after=${accountId}&status=open&limit=7`);
+      expect([listed.statusCode, listed.json()]).toEqual([200, { accounts: [account] }]);
+      const asked = { after: accountId, status: 'open', limit: 7 };
+      expect(ledger.sent.at(-1)).toEqual({ kind: 'accounts', command: asked });
     });
 
     test('a hold, and how one ended that is to be ended again', async () => {
@@ -265,7 +305,7 @@ describe('the HTTP API', () => {
       );
       expect([answer.statusCode, answer.json()]).toMatchObject([
         200,
-        { ...accountAnswer, entry, hold: { ...hold, status } },
+        { ...changedAccount, entry, hold: { ...hold, status } },
       ]);
       const command = { id: commandIdOf('anonymous', 'order-4711'), accountId, holdId: hold.id, ...fields };
       expect(ledger.sent).toEqual([{ kind, command }]);

@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { maxPageSize } from '../../shared/contracts/limits.ts';
 import { errorCatalogue, errorCodes, type ErrorCode } from '../../shared/contracts/error-codes.ts';
+import { openingFields } from '../../shared/contracts/commands.ts';
 import {
+  accountStatuses,
   accountViewSchema,
   entryHoldSchema,
   entryViewSchema,
@@ -16,6 +18,7 @@ import {
   balanceSchema,
   commandIdSchema,
   dueInSecondsSchema,
+  expectedVersionSchema,
   holdIdSchema,
   referenceSchema,
   settleAmountSchema,
@@ -33,6 +36,7 @@ const exampleAccount = {
   available: '1400.00',
   version: 3,
 };
+const exampleTerms = { currency: 'EUR', decimals: 2, overdraftLimit: '0.00' };
 const exampleIdentity = {
   commandId: '6f1b7c44-0b52-8c53-9b1e-2d9a019a9c3e',
   idempotencyKey: 'order-4711',
@@ -92,6 +96,32 @@ export const holdsQuerySchema = z.strictObject({
   limit: pageLimit,
 });
 
+export const accountsQuerySchema = z.strictObject({
+  after: accountIdSchema
+    .optional()
+    .describe('Only accounts with an `id` behind this one: the last of the page before.'),
+  status: z.enum(accountStatuses).optional().describe('Only accounts of this status.'),
+  limit: pageLimit,
+});
+
+export const openBodySchema = accountParamsSchema
+  .extend({ id: accountIdSchema.describe('The new account’s id, chosen by you.'), ...openingFields })
+  .meta({
+    examples: [
+      { id: exampleAccount.id, name: exampleAccount.name },
+      {
+        id: exampleAccount.id,
+        name: exampleAccount.name,
+        ...exampleTerms,
+        overdraftLimit: '250.00',
+        metadata: { customer: 'c-4711' },
+      },
+    ],
+  });
+export const closeBodySchema = accountParamsSchema
+  .extend({ expectedVersion: expectedVersionSchema })
+  .meta({ examples: [{ id: exampleAccount.id }, { id: exampleAccount.id, expectedVersion: 3 }] });
+
 const amountBody = accountParamsSchema.extend({ amount: amountSchema, reference: referenceSchema });
 export const addBodySchema = amountBody.meta({
   examples: [
@@ -144,7 +174,17 @@ export const commandHeadersSchema = z.object({
     ),
 });
 
-const accountAnswer = accountViewSchema.pick({
+export const statusAnswerSchema = accountViewSchema
+  .omit({ metadata: true })
+  .meta({ id: 'Status', examples: [{ ...exampleAccount, ...exampleTerms }] });
+
+export const accountsAnswerSchema = z.object({ accounts: z.array(accountViewSchema) }).meta({
+  id: 'Accounts',
+  examples: [{ accounts: [{ ...exampleAccount, ...exampleTerms, metadata: { customer: 'c-4711' } }] }],
+});
+
+/** What the answer to every command tells of the account: what changes, and what people call it. */
+const changedAccount = accountViewSchema.pick({
   id: true,
   name: true,
   status: true,
@@ -153,9 +193,8 @@ const accountAnswer = accountViewSchema.pick({
   available: true,
   version: true,
 });
-export const accountAnswerSchema = accountAnswer.meta({ id: 'Account', examples: [exampleAccount] });
 
-const addAnswer = accountAnswer.extend({
+const addAnswer = changedAccount.extend({
   entry: entryViewSchema.describe('What the command wrote into the journal.'),
   commandId: commandIdSchema,
   idempotencyKey: z.string().describe('The key that was sent, or one made up.'),
@@ -169,6 +208,31 @@ export const addAnswerSchema = addAnswer.meta({
       available: '1433.48',
       version: 4,
       entry: { ...exampleEntry, kind: 'add' },
+      ...exampleIdentity,
+    },
+  ],
+});
+
+const exampleOpening = { balance: '0.00', held: '0.00', available: '0.00', version: 1 };
+export const openAnswerSchema = addAnswer.meta({
+  id: 'Opened',
+  examples: [
+    {
+      ...exampleAccount,
+      ...exampleOpening,
+      entry: { ...exampleEntry, id: `${exampleAccount.id}:1`, seq: 1, kind: 'open', amount: '0.00' },
+      ...exampleIdentity,
+    },
+  ],
+});
+export const closeAnswerSchema = addAnswer.meta({
+  id: 'Closed',
+  examples: [
+    {
+      ...exampleAccount,
+      status: 'closed',
+      version: 4,
+      entry: { ...exampleEntry, kind: 'close', amount: '0.00' },
       ...exampleIdentity,
     },
   ],
@@ -261,15 +325,18 @@ export const releaseAnswerSchema = endAnswer.meta({
 });
 
 export type AccountParams = z.output<typeof accountParamsSchema>;
+export type StatusAnswer = z.output<typeof statusAnswerSchema>;
 export type HoldParams = z.output<typeof holdParamsSchema>;
 export type EntriesQuery = z.output<typeof entriesQuerySchema>;
 export type EntriesAnswer = z.output<typeof entriesAnswerSchema>;
 export type HoldsQuery = z.output<typeof holdsQuerySchema>;
+export type AccountsQuery = z.output<typeof accountsQuerySchema>;
+export type OpenBody = z.output<typeof openBodySchema>;
+export type CloseBody = z.output<typeof closeBodySchema>;
 export type AddBody = z.output<typeof addBodySchema>;
 export type SubtractBody = z.output<typeof subtractBodySchema>;
 export type SettleBody = z.output<typeof settleBodySchema>;
 export type ReleaseBody = z.output<typeof releaseBodySchema>;
-export type AccountAnswer = z.output<typeof accountAnswerSchema>;
 export type AddAnswer = z.output<typeof addAnswerSchema>;
 export type HoldAnswer = z.output<typeof subtractAnswerSchema>;
 

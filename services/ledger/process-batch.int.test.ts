@@ -297,7 +297,10 @@ describe('one command id', () => {
     const id = await accountWith('10', one);
     const command = subtracting(id, '4');
     const [first] = await processBatch([command], one);
-    await processBatch([adding(id, '90'), subtracting(id, '50'), { ...common(id), kind: 'close' }], other);
+    await processBatch(
+      [adding(id, '90'), subtracting(id, '50'), { ...common(id), kind: 'close', expectedVersion: null }],
+      other,
+    );
     const [again] = await processBatch([command], other);
     expect(again).toMatchObject({ type: 'applied', replayed: true, asOf: { status: 'open' } });
     for (const field of ['entry', 'hold'] as const)
@@ -409,7 +412,7 @@ describe('a hold that is ended before it is due', () => {
     const command = releasingOf(id, holdId);
     const [first] = await processBatch([command], one);
     expect(first).toMatchObject({ asOf: { status: 'open' }, hold: { amount: 400n, status: 'released' } });
-    await processBatch([adding(id, '1'), { ...common(id), kind: 'close' }], other);
+    await processBatch([adding(id, '1'), { ...common(id), kind: 'close', expectedVersion: null }], other);
     const [again] = await processBatch([command], other);
     expect(again).toMatchObject({ type: 'applied', replayed: true, asOf: { status: 'open' } });
     for (const field of ['entry', 'hold'] as const)
@@ -1140,7 +1143,7 @@ describe('settling', () => {
     const ledger = openLedger(address.port, 3_000);
     const id = await accountWith('10', ledger);
     const [outcome] = await processBatch([subtracting(id, '4')], ledger);
-    await processBatch([{ ...common(id), kind: 'close' }], ledger);
+    await processBatch([{ ...common(id), kind: 'close', expectedVersion: null }], ledger);
     const dueAt = outcome?.type === 'applied' ? outcome.hold?.dueAt : undefined;
     const { ask, settle } = settler(ledger);
     expect(await ask({ until: dueAt as Micros })).toMatchObject({ type: 'too-early', notBefore: dueAt });
@@ -1327,7 +1330,7 @@ describe('what is written', () => {
         { ...subtracting(other, '3.01'), unattended: true },
         { ...adding(other, '1'), unattended: true, deadline: 1 as Micros },
         { ...adding(id, '0.25'), unattended: true },
-        { ...common(closing), kind: 'close' },
+        { ...common(closing), kind: 'close', expectedVersion: null },
       ],
       ledger,
     );

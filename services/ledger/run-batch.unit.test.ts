@@ -11,6 +11,7 @@ import { runBatch } from './run-batch.ts';
 async function decide(accounts: number, isBad: (index: number) => boolean) {
   const commands = Array.from({ length: 512 }, (_, index): Command => ({
     kind: 'close',
+    expectedVersion: null,
     id: String(index) as CommandId,
     accountId: String(index % accounts) as AccountId,
     deadline: null,

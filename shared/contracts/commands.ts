@@ -6,6 +6,7 @@ import {
   amountSchema,
   callersCommandIdSchema,
   dueInSecondsSchema,
+  expectedVersionSchema,
   holdIdSchema,
   limitSchema,
   metadataSchema,
@@ -39,9 +40,8 @@ const envelope = {
     .describe('The accounts that the caller may touch, when it is narrowed to some.'),
 };
 
-export const openCommandSchema = z.strictObject({
-  ...envelope,
-  accountId: accountIdSchema,
+/** What an account is opened with. None of it can be changed later. */
+export const openingFields = {
   name: nameSchema,
   currency: z
     .string()
@@ -55,10 +55,19 @@ export const openCommandSchema = z.strictObject({
     .default(2)
     .describe('Digits behind the point of the account’s amounts.'),
   overdraftLimit: limitSchema.default('0').describe('How far the balance may go below zero.'),
-  metadata: metadataSchema.optional(),
-});
+  metadata: metadataSchema
+    .optional()
+    .describe('Texts of your own by names of your own; Holdfast never reads them.'),
+};
 
-const closeCommandSchema = z.strictObject({ ...envelope, accountId: accountIdSchema });
+const openCommandSchema = z.strictObject({ ...envelope, accountId: accountIdSchema, ...openingFields });
+
+/** Closes an account for good, with whatever is on it. */
+const closeCommandSchema = z.strictObject({
+  ...envelope,
+  accountId: accountIdSchema,
+  expectedVersion: expectedVersionSchema,
+});
 
 const addCommandSchema = z.strictObject({
   ...envelope,

@@ -61,6 +61,13 @@ export const settleAmountSchema = amountSchema
   .optional()
   .describe('How much of the hold is taken; the rest is released. Left out, it is all of it.');
 
+/** What makes a command depend on nothing having changed since its caller looked. */
+export const expectedVersionSchema = z
+  .int()
+  .min(1)
+  .optional()
+  .describe('The account’s `version` as you have seen it: with any other it is `version_conflict`.');
+
 const limitMessage = 'must be a decimal string such as "0" or "250.00"';
 
 /** A limit on the wire: as an amount, and it may be zero. */

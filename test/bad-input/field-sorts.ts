@@ -80,6 +80,7 @@ export const decimals = wholeNumber(0, maxDecimals);
 export const holdSeconds = wholeNumber(1, maxHoldSeconds);
 export const pageSize = wholeNumber(1, maxPageSize);
 export const afterSeq = wholeNumber(0, Number.MAX_SAFE_INTEGER);
+export const version = wholeNumber(1, Number.MAX_SAFE_INTEGER);
 export const deadline = wholeNumber(earliestDeadlineMs, Number.MAX_SAFE_INTEGER);
 
 const line = (maxLength: number): Sort =>

@@ -25,17 +25,17 @@ const holdOptions = {
   dueInSeconds: sorts.holdSeconds,
 };
 
+const openingFields = {
+  name: sorts.name,
+  currency: sorts.currency,
+  decimals: sorts.decimals,
+  overdraftLimit: sorts.limitAmount,
+  metadata: sorts.metadata,
+};
+
 export const commandFields: { readonly [K in CommandKind]: Fields<CommandInput<K>> } = {
-  open: {
-    ...envelope,
-    accountId: sorts.uuid,
-    name: sorts.name,
-    currency: sorts.currency,
-    decimals: sorts.decimals,
-    overdraftLimit: sorts.limitAmount,
-    metadata: sorts.metadata,
-  },
-  close: { ...envelope, accountId: sorts.uuid },
+  open: { ...envelope, accountId: sorts.uuid, ...openingFields },
+  close: { ...envelope, accountId: sorts.uuid, expectedVersion: sorts.version },
   add: { ...envelope, accountId: sorts.uuid, amount: sorts.amount, reference: sorts.reference },
   subtract: { ...envelope, accountId: sorts.uuid, amount: sorts.amount, ...holdOptions },
   settle: { ...envelope, accountId: sorts.uuid, holdId: sorts.uuid, amount: sorts.amount },
@@ -125,6 +125,11 @@ export const routeFields: Readonly<Record<string, RouteFields>> = {
   'get /api/status/{id}/holds/{holdId}': { path: { id: sorts.uuid, holdId: sorts.uuid } },
   'post /api/settle': { ...changeRoute, body: { ...endBody, amount: sorts.amount } },
   'post /api/release': { ...changeRoute, body: endBody },
+  'post /api/open': { ...changeRoute, body: { id: sorts.uuid, ...openingFields } },
+  'post /api/close': { ...changeRoute, body: { id: sorts.uuid, expectedVersion: sorts.version } },
+  'get /api/accounts': {
+    query: { after: sorts.uuid, status: sorts.oneOf(accountStatuses), limit: sorts.pageSize },
+  },
 };
 
 /** What a client library lets through. Broken headers are tested on a bare connection: the gateway's own tests. */

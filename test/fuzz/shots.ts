@@ -215,7 +215,7 @@ const httpShots = Object.entries(routeFields).map(([route, fields]) => {
         .map((segment) => template.replace(/\{\w+\}/, () => segment)),
     )
     .chain((address) => queryString(fields.query ?? {}).map((query) => address + query));
-  const body = fields.body === undefined ? undefined : httpBody(fields.body);
+  const body = fields.body === undefined ? undefined : httpBody(fields.body, template === '/api/close');
   return fc
     .record({
       method,
@@ -236,11 +236,12 @@ function queryString(fields: Fields): fc.Arbitrary<string> {
   return fc.tuple(...values).map((some) => (some.flat().length === 0 ? '' : `?${some.flat().join('&')}`));
 }
 
-function httpBody(fields: Fields): fc.Arbitrary<Uint8Array> {
+function httpBody(fields: Fields, isClose: boolean): fc.Arbitrary<Uint8Array> {
   const { id, ...others } = fields;
   // The body's id is the account's.
-  return message(nearObject({ ...others, ...(id !== undefined && { accountId: id }) })).map((payload) =>
-    Buffer.from(Buffer.from(payload).toString('latin1').replaceAll('"accountId"', '"id"'), 'latin1'),
+  return message(nearObject({ ...others, ...(id !== undefined && { accountId: id }) }, isClose)).map(
+    (payload) =>
+      Buffer.from(Buffer.from(payload).toString('latin1').replaceAll('"accountId"', '"id"'), 'latin1'),
   );
 }
 

@@ -132,6 +132,29 @@ describe('a token of APP_SECRET_KEY', () => {
     }
   });
 
+  test('opens, closes and lists accounts only for those who keep them, and only the ones it is for', async () => {
+    const app = await withSecret();
+    const ways: InjectOptions[] = [
+      { method: 'POST', url: '/api/open', payload: { id: mine, name: 'A wallet' } },
+      { method: 'POST', url: '/api/close', payload: { id: mine } },
+      { url: '/api/accounts' },
+    ];
+    for (const way of ways) {
+      expect(outcomeOf(await ask(app, await tokenWith({ scope: 'balance:write' }), way))).toBe(
+        `${forbidden}error_description="this needs a token with the scope balance:admin", scope="balance:admin"`,
+      );
+      expect(outcomeOf(await ask(app, undefined, way))).toBe(notKnown);
+      expect(outcomeOf(await ask(app, await tokenWith({ scope: 'balance:admin' }), way))).toBe(admitted);
+    }
+    const narrowed = await tokenWith({ scope: 'balance:admin', accounts: [mine] });
+    expect(outcomeOf(await ask(app, narrowed, { url: '/api/accounts' }))).toBe(admitted);
+    expect(sent.at(-1)).toEqual({ allowedAccounts: [mine] });
+    const others = await tokenWith({ scope: 'balance:admin', accounts: [foreign] });
+    for (const way of ways.slice(0, 2)) {
+      expect(outcomeOf(await ask(app, others, way))).toMatch(/^403 forbidden/);
+    }
+  });
+
   test.each([['bearer'], ['BEARER'], ['Bearer ']])('may come as %j', async (scheme) => {
     const app = await withSecret();
     expect(

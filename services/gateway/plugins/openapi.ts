@@ -41,15 +41,15 @@ export async function addOpenApi(app: FastifyInstance): Promise<void> {
             scheme: 'bearer',
             bearerFormat: 'JWT',
             description:
-              'A signed JSON Web Token. Its claim `scope` has `balance:read`, `balance:write` (which includes it); ' +
-              '`balance:admin` is reserved, and today the same as `balance:write`; its claim `accounts`, when there is one, narrows it to at most ' +
-              '100 account ids.',
+              'A signed JSON Web Token. Its claim `scope` has `balance:read`, `balance:write` or `balance:admin`, of ' +
+              'which each includes those before it; its claim `accounts`, when there is one, narrows it to at most 100 account ids.',
           },
         },
       },
       tags: [
-        { name: 'accounts', description: 'Balances, and what changes them.' },
+        { name: 'balances', description: 'What an account has, what has changed it, and changing it.' },
         { name: 'holds', description: 'What a subtract holds, and ending it before it is due.' },
+        { name: 'accounts', description: 'Opening, closing and listing accounts.' },
         { name: 'health', description: 'For load balancers and supervisors.' },
       ],
     },

@@ -7,10 +7,15 @@ import { createLogger } from '../../../shared/telemetry/logger.ts';
 import { createMetrics } from '../../../shared/telemetry/metrics.ts';
 import { buildApp } from '../app.ts';
 import {
-  accountAnswerSchema,
+  accountsAnswerSchema,
   addAnswerSchema,
   addBodySchema,
+  closeAnswerSchema,
+  closeBodySchema,
+  openAnswerSchema,
+  openBodySchema,
   problemSchema,
+  statusAnswerSchema,
   subtractAnswerSchema,
 } from '../http-schemas.ts';
 import type { Ledger } from '../ledger-when-connected.ts';
@@ -54,7 +59,6 @@ describe('the OpenAPI document', () => {
 
   test('has the routes of the API, and none of the framework', () => {
     expect(operations().map(({ name }) => name)).toEqual([
-      'get /api/ping',
       'get /api/status/{id}',
       'get /api/status/{id}/entries',
       'post /api/add',
@@ -64,6 +68,10 @@ describe('the OpenAPI document', () => {
       'get /api/status/{id}/holds/{holdId}',
       'post /api/settle',
       'post /api/release',
+      'get /api/accounts',
+      'post /api/open',
+      'post /api/close',
+      'get /api/ping',
       'get /healthz',
       'get /readyz',
     ]);
@@ -107,6 +115,9 @@ describe('the OpenAPI document', () => {
       ['get /api/status/{id}/holds/{holdId}', [{}, { token: ['balance:read'] }]],
       ['post /api/settle', [{}, { token: ['balance:write'] }]],
       ['post /api/release', [{}, { token: ['balance:write'] }]],
+      ['get /api/accounts', [{}, { token: ['balance:admin'] }]],
+      ['post /api/open', [{}, { token: ['balance:admin'] }]],
+      ['post /api/close', [{}, { token: ['balance:admin'] }]],
     ]);
     for (const { statuses } of needs) expect(statuses).toEqual(expect.arrayContaining(['401', '403', '429']));
   });
@@ -129,13 +140,32 @@ describe('the OpenAPI document', () => {
 
   test.each([
     ['body', addBodySchema],
-    ['account', accountAnswerSchema],
+    ['status', statusAnswerSchema],
     ['added', addAnswerSchema],
     ['subtracted', subtractAnswerSchema],
+    ['accounts', accountsAnswerSchema],
+    ['opened', openAnswerSchema],
+    ['closed', closeAnswerSchema],
+    ['what closes', closeBodySchema],
   ])('its examples are what they show: %s', (_, schema) => {
     const examples = (schema.meta() as { examples: unknown[] }).examples;
     expect(examples).not.toEqual([]);
     for (const example of examples) expect(schema.strict().parse(example)).toEqual(example);
+  });
+
+  test('what opens an account is filled up with what is usual, and the document says so', () => {
+    const [least] = (openBodySchema.meta() as { examples: object[] }).examples;
+    const usual = { currency: 'XXX', decimals: 2, overdraftLimit: '0' };
+    expect(openBodySchema.parse(least)).toEqual({ ...least, ...usual });
+    const request = document.paths?.['/api/open']?.post?.requestBody as OpenAPIV3_1.RequestBodyObject;
+    expect(request.content['application/json']?.schema).toMatchObject({
+      required: ['id', 'name'],
+      properties: {
+        currency: { default: 'XXX' },
+        decimals: { default: 2 },
+        overdraftLimit: { default: '0' },
+      },
+    });
   });
 
   test('the page to try it on is served whole, and asks nothing of others', async () => {

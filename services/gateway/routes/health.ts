@@ -9,8 +9,21 @@ export function isProbe(route: string | undefined): boolean {
   return probes.has(route);
 }
 
-/** The probes: whether the process lives, and whether a command could be served. */
+/** Whether the gateway answers, and the probes: whether the process lives, and whether a command could be served. */
 export function addHealthRoutes(app: FastifyInstance, ledger: Pick<Ledger, 'missing'>): void {
+  app.get(
+    '/api/ping',
+    {
+      schema: {
+        operationId: 'ping',
+        summary: 'Does the gateway answer?',
+        tags: ['health'],
+        response: { 200: jsonResponse('It does.', aliveSchema) },
+      },
+    },
+    (_request, reply) => reply.send({ status: 'ok' }),
+  );
+
   app.get(
     '/healthz',
     {

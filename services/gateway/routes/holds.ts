@@ -22,21 +22,21 @@ import {
 } from '../http-schemas.ts';
 import type { Ledger } from '../ledger-when-connected.ts';
 import {
+  accountQueryErrors,
+  answerAccountQuery,
   answerCommand,
-  answerQuery,
-  commandErrors,
+  changeErrors,
   commandRoute,
-  queryErrors,
   queryRoute,
 } from './ledger-requests.ts';
 
-const releaseErrors = [...commandErrors, 'hold_not_found', 'hold_not_pending'] as const satisfies ErrorCode[];
+const releaseErrors = [...changeErrors, 'hold_not_found', 'hold_not_pending'] as const satisfies ErrorCode[];
 const settleErrors = [...releaseErrors, 'amount_too_large'] as const satisfies ErrorCode[];
 
 /** The routes about holds: what became of one, and ending it before it is due. */
 export function addHoldRoutes(app: FastifyInstance, ledger: Ledger, guard: AccessGuard): void {
-  const asking = queryRoute(guard);
-  const { onRequest, schema } = commandRoute(guard);
+  const asking = queryRoute(guard, 'balance:read');
+  const { onRequest, schema } = commandRoute(guard, 'balance:write');
 
   app.get<{ Params: AccountParams; Querystring: HoldsQuery }>(
     '/api/status/:id/holds',
@@ -54,13 +54,13 @@ export function addHoldRoutes(app: FastifyInstance, ledger: Ledger, guard: Acces
             'A page of holds, in the order in which they were made or the reverse of it.',
             holdsAnswerSchema,
           ),
-          ...problemResponses(queryErrors),
+          ...problemResponses(accountQueryErrors),
         },
       },
     },
     (request, reply) => {
       const accountId = request.params.id;
-      return answerQuery(
+      return answerAccountQuery(
         request,
         reply,
         accountId,
@@ -82,13 +82,13 @@ export function addHoldRoutes(app: FastifyInstance, ledger: Ledger, guard: Acces
         params: holdParamsSchema,
         response: {
           200: jsonResponse('The hold.', holdAnswerSchema),
-          ...problemResponses([...queryErrors, 'hold_not_found']),
+          ...problemResponses([...accountQueryErrors, 'hold_not_found']),
         },
       },
     },
     (request, reply) => {
       const { id: accountId, holdId } = request.params;
-      return answerQuery(
+      return answerAccountQuery(
         request,
         reply,
         accountId,

@@ -5,28 +5,31 @@ import type { AccountId, CommandId } from '../../../shared/contracts/primitives.
 import type { FailedAnswer } from '../../../shared/contracts/queries.ts';
 import type { SendOptions } from '../../../shared/messaging/ledger-client/index.ts';
 import { refusesAccount, type AccessGuard } from '../auth/access-guard.ts';
+import type { Scope } from '../auth/caller.ts';
 import { commandHeadersSchema, type AddAnswer, type HoldAnswer } from '../http-schemas.ts';
 import type { CommandIdentity } from '../idempotency.ts';
 import { takeIdempotencyKey } from '../plugins/command-identity.ts';
 import { securityFor } from '../plugins/openapi.ts';
 import { sendProblem } from '../plugins/problem-json.ts';
 
-/* What routes about accounts and about holds share: how they ask the ledger, and answer. */
+/* What the routes about accounts, balances and holds share: how they ask the ledger, and answer. */
 
 /** Callers are promised an answer within 5 s; what is left is for the way back. */
 const ledgerDeadlineMs = 4_900;
 
-/** What any question about an account can be refused with. */
+/** What any question can be refused with. */
 export const queryErrors = [
   'invalid_request',
   'unauthorized',
   'forbidden',
   'rate_limited',
-  'account_not_found',
   'internal',
   'overloaded',
   'unavailable',
 ] as const satisfies ErrorCode[];
+
+/** What any question about an account can be refused with. */
+export const accountQueryErrors = [...queryErrors, 'account_not_found'] as const satisfies ErrorCode[];
 
 /** What any command can be refused with, beside what is its own. */
 export const commandErrors = [
@@ -38,20 +41,20 @@ export const commandErrors = [
   'outcome_unknown',
 ] as const satisfies ErrorCode[];
 
+/** What any command about an account that is there already can be refused with, beside what is its own. */
+export const changeErrors = [...commandErrors, 'account_not_found'] as const satisfies ErrorCode[];
+
 /** What all routes that change something have in common. */
-export function commandRoute(guard: AccessGuard) {
+export function commandRoute(guard: AccessGuard, scope: Scope) {
   return {
-    onRequest: [...guard.hooksFor('balance:write'), takeIdempotencyKey],
-    schema: { security: securityFor(guard, 'balance:write'), headers: commandHeadersSchema },
+    onRequest: [...guard.hooksFor(scope), takeIdempotencyKey],
+    schema: { security: securityFor(guard, scope), headers: commandHeadersSchema },
   };
 }
 
 /** What all routes that only ask have in common. */
-export function queryRoute(guard: AccessGuard) {
-  return {
-    onRequest: guard.hooksFor('balance:read'),
-    schema: { security: securityFor(guard, 'balance:read') },
-  };
+export function queryRoute(guard: AccessGuard, scope: Scope) {
+  return { onRequest: guard.hooksFor(scope), schema: { security: securityFor(guard, scope) } };
 }
 
 /** The accounts that the caller may touch, when it is narrowed to some. */
@@ -64,15 +67,28 @@ interface Envelope extends Narrowing {
   readonly id: CommandId;
 }
 
+/** How the ledger is asked a question. */
+type Ask<Answer> = (narrowing: Narrowing, options: SendOptions) => Promise<Answer | FailedAnswer>;
+
 /** Asks a question about an account, if its caller may, and answers what `viewOf` shows of the ledger's answer. */
-export async function answerQuery<Answer extends { readonly ok: true }>(
+export async function answerAccountQuery<Answer extends { readonly ok: true }>(
   request: FastifyRequest,
   reply: FastifyReply,
   accountId: AccountId,
-  ask: (narrowing: Narrowing, options: SendOptions) => Promise<Answer | FailedAnswer>,
+  ask: Ask<Answer>,
   viewOf: (answer: Answer) => object,
 ): Promise<FastifyReply> {
   if (refusesAccount(request, reply, accountId)) return reply;
+  return answerQuery(request, reply, ask, viewOf);
+}
+
+/** Asks a question about the accounts that its caller may touch, and answers what `viewOf` shows of the ledger's answer. */
+export async function answerQuery<Answer extends { readonly ok: true }>(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  ask: Ask<Answer>,
+  viewOf: (answer: Answer) => object,
+): Promise<FastifyReply> {
   const answer = await ask(narrowing(request), { deadlineMs: ledgerDeadlineMs, parentSpan: request.span });
   reply.header('cache-control', 'no-store');
   if (!answer.ok) return sendProblem(reply, inHttpWords(answer.error), undefined);
@@ -123,7 +139,7 @@ function changeAnswer(
   { commandId, idempotencyKey }: CommandIdentity,
 ): AddAnswer | HoldAnswer {
   const { id, name, status, balance, held, available, version } = account;
-  // Not by a spread of accountAnswer: making that and writing it as JSON takes twice as long.
+  // By name: to make it by a spread and write that as JSON takes twice as long.
   return {
     id,
     name,

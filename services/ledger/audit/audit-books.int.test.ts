@@ -374,7 +374,7 @@ function commandsOn(accountId: AccountId) {
       overdraftLimit: '0',
       metadata: '{"tier":"gold"}',
     }),
-    close: (): Command => ({ ...common(), kind: 'close' }),
+    close: (): Command => ({ ...common(), kind: 'close', expectedVersion: null }),
     add: (amount: string): Command => ({ ...common(), kind: 'add', amount, reference: null }),
     subtract: (amount: string, onDue: DueAction = 'settle', reference: string | null = null): Command => ({
       ...common(),

@@ -27,6 +27,8 @@ export interface OpenCommand extends AccountCommand {
 
 export interface CloseCommand extends AccountCommand {
   readonly kind: 'close';
+  /** It is closed only if its last entry has this seq; null if that does not matter. */
+  readonly expectedVersion: number | null;
 }
 
 export interface AddCommand extends AccountCommand {
@@ -108,13 +110,17 @@ function meaningOf(command: Command): readonly (string | number | null)[] {
         command.metadata,
       ];
     case 'close':
-      return [command.kind, command.accountId];
+      return [
+        command.kind,
+        command.accountId,
+        // Nothing for what was left out, as below.
+        ...(command.expectedVersion === null ? [] : [command.expectedVersion]),
+      ];
     case 'add':
       return [
         command.kind,
         command.accountId,
         canonicalDecimal(command.amount),
-        // Nothing for what was left out, as below.
         ...(command.reference === null ? [] : [command.reference]),
       ];
     case 'subtract':

@@ -117,6 +117,11 @@ function decideOpen(command: OpenCommand, { account, now }: Situation): Decision
 function decideClose(command: CloseCommand, { account }: Situation): Decision {
   if (account === undefined) return notFound(command);
   if (account.status === 'closed') return closed(account);
+  const { expectedVersion } = command;
+  if (expectedVersion !== null && expectedVersion !== account.seq) {
+    const detail = `Account ${account.id} is at version ${account.seq}, not ${expectedVersion}: look at it again.`;
+    return refuse({ code: 'version_conflict', detail });
+  }
   return {
     change: { kind: 'close', account: { ...account, status: 'closed' }, amount: zeroMoney, details: null },
   };

@@ -58,7 +58,12 @@ const command: fc.Arbitrary<Command> = fc.oneof(
         metadata: '{"b":"1","a":"\\u2028\\""}',
       })),
   },
-  { weight: 1, arbitrary: base.map((common) => ({ ...common, kind: 'close' as const })) },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(base, fc.constantFrom(null, null, 1, 2, 5))
+      .map(([common, expectedVersion]) => ({ ...common, kind: 'close' as const, expectedVersion })),
+  },
   {
     weight: 4,
     arbitrary: fc.tuple(base, amount, reference).map(([common, value, words]) => ({
@@ -580,7 +585,7 @@ describe('deciding', () => {
     const journal = new Journal();
     const first = adding('5');
     expect(codes(journal.run([first]))).toEqual(['account_not_found']);
-    const closing: Command = { ...common, kind: 'close', id: nextId() };
+    const closing: Command = { ...common, kind: 'close', expectedVersion: null, id: nextId() };
     journal.run([opening(), adding('1'), closing]);
     const many: Command = { ...subtracting('999999999999999.999') };
     const outcomes = journal.run([{ ...first, amount: '6' } as Command, opening('0.001'), many]);
@@ -605,10 +610,35 @@ describe('deciding', () => {
     expect(codes(journal.run([{ ...first, kind: 'subtract' } as Command]))).toEqual(['idempotency_conflict']);
   });
 
+  test('closes an account only at the version that was expected, if one was', () => {
+    const journal = new Journal();
+    const early: Command = { ...common, kind: 'close', expectedVersion: 2, id: nextId() };
+    const right: Command = { ...early, expectedVersion: 3, id: nextId() };
+    const anyVersion: Command = { ...early, expectedVersion: null };
+    expect(codes(journal.run([opening(), adding('1'), adding('1'), early]))).toEqual([
+      'applied',
+      'applied',
+      'applied',
+      'version_conflict',
+    ]);
+    expect(codes(journal.run([early, anyVersion, right, adding('1')]))).toEqual([
+      'version_conflict',
+      'idempotency_conflict',
+      'applied',
+      'account_closed',
+    ]);
+    expect(journal.run([early, right])).toMatchObject([{ replayed: true }, { replayed: true }]);
+  });
+
   test('settles on a closed account what it holds, once', () => {
     const journal = new Journal();
     const held = subtracting('4');
-    journal.run([opening(), adding('10'), held, { ...common, kind: 'close', id: nextId() }]);
+    journal.run([
+      opening(),
+      adding('10'),
+      held,
+      { ...common, kind: 'close', expectedVersion: null, id: nextId() },
+    ]);
     const holdId = holdIdFor(accountId, held.id, startedAt);
     const settling: Command = { ...common, kind: 'end-due-hold', id: settleCommandIdFor(holdId), holdId };
     const other: Command = { ...settling, id: nextId() };
@@ -634,7 +664,7 @@ describe('deciding', () => {
       { ...common, kind: 'settle', id: nextId(), holdId: whole, amount: null },
       { ...common, kind: 'settle', id: nextId(), holdId: part, amount: '2.01' },
       { ...common, kind: 'settle', id: nextId(), holdId: part, amount: '0.5' },
-      { ...common, kind: 'close', id: nextId() },
+      { ...common, kind: 'close', expectedVersion: null, id: nextId() },
     ];
     const first = journal.run(commands);
     expect(codes(first)).toEqual(['applied', 'applied', 'amount_too_large', 'applied', 'applied']);
@@ -749,7 +779,12 @@ describe('deciding', () => {
   test('ends holds of a closed account, and tells it so when it is asked again', () => {
     const journal = new Journal();
     const held = [subtracting('4'), subtracting('3')];
-    journal.run([opening(), adding('10'), ...held, { ...common, kind: 'close', id: nextId() }]);
+    journal.run([
+      opening(),
+      adding('10'),
+      ...held,
+      { ...common, kind: 'close', expectedVersion: null, id: nextId() },
+    ]);
     const [released, settled] = held.map(({ id }) => holdIdFor(accountId, id, startedAt)) as [HoldId, HoldId];
     const commands: Command[] = [
       { ...common, kind: 'release', id: nextId(), holdId: released },

@@ -12,6 +12,7 @@ export const refusalPrecedence = [
   'account_exists',
   'account_not_found',
   'account_closed',
+  'version_conflict',
   'hold_not_found',
   'hold_not_pending',
   'invalid_request',

@@ -24,7 +24,7 @@ export function readCommand(
   observe: CommandObserver,
   { unattended }: Pick<Command, 'unattended'>,
 ): ReadCommand {
-  const read = readElement(commandSchemas[kind], element);
+  const read = readElement<AccountPayload['payload']>(commandSchemas[kind], element);
   if ('error' in read) return read;
   const payload = read.value;
   const forbidden = forbiddenFor(payload);
@@ -57,7 +57,7 @@ function commandOf(given: AccountPayload, traceparent: string | null, unattended
         ...common,
       };
     case 'close':
-      return { kind, ...common };
+      return { kind, expectedVersion: payload.expectedVersion ?? null, ...common };
     case 'add':
       return { kind, amount: payload.amount, reference: payload.reference ?? null, ...common };
     case 'subtract':

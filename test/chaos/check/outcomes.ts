@@ -92,6 +92,8 @@ function deviations(operation: Operation, entry: JournalEntry): string[] {
     problems.push(`it was for ${operation.reference}, and the entry is for ${entry.reference}`);
   if (operation.hold !== undefined && entry.holdId !== operation.hold.id)
     problems.push(`it was to end ${operation.hold.id}, and the entry is about ${entry.holdId}`);
+  if (operation.expectedVersion !== undefined && entry.seq !== operation.expectedVersion + 1)
+    problems.push(`it was to follow version ${operation.expectedVersion}, and the entry is ${entry.seq}`);
   for (const { answer, door } of operation.calls) {
     if (answer.is !== 'ok') continue;
     const told = [answer.version, answer.balance, answer.held, answer.available, answer.holdId ?? null];
@@ -131,7 +133,7 @@ function unjustified(
 function gives(
   code: string,
   available: string | undefined,
-  { amount, hold }: Operation,
+  { amount, hold, expectedVersion }: Operation,
   journal: readonly JournalEntry[],
   version: number,
 ): boolean {
@@ -143,6 +145,8 @@ function gives(
       return latest !== undefined;
     case 'account_closed':
       return journal.some(({ kind, seq }) => kind === 'close' && seq <= version);
+    case 'version_conflict':
+      return latest !== undefined && expectedVersion !== undefined && version !== expectedVersion;
     case 'insufficient_funds': {
       if (latest === undefined) return false;
       const left = latest.balance - latest.held;

@@ -20,6 +20,9 @@ const endsHold = 0.3;
 const releasedWhenDue = 0.3;
 /** So many of an account's latest holds are ended by someone; some of them have been, or have fallen due. */
 const rememberedHolds = 8;
+/** Closings at one version alone, of those so young that they may well have it. */
+const closesOneVersion = 0.7;
+const mostExpectedVersion = 6;
 /** Settles that take a part, or ask for more than there is. */
 const settlesPart = 0.4;
 const settlesTooMuch = 0.1;
@@ -98,6 +101,9 @@ export class Accounts {
     const onDue = isReleased ? { onDue: 'release' as const } : {};
     // Every second one says what it is for.
     const reference = most > 0 && /[0-7]$/.test(key) ? { reference: `order ${key}` } : {};
-    return { key, id: commandIdOf(anonymous, key), accountId, kind, amount, ...onDue, ...reference };
+    const isPicky = kind === 'close' && this.#random.chance(closesOneVersion);
+    const version = isPicky ? { expectedVersion: this.#random.int(1, mostExpectedVersion) } : {};
+    const options = { ...onDue, ...reference, ...version };
+    return { key, id: commandIdOf(anonymous, key), accountId, kind, amount, ...options };
   }
 }

@@ -35,12 +35,13 @@ export function fieldsOf({
   onDue,
   reference,
   hold,
-}: Operation): Record<string, string> {
+  expectedVersion,
+}: Operation): Record<string, string | number> {
   switch (kind) {
     case 'open':
       return { accountId, name: 'Chaos' };
     case 'close':
-      return { accountId };
+      return { accountId, ...(expectedVersion !== undefined && { expectedVersion }) };
     case 'add':
     case 'subtract':
       return {
@@ -70,6 +71,7 @@ export function answerOf(code: string, available?: string, detail = ''): Answer 
     case 'account_not_found':
     case 'account_exists':
     case 'account_closed':
+    case 'version_conflict':
     case 'hold_not_pending':
     case 'amount_too_large':
     case 'insufficient_funds':

@@ -1,0 +1,79 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { call } from './support/http.ts';
+import { Stack } from './support/stack.ts';
+
+/* An account from its opening to its closing, over HTTP alone. */
+
+let stack: Stack;
+beforeAll(async () => {
+  stack = await Stack.start();
+}, 60_000);
+afterAll(() => stack.stop());
+
+const send = (path: string, body: object, key: string = randomUUID()) =>
+  call(stack.url(), path, body, { 'idempotency-key': key });
+const ask = async (path: string) => (await call(stack.url(), path)).body;
+
+test('an account is opened once, used, found, and closed at the version that was looked at', async () => {
+  const id = randomUUID();
+  const opening = {
+    id,
+    name: 'Yen wallet',
+    currency: 'JPY',
+    decimals: 0,
+    overdraftLimit: '100',
+    metadata: { customer: 'c-4711' },
+  };
+  const opened = await send('/api/open', opening, 'open');
+  const entry = { id: `${id}:1`, seq: 1, kind: 'open', amount: '0' };
+  const told = {
+    id,
+    name: 'Yen wallet',
+    status: 'open',
+    balance: '0',
+    held: '0',
+    available: '100',
+    version: 1,
+  };
+  expect(opened).toMatchObject({ status: 200, body: { ...told, entry, idempotencyKey: 'open' } });
+  const again = await send('/api/open', opening, 'open');
+  expect(again.body).toEqual(opened.body);
+  expect(again.headers.get('idempotency-replayed')).toBe('true');
+  expect(await send('/api/open', opening)).toMatchObject({ status: 409, body: { code: 'account_exists' } });
+
+  expect(await send('/api/add', { id, amount: '500' })).toMatchObject({ status: 200, body: { version: 2 } });
+  expect(await send('/api/add', { id, amount: '0.5' })).toMatchObject({ status: 400 });
+  const { metadata, ...terms } = opening;
+  const now = { ...told, ...terms, balance: '500', available: '600', version: 2 };
+  expect(await ask(`/api/status/${id}`)).toEqual(now);
+
+  const close = { id, expectedVersion: 1 };
+  const conflict = { status: 409, body: { code: 'version_conflict' } };
+  expect(await send('/api/close', close, 'too-early')).toMatchObject(conflict);
+  expect(await send('/api/close', close, 'too-early')).toMatchObject(conflict);
+  expect(await send('/api/substract', { id, amount: '600' })).toMatchObject({ status: 200 });
+  const closed = await send('/api/close', { id, expectedVersion: 3 });
+  expect(closed).toMatchObject({ status: 200, body: { status: 'closed', held: '600', version: 4 } });
+  expect(await send('/api/close', { id })).toMatchObject({ status: 409, body: { code: 'account_closed' } });
+  expect(await send('/api/add', { id, amount: '1' })).toMatchObject({ status: 409 });
+  const shut = { ...now, status: 'closed', held: '600', available: '0', version: 4, metadata };
+  expect(await ask('/api/accounts?status=closed')).toEqual({ accounts: [shut] });
+});
+
+test('accounts are listed a page at a time', async () => {
+  const ids = Array.from({ length: 5 }, () => randomUUID()).toSorted();
+  for (const id of ids) await send('/api/open', { id, name: 'A wallet' });
+  const seen: string[] = [];
+  for (let pages = 1, after = ''; ; pages += 1, after = `&after=${seen.at(-1)}`) {
+    const { accounts } = (await ask(`/api/accounts?status=open&limit=2${after}`)) as {
+      accounts: { id: string }[];
+    };
+    seen.push(...accounts.map(({ id }) => id));
+    if (accounts.length < 2) {
+      expect(pages).toBe(3);
+      break;
+    }
+  }
+  expect(seen).toEqual(ids);
+});
