@@ -9,6 +9,7 @@ import { text } from 'node:stream/consumers';
 import type { Client } from 'pg';
 import { openAccount } from './support/accounts.ts';
 import { Stack } from './support/stack.ts';
+import { startTcpProxy } from './support/tcp-proxy.ts';
 
 /** The command as a person runs it, on books that are in use. */
 describe('npm run audit', () => {
@@ -62,6 +63,21 @@ describe('npm run audit', () => {
     const one = await audit(['--account', honest, '--json']);
     expect(one.code).toBe(0);
     expect(JSON.parse(one.out)).toEqual({ accounts: 1, entries: 2, holds: 0, subtracts: 0, findings: [] });
+  });
+
+  test('says nothing about the books when its connection is lost', async () => {
+    const { host, port } = stack.database.address;
+    const proxy = await startTcpProxy({ host, port });
+    // Its questions wait on the way.
+    proxy.holdFrom('toServer', 'enable_nestloop');
+    const audited = audit([], { DB_HOST: '127.0.0.1', DB_PORT: String(proxy.port) });
+    await proxy.untilHeld('toServer', 'enable_nestloop');
+    proxy.cut();
+    const { code, out, err } = await audited;
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toMatch(/Connection terminated|ECONNRESET/);
+    expect(err).not.toMatch(/^ +at /m);
+    await proxy.close();
   });
 
   test('by a digest finds out that a tail was cut off, where nothing else can', async () => {

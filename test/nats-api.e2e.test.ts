@@ -386,6 +386,41 @@ describe('the NATS API', () => {
     });
   });
 
+  test('tells a fault of ours from a database that is away', async () => {
+    const books = await stack.books();
+    const accountId = await openAccount(client, '1.00');
+    await books.query('ALTER TABLE entries RENAME COLUMN amount TO sum');
+    try {
+      expect(await request('balance.query.entries', { accountId })).toMatchObject({
+        error: { code: 'internal' },
+      });
+    } finally {
+      await books.query('ALTER TABLE entries RENAME COLUMN sum TO amount');
+      await books.end();
+    }
+  });
+
+  test('answers what was asked before it was told to stop', async () => {
+    const accountId = await openAccount(client, '10.00');
+    const books = await stack.books();
+    await books.query('BEGIN; LOCK TABLE entries IN ACCESS EXCLUSIVE MODE');
+    const asked = request('balance.query.entries', { accountId });
+    await eventually(async () => {
+      const { rows } = await books.query(`SELECT FROM pg_locks WHERE NOT granted`);
+      return rows.length > 0 ? true : undefined;
+    });
+    const [ledger] = stack.ledgers;
+    const stopped = ledger?.stop();
+    await eventually(async () =>
+      ledger?.lines.some((line) => line.includes('stopping')) === true ? true : undefined,
+    );
+    await books.query('COMMIT');
+    await books.end();
+    expect(await asked).toMatchObject({ ok: true, entries: [{ seq: 1 }, { seq: 2 }] });
+    await stopped;
+    await ledger?.start();
+  });
+
   test('tells every entry as a fact', async () => {
     const accountId = await openAccount(client, '10.00');
     const mine = () => facts.filter((fact) => fact.type === 'entry' && fact.accountId === accountId);

@@ -85,6 +85,10 @@ describe('settings that contradict each other are refused, in words without a se
       'NATS_USER and a user in NATS_URL are given, but it should be one of them',
     ],
     [
+      { NATS_URL: 'nats://me:100%@nats:4222' },
+      'NATS_URL has a user or password with a % that is not part of an escape: write it as %25',
+    ],
+    [
       { NATS_CREDS: '/nowhere' },
       'NATS_CREDS is "/nowhere", but it should be the path of a file that can be read',
     ],

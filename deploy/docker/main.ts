@@ -93,7 +93,8 @@ ${accessLine(env)}`;
 
 /** What a caller must show, and where it comes from. */
 function accessLine(env: Environment): string {
-  if (env['AUTH'] === 'none') return 'EVERYONE who reaches it may use the API: AUTH is none.\n';
+  if (env['AUTH']?.trim().toLowerCase() === 'none')
+    return 'EVERYONE who reaches it may use the API: AUTH is none.\n';
   if (isSet(env['AUTH_JWKS_URL'])) return '  token     from the issuer whose keys are at AUTH_JWKS_URL\n';
   return '  token     APP_SECRET_KEY=... npm run -s token -- --scope balance:write --expires 1h\n';
 }

@@ -30,6 +30,10 @@ async function start(context: ServiceContext<GatewaySettings>): Promise<() => re
     metrics,
     stopping,
   });
+  // Tried until it is there or the service is to stop: anything else is a fault that must be seen.
+  connecting.catch((error: unknown) => {
+    if (!stopping.aborted) throw error;
+  });
   onStop('the NATS connection', async () => (await connecting.catch(() => undefined))?.drain());
 
   const ledger = ledgerWhenConnected(

@@ -45,8 +45,8 @@ const maxBatch = 512;
 /** Commands that wait: half a second's worth at full speed, so that what is accepted is also answered in time. */
 const maxWaiting = 8_192;
 
-/** Connections for reads beside the one that writes. */
-const readConnections = 4;
+/** Connections for all but batches and settling: reads, and the upkeep of outbox and refusals. */
+const poolConnections = 4;
 
 /** A ledger at work, and how it stops. */
 export interface Ledger {
@@ -91,7 +91,7 @@ export async function createLedger(options: {
   const database = await prepareDatabase({ owner, ledgerUser, logger, stopping, echo });
   await ensureStreamsWhenReachable({ nats: link.connection, replicas: streamReplicas, logger, stopping });
 
-  const pool = new Pool({ ...sessionConfig(database), max: readConnections });
+  const pool = new Pool({ ...sessionConfig(database), max: poolConnections });
   pool.on('error', (error) =>
     logger.debug({ reason: messageOf(error) }, 'an idle connection to Postgres was lost'),
   );
@@ -149,8 +149,8 @@ export async function createLedger(options: {
     logger,
     commands: batcher,
     lockedAccounts,
-    onSweep: async () => {
-      await outbox.announceComing();
+    onSweep: () => {
+      void outbox.announceComing();
       void forgetOldRefusals(pool, logger);
     },
     observe: (turn, work) => observeSettleTurn(turn, recorders, work),

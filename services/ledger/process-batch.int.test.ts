@@ -674,6 +674,22 @@ describe('a command that the database will not take', () => {
     for (const id of [good, bad]) await expectSoundBooks(id);
   });
 
+  test('is not looked for among holds when none could be picked', async () => {
+    const ledger = openLedger(address.port, 0);
+    const id = await accountWithDueHolds(400, ledger);
+    const { ask, settle } = settler(ledger);
+    await pool.query('ALTER TABLE holds RENAME COLUMN due_at TO due_elsewhere');
+    try {
+      expect(await ask({ sweep: true })).toEqual({ type: 'settled', settled: 0, more: true, waitMs: 1_000 });
+    } finally {
+      await pool.query('ALTER TABLE holds RENAME COLUMN due_elsewhere TO due_at');
+    }
+    // All at once, not one at first.
+    expect(await ask()).toMatchObject({ type: 'settled', settled: 400 });
+    await settle();
+    await expectSoundBooks(id);
+  });
+
   test('and all of its account’s holds keep none of others from being settled', async () => {
     const ledger = openLedger(address.port, 0);
     const [good, bad] = [await accountWith('1000', ledger), await accountWith('1000', ledger)];
@@ -716,7 +732,7 @@ function settler(books: Books, commands = { taken: 0, depth: 0 }, secondPort = a
     logger,
     commands,
     lockedAccounts,
-    onSweep: async () => {
+    onSweep: () => {
       sweeps += 1;
     },
     observe: async (_turn, work) => {

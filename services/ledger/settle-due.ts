@@ -65,8 +65,8 @@ interface SettleDueOptions {
   readonly logger: Logger;
   readonly commands: CommandFlow;
   readonly lockedAccounts: LockedAccounts;
-  /** What else is done once a minute. Must not reject. */
-  readonly onSweep: () => Promise<void>;
+  /** Begins what else is done once a minute. Commands and settlings don't wait for it. */
+  readonly onSweep: () => void;
   readonly observe: SettleObserver;
   readonly observeRequest: SettleRequestObserver;
 }
@@ -110,7 +110,7 @@ export class SettleDueTurns implements WorkSource {
   readonly #settler: HoldSettler;
   readonly #pace: SettlePace;
   #requests: OpenRequest[] = [];
-  /** No pending hold is due before this. A hint, forgotten at each sweep. */
+  /** No pending hold is due before this, but of what was left out. A hint, forgotten at each sweep. */
   #oldestPending: Micros | null = null;
   /** Holds in the next turn; fewer after one that failed. */
   #maxHolds = maxHoldsPerTurn;
@@ -146,7 +146,7 @@ export class SettleDueTurns implements WorkSource {
       this.#oldestPending = null;
       this.#stuck = [];
       this.#stuckAccounts = [];
-      await this.#options.onSweep();
+      this.#options.onSweep();
     }
     try {
       const askedBy = requests.flatMap(({ span }) => span ?? []);
@@ -238,6 +238,13 @@ export class SettleDueTurns implements WorkSource {
       );
       return undefined;
     }
+    if (this.#picked.length === 0) {
+      logger.error(
+        { err: error },
+        'due holds could not be looked for; it is tried again every second. Mend what the error names',
+      );
+      return brokenWaitMs;
+    }
     const [only] = this.#picked;
     const stuck = this.#stuck.length + this.#stuckAccounts.length;
     if (only !== undefined && this.#picked.length === 1 && stuck < maxStuck) {
@@ -254,7 +261,7 @@ export class SettleDueTurns implements WorkSource {
       );
     }
     this.#maxHolds = Math.max(1, Math.floor(this.#picked.length / 8));
-    return this.#picked.length > 0 ? busyWaitMs : brokenWaitMs;
+    return busyWaitMs;
   }
 
   /** @returns whether all of its account's holds are left out now. */

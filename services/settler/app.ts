@@ -51,8 +51,10 @@ export function createSettler(options: {
         await settleDue({ client, until: latestOf(messages), stopping, parentSpan: span });
         for (const message of messages) message.ack();
       } catch (error) {
-        // Only a stop ends settling early.
         for (const message of messages) message.nak(giveBackMs);
+        // Only a stop should end settling early.
+        if (!stopping.aborted)
+          logger.error({ err: error }, 'due holds are tried again, after a fault of ours');
         if (span !== undefined) recordFault(span, error);
       } finally {
         span?.end();
@@ -84,7 +86,7 @@ export function createSettler(options: {
     every(sweepEveryMs, sweep, stopping),
     countParked({ link, metrics, stopping }),
   ]);
-  return { ended, missing: () => client.missing() };
+  return { ended: ended.then(() => queue.idle()), missing: () => client.missing() };
 }
 
 /**

@@ -12,7 +12,7 @@ export interface DueMessage {
 }
 
 interface DueQueueOptions {
-  /** Takes what is waiting when a worker is free: one question to the ledger answers for all of it. */
+  /** Takes what is waiting when a worker is free: one question to the ledger answers for all of it. Never rejects. */
   readonly settle: (messages: readonly DueMessage[]) => Promise<void>;
   /** At most so many `settle` at once. */
   readonly workers: number;
@@ -25,6 +25,7 @@ export class DueQueue {
   /** Those that wait, and those that a worker has. */
   readonly #unsettled = new Set<DueMessage>();
   #busy = 0;
+  #onIdle: (() => void) | undefined;
 
   constructor(options: DueQueueOptions) {
     this.#options = options;
@@ -41,6 +42,11 @@ export class DueQueue {
     for (const message of this.#unsettled) message.working();
   }
 
+  /** Resolves when all that was added has been settled or given up. */
+  async idle(): Promise<void> {
+    if (this.#busy > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+  }
+
   async #work(): Promise<void> {
     this.#busy += 1;
     // What is delivered in the same turn of the event loop is taken together.
@@ -52,5 +58,6 @@ export class DueQueue {
       for (const message of messages) this.#unsettled.delete(message);
     }
     this.#busy -= 1;
+    if (this.#busy === 0) this.#onIdle?.();
   }
 }

@@ -61,3 +61,20 @@ test('the broker is told of what waits as well as of what a worker has, until it
   await turn();
   expect(toldNow()).toEqual([]);
 });
+
+test('is idle when no worker has anything', async () => {
+  const ends: (() => void)[] = [];
+  const queue = new DueQueue({ workers: 2, settle: () => new Promise((done) => ends.push(done)) });
+  await queue.idle();
+  queue.add(messageOf('1'));
+  await turn();
+  queue.add(messageOf('2'));
+  await turn();
+  let isIdle = false;
+  const idle = queue.idle().then(() => (isIdle = true));
+  ends[1]?.();
+  await turn();
+  expect(isIdle).toBe(false);
+  ends[0]?.();
+  await idle;
+});

@@ -38,7 +38,11 @@ export function readNatsAccess(given: NatsTexts): NatsAccess {
 }
 
 function* findProblems(given: NatsTexts): Generator<string> {
-  const named = given.NATS_URL.some((url) => new URL(url).username !== '');
+  const urls = given.NATS_URL.map((url) => new URL(url));
+  const named = urls.some(({ username }) => username !== '');
+  if (urls.some(({ username, password }) => !isDecodable(username + password))) {
+    yield 'NATS_URL has a user or password with a % that is not part of an escape: write it as %25';
+  }
   const ways = [
     ...(given.NATS_USER === undefined ? [] : ['NATS_USER']),
     ...(given.NATS_CREDS === undefined ? [] : ['NATS_CREDS']),
@@ -56,6 +60,15 @@ function* findProblems(given: NatsTexts): Generator<string> {
   }
   if (given.NATS_CREDS !== undefined && !isCredsFile(given.NATS_CREDS)) {
     yield 'NATS_CREDS names a file without a JWT and a key: make one with nsc generate creds';
+  }
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -94,7 +94,9 @@ const settleCommandSchema = releaseCommandSchema.extend({ amount: settleAmountSc
 /** Settles what is due, over all accounts. It has no account of its own and is harmless to repeat. */
 const settleDueCommandSchema = z.strictObject({
   id: callersCommandIdSchema,
-  deadline: envelope.deadline,
+  deadline: envelope.deadline.describe(
+    'Taken and not looked at: to settle what is due is right at any time.',
+  ),
   traceparent: envelope.traceparent,
   until: timeSchema
     .optional()

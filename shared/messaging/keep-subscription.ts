@@ -8,7 +8,7 @@ const retryDelayMs = 1_000;
 export interface KeptSubscription {
   /** True from when the broker refuses it until it has taken it again. */
   readonly isRefused: () => boolean;
-  /** Takes no new messages, and resolves when those that are here are handled. */
+  /** Takes no new messages, and resolves when those that are here have been given to `onMessage`. */
   readonly drain: () => Promise<void>;
   readonly unsubscribe: () => void;
 }

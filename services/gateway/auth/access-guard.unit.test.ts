@@ -441,6 +441,27 @@ describe('a token of a key set', () => {
     expect(logLines.some((line) => line.includes('there again'))).toBe(true);
   });
 
+  test('with an unknown key, while the keys can’t be had, has them fetched no more often, and closes no door to others', async () => {
+    const key = await issuerKey('a');
+    const keys = await keyServer(key);
+    const app = await withKeys(keys);
+    expect(outcomeOf(await ask(app, await issuerToken(key)))).toBe(admitted);
+    keys.status = 500;
+    const stranger = await issuerKey('b');
+    putMonotonicClockAhead(6_000);
+    const before = { asked: keys.asked, ms: performance.now() };
+    for (let i = 0; i < 20; i += 1) {
+      expect(outcomeOf(await ask(app, await issuerToken(stranger, { jti: String(i) })))).toBe(
+        '503 unavailable',
+      );
+      expect(outcomeOf(await ask(app, await issuerToken(key, { jti: String(i) })))).toBe(admitted);
+    }
+    const seconds = (performance.now() - before.ms) / 1_000;
+    expect(keys.asked - before.asked).toBeLessThanOrEqual(1 + seconds / 5);
+    expect(logLines.filter((line) => line.includes('can’t be had'))).toHaveLength(1);
+    expect(logLines.filter((line) => line.includes('there again'))).toEqual([]);
+  });
+
   test('waits for a silent key server only so long', async () => {
     const key = await issuerKey('a');
     const keys = await keyServer(key);

@@ -40,65 +40,60 @@ export function secretKeyOf(secret: string) {
   return createSecretKey(secret, 'utf8');
 }
 
-function remoteKeys(url: URL, logger: Logger): TrustedKeys {
-  const find = fetchedKeys(url);
-  const from = url.href;
-  let failing = false;
-  const reportingFailures = async <T>(keys: Promise<T>): Promise<T> => {
-    try {
-      const found = await keys;
-      if (failing) logger.info({ from }, 'the keys of AUTH_JWKS_URL are there again');
-      failing = false;
-      return found;
-    } catch (error) {
-      if (isAboutTheToken(error)) throw error;
-      // Once, not at every request.
-      if (!failing) {
-        const err = describeError(error);
-        logger.error(
-          { err, from },
-          'the keys of AUTH_JWKS_URL can’t be had: nobody is let in until they are',
-        );
-      }
-      failing = true;
-      throw new KeysUnavailable('the keys can’t be had');
-    }
-  };
-  // So that the first caller does not wait for them, and a wrong address is told at the start.
-  reportingFailures(find.reload()).catch(() => undefined);
-  return {
-    algorithms: publicKeyAlgorithms,
-    keyOf: (header, token) => reportingFailures(find(header, token)),
-  };
-}
-
 /**
  * The set by its last fetch. When it is fetched again is for us to say: jose asks the wall clock, and were that put back by
  * ten minutes, it would fetch nothing for so long.
  */
-function fetchedKeys(url: URL) {
+function remoteKeys(url: URL, logger: Logger): TrustedKeys {
+  const from = url.href;
   const keys = createRemoteJWKSet(url, {
     timeoutDuration: fetchLimitMs,
     cacheMaxAge: Infinity,
     cooldownDuration: Infinity,
   });
+  let triedMs = -Infinity;
   let fetchedMs = -Infinity;
-  const isOlderThan = (ms: number) => performance.now() - fetchedMs >= ms;
-  const reload = async () => {
-    await keys.reload();
+  let failing = false;
+
+  const unavailable = (error: unknown): KeysUnavailable => {
+    // Once, not at every request.
+    if (!failing) {
+      const err = describeError(error);
+      logger.error(
+        { err, from },
+        'the keys of AUTH_JWKS_URL can’t be had: until they are, nobody is let in but by a key of the last 5 minutes',
+      );
+    }
+    failing = true;
+    return new KeysUnavailable('the keys can’t be had');
+  };
+  const fetchAnew = async () => {
+    triedMs = performance.now();
+    await keys.reload().catch((error: unknown) => {
+      throw unavailable(error);
+    });
+    if (failing) logger.info({ from }, 'the keys of AUTH_JWKS_URL are there again');
+    failing = false;
     fetchedMs = performance.now();
   };
-  const find = async (...[header, token]: Parameters<JWTVerifyGetKey>) => {
-    if (isOlderThan(keysKeptMs)) await reload();
+  const find = (...[header, token]: Parameters<JWTVerifyGetKey>) =>
+    keys(header, token).catch((error: unknown) => {
+      throw isAboutTheToken(error) ? error : unavailable(error);
+    });
+  const keyOf: JWTVerifyGetKey = async (header, token) => {
+    if (performance.now() - fetchedMs >= keysKeptMs) await fetchAnew();
     try {
-      return await keys(header, token);
+      return await find(header, token);
     } catch (error) {
-      if (!(error instanceof errors.JWKSNoMatchingKey) || !isOlderThan(fetchEveryMs)) throw error;
-      await reload();
-      return keys(header, token);
+      if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
+      if (performance.now() - triedMs < fetchEveryMs) throw failing ? unavailable(error) : error;
     }
+    await fetchAnew();
+    return find(header, token);
   };
-  return Object.assign(find, { reload });
+  // So that the first caller does not wait for them, and a wrong address is told at the start.
+  fetchAnew().catch(() => undefined);
+  return { algorithms: publicKeyAlgorithms, keyOf };
 }
 
 /** The set has been read, and has no one key for this token. */

@@ -40,7 +40,7 @@ export async function auditBooks(address: DatabaseAddress, options: AuditOptions
   const { accountId, onProgress, onHead, moreChecks } = options;
   const chainFindings = new FindingList();
   const otherFindings = new FindingList();
-  const [client, other] = [new Client(reportConfig(address)), new Client(reportConfig(address))];
+  const [client, other] = [newClient(address), newClient(address)];
   try {
     await Promise.all([client.connect(), other.connect()]);
     await client.query(beginSnapshot);
@@ -70,6 +70,13 @@ export async function auditBooks(address: DatabaseAddress, options: AuditOptions
     // They only read: closing their sessions ends their transactions.
     await Promise.all([client.end(), other.end()]);
   }
+}
+
+function newClient(address: DatabaseAddress): Client {
+  const client = new Client(reportConfig(address));
+  // A lost connection fails the query that is under way, which is enough; without a listener it would end the process.
+  client.on('error', () => undefined);
+  return client;
 }
 
 const beginSnapshot = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY';

@@ -1,4 +1,5 @@
 import type { NatsConnection } from '@nats-io/nats-core';
+import { DatabaseError } from 'pg';
 import type { Logger } from '../../../shared/telemetry/logger.ts';
 import type { KeptSubscription } from '../../../shared/messaging/keep-subscription.ts';
 import { maxPayloadOf } from '../../../shared/messaging/max-payload.ts';
@@ -9,6 +10,7 @@ import { queryKinds, querySubjectPrefix, type QueryKind } from '../../../shared/
 import type { Account } from '../domain/account.ts';
 import { millisOf } from '../domain/time.ts';
 import type { BookQueries } from '../store/book-queries.ts';
+import { faultKindOf } from '../store/faults.ts';
 import { accountView, entryView, holdDetail } from './book-views.ts';
 import { forbiddenFor, readElement, type PayloadElement } from './payload.ts';
 import { serveRequests } from './serve-requests.ts';
@@ -32,7 +34,8 @@ interface QueriesOptions {
 export function serveQueries(nats: NatsConnection, options: QueriesOptions): KeptSubscription {
   let underWay = 0;
   let listsUnderWay = 0;
-  return serveRequests(nats, {
+  let onIdle: (() => void) | undefined;
+  const subscription = serveRequests(nats, {
     prefix: querySubjectPrefix,
     kinds: queryKinds,
     noun: 'query',
@@ -51,9 +54,17 @@ export function serveQueries(nats: NatsConnection, options: QueriesOptions): Kep
       } finally {
         underWay -= 1;
         listsUnderWay -= ofLists;
+        if (underWay === 0) onIdle?.();
       }
     },
   });
+  return {
+    ...subscription,
+    drain: async () => {
+      await subscription.drain();
+      if (underWay > 0) await new Promise<void>((resolve) => (onIdle = resolve));
+    },
+  };
 }
 
 /** @param maxBytes what a reply can hold: an array asks for up to half a million rows, and must not gather them. */
@@ -75,6 +86,14 @@ async function answerElements(
     }
     return answers;
   } catch (error) {
+    if (error instanceof DatabaseError && faultKindOf(error) === 'statement') {
+      logger.error({ err: error, kind }, 'a query could not be answered. Mend what the error names');
+      const answer = failed({
+        code: 'internal',
+        detail: 'The question could not be answered, by a fault here.',
+      });
+      return elements.map(() => answer);
+    }
     // Every service pings several times a second while it waits; that the database is away is said by its watch.
     logger[kind === 'ping' ? 'debug' : 'warn'](
       { err: error, kind },

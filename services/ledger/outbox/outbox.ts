@@ -72,6 +72,7 @@ export class Outbox {
   #gatherTimer: NodeJS.Timeout | undefined;
   #acknowledged: bigint[] = [];
   #idleTimer: NodeJS.Timeout | undefined;
+  #announcing: Promise<void> = Promise.resolve();
   readonly #relay: Relay;
 
   constructor(options: OutboxOptions) {
@@ -114,8 +115,13 @@ export class Outbox {
     for (const { id, message } of stored) this.#gather({ id, message, batch });
   }
 
-  /** The once-a-minute turn: announces the due seconds that come into the next hour. */
-  async announceComing(): Promise<void> {
+  /** The once-a-minute turn: announces the due seconds that come into the next hour. Never rejects. */
+  announceComing(): Promise<void> {
+    this.#announcing = this.#announceComing();
+    return this.#announcing;
+  }
+
+  async #announceComing(): Promise<void> {
     try {
       for (const { id, message } of await this.#options.table.announceComing())
         this.#gather({ id, message: { ...message, facts: [] } });
@@ -141,6 +147,7 @@ export class Outbox {
 
   /** Waits for what is on its way and deletes what was acknowledged. The rest is the relay's, here or elsewhere. */
   async stop(): Promise<void> {
+    await this.#announcing;
     await this.#relay.stop();
     this.#publishGathered();
     this.#waitingDues.clear();
