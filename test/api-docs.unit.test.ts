@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { errorCatalogue } from '../shared/contracts/error-codes.ts';
 import { maxCommandsPerMessage, maxMessageBytes, maxPageSize } from '../shared/contracts/limits.ts';
 import {
-  asyncCommandKinds,
+  accountCommandKinds,
   commandKinds,
   commandsStream,
   eventsStream,
@@ -52,7 +52,7 @@ describe('docs/nats.md', () => {
   });
 
   test('has the names and bounds of the contracts', () => {
-    expect(text).toContain(`balance.async.<${asyncCommandKinds.join('|')}>`);
+    expect(text).toContain(`balance.async.<${accountCommandKinds.join('|')}>`);
     for (const name of [eventSubject, eventsStream, commandsStream]) expect(text).toContain(`\`${name}\``);
     expect(text).toContain(`1 to ${maxCommandsPerMessage.toLocaleString('en')} of them`);
     expect(text).toContain(`at most ${maxMessageBytes / 1024} KiB`);

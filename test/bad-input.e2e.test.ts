@@ -10,7 +10,7 @@ import { earliestDeadlineMs, maxCommandsPerMessage, maxMessageBytes } from '../s
 import { accountIdSchema, commandIdSchema } from '../shared/contracts/primitives.ts';
 import { querySchemas } from '../shared/contracts/queries.ts';
 import {
-  asyncCommandKinds,
+  accountCommandKinds,
   asyncCommandSubject,
   commandKinds,
   commandsStream,
@@ -190,7 +190,7 @@ describe('over NATS', () => {
     }
   });
 
-  test.each(asyncCommandKinds)('balance.async.%s', async (kind) => {
+  test.each(accountCommandKinds)('balance.async.%s', async (kind) => {
     const js = jetstream(nats);
     const attempts = attemptsOn(commandFields[kind], requiredOf(commandSchemas[kind]));
     const subject = asyncCommandSubject(kind);

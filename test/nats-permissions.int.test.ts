@@ -7,7 +7,7 @@ import { provideNatsServer } from '../deploy/local/nats-binary/find-nats-server.
 import { startNatsServer, type NatsServer } from '../deploy/local/nats-server.ts';
 import { inboxPrefixOf, natsUserNames, type NatsUserName } from '../shared/contracts/nats-users.ts';
 import {
-  asyncCommandKinds,
+  accountCommandKinds,
   asyncCommandSubject,
   commandKinds,
   commandSubject,
@@ -29,7 +29,7 @@ const consumers = ['settler', 'ledger', 'reports', 'stranger'];
 const subjects = [
   ...commandKinds.map(commandSubject),
   ...queryKinds.map(querySubject),
-  ...asyncCommandKinds.map(asyncCommandSubject),
+  ...accountCommandKinds.map(asyncCommandSubject),
   'balance.event',
   'balance.hold.due',
   'balance.anything.else',

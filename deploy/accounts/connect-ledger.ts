@@ -11,6 +11,7 @@ import { createLogger } from '../../shared/telemetry/logger.ts';
 import { createMetrics } from '../../shared/telemetry/metrics.ts';
 import { localSettings } from '../local/config.ts';
 import { readRunning } from '../local/data-folder.ts';
+import { parseLogLine } from '../local/log-lines.ts';
 import { readNatsUser } from '../local/nats-users.ts';
 import { MendableProblem } from './mendable-problem.ts';
 
@@ -18,8 +19,10 @@ const connectMs = 10_000;
 
 /**
  * Runs `use` with a client of the ledger behind the NATS that `NATS_URL` names, in `env` or the file `.env` here, or else
- * of the one that `npm start` runs on the data folder, as its user `tools`. Throws a `MendableProblem` when NATS can't be reached, a `SettingsError` when the
- * settings are wrong, and what `use` throws.
+ * of the one that `npm start` runs on the data folder, as its user `tools`.
+ *
+ * @throws a `MendableProblem` when NATS can't be reached within ten seconds, a `SettingsError` when the settings are wrong,
+ * and what `use` throws.
  */
 export async function withLedger<Result>(
   name: string,
@@ -27,7 +30,10 @@ export async function withLedger<Result>(
   use: (ledger: LedgerClient) => Promise<Result>,
 ): Promise<Result> {
   loadEnvFile(env, process.cwd());
-  const logger = createLogger(name, 'error');
+  // Why it takes so long, for a person at a terminal.
+  const logger = createLogger(name, 'warn', {
+    write: (line) => void process.stderr.write(`${parseLogLine(line)?.msg ?? line}\n`),
+  });
   const link = await connectNats({
     ...(await findNats(env)),
     name: `holdfast-${name}`,

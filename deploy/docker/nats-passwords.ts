@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { isSet, type Environment } from '../../shared/config/parse-settings.ts';
 import { natsPasswordVariable, natsUserNames } from '../../shared/contracts/nats-users.ts';
-import { hasCode } from '../local/error-code.ts';
+import { hasCode } from '../../shared/telemetry/describe-error.ts';
 
 /** Beside docker-compose.yml, for its owner alone; git and the image's build leave it out. */
 const passwordsFile = '.nats-passwords.env';

@@ -2,8 +2,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writ
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { SettingsError } from '../../shared/config/parse-settings.ts';
-import { hasCode } from './error-code.ts';
-import { messageOf } from '../../shared/telemetry/describe-error.ts';
+import { hasCode, messageOf } from '../../shared/telemetry/describe-error.ts';
 import {
   identifyProcess,
   isRunning,

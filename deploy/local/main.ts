@@ -66,7 +66,7 @@ export async function runLocal(startedAtMs: number, args: readonly string[]): Pr
   process.exit(exitCode);
 }
 
-/** Prints the settings, valid or not, and answers the exit code. */
+/** Prints the settings, valid or not. @returns the exit code. */
 function printConfig(): number {
   try {
     const fromFile = loadEnvFile(process.env, process.cwd());
@@ -80,7 +80,7 @@ function printConfig(): number {
   }
 }
 
-/** Says what is wrong, and answers the exit code for it. */
+/** Says what is wrong. @returns the exit code for it. */
 function explain(error: unknown): number {
   if (error instanceof SettingsError) {
     process.stderr.write(`\nHoldfast can't run with these settings:\n${indent(error.message)}\n`);

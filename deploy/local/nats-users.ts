@@ -3,7 +3,7 @@ import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { natsSettings } from '../../shared/config/setting-groups.ts';
 import { natsUserNames, type NatsUserName } from '../../shared/contracts/nats-users.ts';
-import { hasCode } from './error-code.ts';
+import { hasCode } from '../../shared/telemetry/describe-error.ts';
 
 /** Each user's password. */
 export type NatsPasswords = Readonly<Record<NatsUserName, string>>;

@@ -4,8 +4,7 @@ import { inUtf8 } from '../../services/ledger/store/database-encoding.ts';
 import { retryUntilDone } from '../../shared/lifecycle/retry.ts';
 import type { Logger } from '../../shared/telemetry/logger.ts';
 import { warningThrottle } from '../../shared/telemetry/warning-throttle.ts';
-import { hasCode } from './error-code.ts';
-import { messageOf } from '../../shared/telemetry/describe-error.ts';
+import { hasCode, messageOf } from '../../shared/telemetry/describe-error.ts';
 import { withClient } from './with-client.ts';
 
 export type DatabaseSettings = Omit<DatabaseAddress, 'role'>;

@@ -2,8 +2,7 @@ import { access, chmod, constants, readFile, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
-import { hasCode } from './error-code.ts';
-import { messageOf } from '../../shared/telemetry/describe-error.ts';
+import { hasCode, messageOf } from '../../shared/telemetry/describe-error.ts';
 
 const platforms: Readonly<Record<string, string>> = { linux: 'linux', darwin: 'darwin', win32: 'windows' };
 

@@ -5,10 +5,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isSet, SettingsError } from '../../shared/config/parse-settings.ts';
 import type { NatsUserName } from '../../shared/contracts/nats-users.ts';
 import { listenProblem } from '../../shared/lifecycle/listen-problem.ts';
+import { hasCode } from '../../shared/telemetry/describe-error.ts';
 import { startChild, type ChildHandle } from './child-process.ts';
 import type { LocalSettings } from './config.ts';
 import { takeDataFolder, type DataFolder } from './data-folder.ts';
-import { hasCode } from './error-code.ts';
 import { canTakeFirstSteps, firstSteps, originOf } from './first-steps.ts';
 import { freePort } from './free-port.ts';
 import { KeptProgram } from './kept-program.ts';
@@ -256,7 +256,7 @@ export class Supervisor {
     return server;
   }
 
-  /** Answers where its `/healthz` and `/readyz` are, which may change when it is started again. */
+  /** @returns where its `/healthz` and `/readyz` are, which may change when it is started again. */
   async #keepServiceWithOps(
     name: ServiceName,
     setting: string,

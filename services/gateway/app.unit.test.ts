@@ -9,7 +9,7 @@ import type { AccountId, CommandId, HoldId } from '../../shared/contracts/primit
 import { createLogger } from '../../shared/telemetry/logger.ts';
 import { createMetrics } from '../../shared/telemetry/metrics.ts';
 import { buildApp } from './app.ts';
-import { problemSchema } from './http-schemas.ts';
+import { problemSchema } from './problem-schema.ts';
 import { commandIdOf } from '../../shared/messaging/command-id.ts';
 import type { Ledger } from './ledger-when-connected.ts';
 

@@ -30,7 +30,7 @@ export const gatewaySettings = z.object({
 
 export type GatewaySettings = ReturnType<typeof readGatewaySettings>;
 
-/** Throws a `SettingsError` that names all invalid settings at once. */
+/** Throws a `SettingsError` that names all settings that are invalid by themselves, or else the first that contradict each other. */
 export function readGatewaySettings(env: Environment) {
   const given = parseSettings(gatewaySettings, env);
   return {

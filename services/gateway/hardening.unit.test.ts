@@ -7,7 +7,7 @@ import { eventually } from '../../test/support/eventually.ts';
 import { createLogger } from '../../shared/telemetry/logger.ts';
 import { createMetrics } from '../../shared/telemetry/metrics.ts';
 import { buildApp } from './app.ts';
-import { problemSchema } from './http-schemas.ts';
+import { problemSchema } from './problem-schema.ts';
 import type { Ledger } from './ledger-when-connected.ts';
 
 /* What an ill-meaning or broken caller may send. None of it reaches the ledger. */

@@ -1,13 +1,11 @@
 import { z } from 'zod';
 import { maxPageSize } from '../../shared/contracts/limits.ts';
-import { errorCatalogue, errorCodes, type ErrorCode } from '../../shared/contracts/error-codes.ts';
 import { openingFields } from '../../shared/contracts/commands.ts';
 import {
   accountStatuses,
   accountViewSchema,
   entryHoldSchema,
   entryViewSchema,
-  errorViewSchema,
   holdStatuses,
   holdViewSchema,
   onDueSchema,
@@ -25,7 +23,7 @@ import {
 } from '../../shared/contracts/primitives.ts';
 import { listOrders } from '../../shared/contracts/queries.ts';
 
-/* What the HTTP API takes and answers: types, checks and documentation at once. */
+/* What the HTTP API takes and answers when all goes well: types, checks and documentation at once. */
 
 const exampleAccount = {
   id: '26c940a1-7228-4ea2-a3bc-e6460b172040',
@@ -37,7 +35,7 @@ const exampleAccount = {
   version: 3,
 };
 const exampleTerms = { currency: 'EUR', decimals: 2, overdraftLimit: '0.00' };
-const exampleIdentity = {
+export const exampleIdentity = {
   commandId: '6f1b7c44-0b52-8c53-9b1e-2d9a019a9c3e',
   idempotencyKey: 'order-4711',
 };
@@ -130,7 +128,7 @@ export const addBodySchema = amountBody.meta({
   ],
 });
 
-const exampleHold = {
+export const exampleHold = {
   id: '019a9c3e-5b1a-7c3e-8f00-2d9a6f1b7c44',
   amount: '33.48',
   status: 'pending',
@@ -338,7 +336,7 @@ export type SubtractBody = z.output<typeof subtractBodySchema>;
 export type SettleBody = z.output<typeof settleBodySchema>;
 export type ReleaseBody = z.output<typeof releaseBodySchema>;
 export type AddAnswer = z.output<typeof addAnswerSchema>;
-export type HoldAnswer = z.output<typeof subtractAnswerSchema>;
+export type SubtractAnswer = z.output<typeof subtractAnswerSchema>;
 
 export const readySchema = z.object({ status: z.literal('ready') }).meta({ examples: [{ status: 'ready' }] });
 export const notReadySchema = z
@@ -354,125 +352,3 @@ export const notReadySchema = z
       },
     ],
   });
-
-/** RFC 9457. `code` is what a program should look at; `detail` is for people and may change. */
-export const problemSchema = z
-  .object({
-    type: z.string().describe('`urn:holdfast:error:` and the code.'),
-    title: z.string(),
-    status: z.int(),
-    detail: z.string(),
-    code: z.enum(errorCodes),
-    fields: errorViewSchema.shape.fields,
-    available: errorViewSchema.shape.available,
-    requested: errorViewSchema.shape.requested,
-    hold: errorViewSchema.shape.hold,
-    commandId: commandIdSchema.optional().describe('When the request was to change something.'),
-    idempotencyKey: z.string().optional().describe('The key that was sent, or one made up.'),
-    traceId: z.string().optional().describe('The trace of the request, when it is sampled.'),
-    trace: z.url().optional().describe('Where to look at that trace, when the gateway knows.'),
-  })
-  .meta({ id: 'Problem' });
-export type Problem = z.output<typeof problemSchema>;
-
-/** The `type` of a problem: a URI that names its code. */
-export function problemType(code: ErrorCode): string {
-  return `urn:holdfast:error:${code}`;
-}
-
-interface HeaderDescription {
-  readonly type: 'string' | 'integer';
-  readonly description: string;
-}
-
-const everyAnswersHeaders: Readonly<Record<string, HeaderDescription>> = {
-  'X-Request-Id': { type: 'string', description: 'The id that came with the request, or a new one.' },
-  'Trace-Id': { type: 'string', description: 'The trace of the request, when it is sampled.' },
-};
-
-const idempotencyKey: Readonly<Record<string, HeaderDescription>> = {
-  'Idempotency-Key': { type: 'string', description: 'The key that was sent, or one made up.' },
-};
-const idempotencyReplayed: Readonly<Record<string, HeaderDescription>> = {
-  'Idempotency-Replayed': {
-    type: 'string',
-    description: '`true` when this answers a request that had its outcome before.',
-  },
-};
-
-const authenticate: Readonly<Record<string, HeaderDescription>> = {
-  'WWW-Authenticate': { type: 'string', description: 'What is wrong with the token (RFC 6750).' },
-};
-const retryAfter: Readonly<Record<string, HeaderDescription>> = {
-  'Retry-After': { type: 'integer', description: 'In so many seconds.' },
-};
-
-const rateLimit: Readonly<Record<string, HeaderDescription>> = {
-  'RateLimit-Limit': { type: 'integer', description: 'How many requests a caller may make in a window.' },
-  'RateLimit-Remaining': { type: 'integer', description: 'How many of them are left.' },
-  'RateLimit-Reset': { type: 'integer', description: 'In so many seconds all of them are there again.' },
-};
-
-/** Of outcomes that are kept with the key, and repeated. */
-const keptStatuses: ReadonlySet<string> = new Set(['200', '400', '404', '409', '422']);
-/** To these statuses the key was looked at; another may come before it was. */
-const statusesWithKey: ReadonlySet<string> = new Set([...keptStatuses, '413', '415', '500', '504']);
-
-/** The OpenAPI headers of a route's answer with this status. */
-export function answerHeaders(
-  status: string,
-  { isCommand, isProblem }: { isCommand: boolean; isProblem: boolean },
-): Record<string, HeaderDescription> {
-  return {
-    ...everyAnswersHeaders,
-    ...(isCommand && statusesWithKey.has(status) && idempotencyKey),
-    ...(isCommand && keptStatuses.has(status) && idempotencyReplayed),
-    ...((status === '401' || status === '403') && authenticate),
-    ...(status === '429' && rateLimit),
-    ...(isProblem && (status === '429' || status === '503') && retryAfter),
-  };
-}
-
-/** The OpenAPI response of an answer. */
-export function jsonResponse(description: string, schema: z.ZodType) {
-  return { description, content: { 'application/json': { schema } } };
-}
-
-/** The OpenAPI responses for the errors that a route can answer: one per status, with an example of each code. */
-export function problemResponses(codes: readonly ErrorCode[]) {
-  const byStatus = new Map<number, ErrorCode[]>();
-  for (const code of codes) {
-    const { status } = errorCatalogue[code];
-    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
-  }
-  return Object.fromEntries(
-    [...byStatus].map(([status, group]) => [
-      status,
-      {
-        description: group.map((code) => `\`${code}\`: ${errorCatalogue[code].title}.`).join(' '),
-        content: {
-          'application/problem+json': {
-            schema: problemSchema,
-            examples: Object.fromEntries(group.map((code) => [code, { value: exampleProblem(code) }])),
-          },
-        },
-      },
-    ]),
-  );
-}
-
-function exampleProblem(code: ErrorCode) {
-  const { status, title } = errorCatalogue[code];
-  const problem = { type: problemType(code), title, status, detail: title, code };
-  if (code === 'invalid_request') {
-    return { ...problem, fields: [{ field: 'amount', message: 'must be a decimal string above zero' }] };
-  }
-  if (code === 'insufficient_funds') {
-    return { ...problem, available: '20.00', requested: '33.48', ...exampleIdentity };
-  }
-  if (code === 'hold_not_pending') {
-    const detail = `Hold ${exampleHold.id} is released already.`;
-    return { ...problem, detail, hold: { ...exampleHold, status: 'released' }, ...exampleIdentity };
-  }
-  return problem;
-}

@@ -1,6 +1,5 @@
 import { jetstream } from '@nats-io/jetstream';
-import { Pool } from 'pg';
-import { messageOf } from '../../shared/telemetry/describe-error.ts';
+import type { Pool } from 'pg';
 import type { Logger } from '../../shared/telemetry/logger.ts';
 import { holdsStream } from '../../shared/contracts/subjects.ts';
 import { maxPayloadOf } from '../../shared/messaging/max-payload.ts';
@@ -17,17 +16,16 @@ import { Outbox } from './outbox/outbox.ts';
 import { processBatch, type Books } from './process-batch.ts';
 import { runBatch, type BatchRunner } from './run-batch.ts';
 import { SettleDueTurns } from './settle-due.ts';
-import { BookQueries, knexForLists } from './store/book-queries.ts';
-import { echoKnex, echoObserved, echoPool, echoTo } from './store/echo-statements.ts';
-import type { StatementObserver } from './store/pipeline.ts';
+import { BookQueries } from './store/book-queries.ts';
+import { echoTo } from './store/echo-statements.ts';
+import { openDatabase } from './store/open-database.ts';
 import { prepareDatabase, type LedgerUser } from './store/prepare-database.ts';
 import { LockedAccounts } from './store/locked-accounts.ts';
 import { OutboxTable } from './store/outbox-table.ts';
 import { countHolds } from './store/count-holds.ts';
 import { DatabaseWatch } from './store/database-watch.ts';
 import { deleteOldRefusals } from './store/delete-old-refusals.ts';
-import { sessionConfig, type DatabaseAddress } from './store/session.ts';
-import { WriteConnection } from './store/write-connection.ts';
+import type { DatabaseAddress } from './store/session.ts';
 import { countsOfKnex, countsOfPool, startGauges } from './gauges.ts';
 import {
   commandObserver,
@@ -44,9 +42,6 @@ const maxBatch = 512;
 
 /** Commands that wait: half a second's worth at full speed, so that what is accepted is also answered in time. */
 const maxWaiting = 8_192;
-
-/** Connections for all but batches and settling: reads, and the upkeep of outbox and refusals. */
-const poolConnections = 4;
 
 /** A ledger at work, and how it stops. */
 export interface Ledger {
@@ -88,26 +83,17 @@ export async function createLedger(options: {
   if (warning !== undefined) logger.warn(`${warning}: run ${oldestVersion} or newer`);
 
   const echo = echoStatements ? echoTo(logger) : undefined;
-  const database = await prepareDatabase({ owner, ledgerUser, logger, stopping, echo });
+  const address = await prepareDatabase({ owner, ledgerUser, logger, stopping, echo });
   await ensureStreamsWhenReachable({ nats: link.connection, replicas: streamReplicas, logger, stopping });
 
-  const pool = new Pool({ ...sessionConfig(database), max: poolConnections });
-  pool.on('error', (error) =>
-    logger.debug({ reason: messageOf(error) }, 'an idle connection to Postgres was lost'),
-  );
-  const knex = knexForLists(database, logger);
-  if (echo !== undefined) {
-    echoPool(pool, echo);
-    echoKnex(knex, echo);
-  }
   const currentSpan = new CurrentSpan();
-  const observeStatements: StatementObserver = (statement) => observeStatement(statement, currentSpan);
-  const writeOptions = {
-    observe: echo === undefined ? observeStatements : echoObserved(observeStatements, echo),
+  const database = openDatabase(address, {
+    logger,
+    echo,
+    observe: (statement) => observeStatement(statement, currentSpan),
     onReconnect: databaseReconnectCounter(metrics),
-  };
-  const connection = new WriteConnection(database, logger, writeOptions);
-  const secondConnection = new WriteConnection(database, logger, writeOptions);
+  });
+  const { connection, secondConnection, pool, knex } = database;
   const table = new OutboxTable(pool);
   const outbox = new Outbox({
     jetstream: jetstream(link.connection),
@@ -120,7 +106,7 @@ export async function createLedger(options: {
   const books: Books = { connection, outbox, holdPeriodMs };
 
   const bookQueries = new BookQueries(pool, knex);
-  const watch = new DatabaseWatch(bookQueries, database, logger);
+  const watch = new DatabaseWatch(bookQueries, address, logger);
 
   const recorders = { metrics, logger, currentSpan };
   const lockedAccounts = new LockedAccounts(pool, logger);
@@ -207,7 +193,7 @@ export async function createLedger(options: {
       watch.stop();
       lockedAccounts.stop();
       stopGauges();
-      await Promise.all([pool.end(), knex.destroy(), connection.close(), secondConnection.close()]);
+      await database.close();
     },
   };
 }

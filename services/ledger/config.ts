@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import {
   anyText,
-  textWithFallback,
+  optionalText,
   minutes,
   oneOf,
   onOff,
@@ -37,7 +37,7 @@ export const ledgerSettings = z.object({
     expected: 'a user name',
   }),
   DB_PASSWORD: secret({ description: 'The password of DB_USER.' }),
-  DB_LEDGER_USER: textWithFallback({
+  DB_LEDGER_USER: optionalText({
     description:
       'The user whom the ledger logs in as, who may only add to the journal; DB_USER then only migrates.',
     fallback: 'DB_USER',
@@ -78,7 +78,7 @@ export const ledgerSettings = z.object({
   ...logSettings,
 });
 
-/** Throws a `SettingsError` that names all invalid settings at once. */
+/** Throws a `SettingsError` that names all settings that are invalid by themselves, or else the first that contradict each other. */
 export function readLedgerSettings(env: Environment) {
   const given = parseSettings(ledgerSettings, env);
   return {

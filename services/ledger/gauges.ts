@@ -18,7 +18,11 @@ interface PoolCounts {
   readonly waiting: number;
 }
 
-/** Looks every 10 s from now on; nothing while metrics are off. Answers what stops it. */
+/**
+ * Looks every 10 s from now on; nothing while metrics are off.
+ *
+ * @returns what stops it.
+ */
 export function startGauges(options: {
   metrics: Metrics;
   queueDepth: () => number;

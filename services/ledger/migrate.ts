@@ -13,7 +13,7 @@ await runService({
     const echo = settings.echoStatements ? echoTo(logger) : undefined;
     const { names } = await migrateWhenReachable(settings.database, logger, stopping, {
       echo,
-      ledgerUser: settings.ledgerUser?.user,
+      loginUser: settings.ledgerUser?.user,
     });
     logger.info(
       { migrated: names },

@@ -31,7 +31,7 @@ export const settlerSettings = z.object({
   ...logSettings,
 });
 
-/** Throws a `SettingsError` that names all invalid settings at once. */
+/** Throws a `SettingsError` that names all settings that are invalid by themselves, or else the first that contradict each other. */
 export function readSettlerSettings(env: Environment) {
   const given = parseSettings(settlerSettings, env);
   return {

@@ -10,7 +10,7 @@ interface FieldOptions {
   formerName?: string;
 }
 
-/** A setting made from its text; `read` answers undefined for a text that it can't accept. */
+/** A setting made from its text; `read` returns undefined for a text that it can't accept. */
 export function field<Value>(
   facts: SettingFacts & { default: string },
   read: (text: string) => Value | undefined,
@@ -109,10 +109,7 @@ export function onOff(options: FieldOptions) {
 
 /** One of a few words. */
 export function oneOf<Word extends string>(options: FieldOptions & { words: readonly Word[] }) {
-  const { words } = options;
-  return field({ ...options, expected: `one of ${words.join(', ')}` }, (text) =>
-    words.find((word) => word === text.toLowerCase()),
-  );
+  return field({ ...options, expected: expectedOf(options.words) }, (text) => findWord(options.words, text));
 }
 
 /** One of a few words; while it is not set, what the setting `fallback` says counts. */
@@ -122,20 +119,21 @@ export function oneOfWithFallback<Word extends string>(options: {
   fallback: string;
 }) {
   const { description, words, fallback } = options;
-  const expected = `one of ${words.join(', ')}`;
-  return optionalField({ description, expected, fallback }, (text) =>
-    words.find((word) => word === text.toLowerCase()),
-  );
+  const expected = expectedOf(words);
+  return optionalField({ description, expected, fallback }, (text) => findWord(words, text));
 }
 
-/** Any text; while it is not set, what the setting `fallback` says counts. */
-export function textWithFallback(options: { description: string; expected: string; fallback: string }) {
-  return z.string().optional().register(settingFacts, options);
+function expectedOf(words: readonly string[]): string {
+  return `one of ${words.join(', ')}`;
+}
+
+function findWord<Word extends string>(words: readonly Word[], text: string): Word | undefined {
+  return words.find((word) => word === text.toLowerCase());
 }
 
 /** A text that may be left out. */
-export function optionalText(options: { description: string; expected: string }) {
-  return z.string().optional().register(settingFacts, options);
+export function optionalText(facts: SettingFacts) {
+  return optionalField(facts, (text) => text);
 }
 
 /** The path of a file that is there and can be read; it may be left out. */

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { maxDecimals } from '../money/money.ts';
-import { earliestDeadlineMs, maxAllowedAccounts } from './limits.ts';
+import { earliestDeadlineMs } from './limits.ts';
 import {
   accountIdSchema,
+  allowedAccountsSchema,
   amountSchema,
   callersCommandIdSchema,
   dueInSecondsSchema,
@@ -32,12 +33,9 @@ const envelope = {
       'Milliseconds since 1970 UTC, in the ledger’s time; past it the command is not decided any more.',
     ),
   traceparent: traceparentSchema.optional().describe('W3C trace context; sent when sampled.'),
-  allowedAccounts: z
-    .array(accountIdSchema)
-    .min(1)
-    .max(maxAllowedAccounts)
-    .optional()
-    .describe('The accounts that the caller may touch, when it is narrowed to some.'),
+  allowedAccounts: allowedAccountsSchema.describe(
+    'The accounts that the caller may touch, when it is narrowed to some.',
+  ),
 };
 
 /** What an account is opened with. None of it can be changed later. */
@@ -124,6 +122,3 @@ export const commandSchemas = {
 export type CommandInput<K extends CommandKind> = z.input<(typeof commandSchemas)[K]>;
 /** A command as the ledger reads it. */
 export type CommandPayload<K extends CommandKind> = z.output<(typeof commandSchemas)[K]>;
-
-/** The commands that change one account: all but `settle-due`. */
-export type AccountCommandKind = Exclude<CommandKind, 'settle-due'>;

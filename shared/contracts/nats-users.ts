@@ -1,8 +1,7 @@
 import {
-  asyncCommandKinds,
+  accountCommandKinds,
   asyncCommandsConsumer,
   asyncCommandSubject,
-  commandKinds,
   commandsStream,
   commandSubject,
   commandSubjectPrefix,
@@ -49,7 +48,7 @@ export function natsPasswordVariable(user: NatsUserName): string {
 export const natsPermissions: Readonly<Record<NatsUserName, NatsPermissions>> = {
   gateway: {
     purpose: 'the gateway: sends what its callers may ask for',
-    publish: [...callersCommands(), ...queryKinds.map(querySubject)],
+    publish: [...accountCommandKinds.map(commandSubject), ...queryKinds.map(querySubject)],
     subscribe: [inboxOf('gateway')],
     answers: false,
   },
@@ -82,9 +81,9 @@ export const natsPermissions: Readonly<Record<NatsUserName, NatsPermissions>> = 
   tools: {
     purpose: 'operators’ tools, such as fixtures and the import: all that callers may, waiting or not',
     publish: [
-      ...callersCommands(),
+      ...accountCommandKinds.map(commandSubject),
       ...queryKinds.map(querySubject),
-      ...asyncCommandKinds.map(asyncCommandSubject),
+      ...accountCommandKinds.map(asyncCommandSubject),
     ],
     subscribe: [inboxOf('tools')],
     answers: false,
@@ -106,11 +105,6 @@ export const natsPermissions: Readonly<Record<NatsUserName, NatsPermissions>> = 
     answers: false,
   },
 };
-
-/** All but the one that the settler sends. */
-function callersCommands(): string[] {
-  return commandKinds.filter((kind) => kind !== 'settle-due').map(commandSubject);
-}
 
 function inboxOf(user: NatsUserName): string {
   return `${inboxPrefixOf(user)}.>`;

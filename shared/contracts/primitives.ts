@@ -1,6 +1,12 @@
 import { z } from 'zod';
 import { decimalPattern, maxDecimals, maxIntegerDigits, positiveDecimalPattern } from '../money/money.ts';
-import { maxHoldSeconds, maxMetadataBytes, maxNameLength, maxReferenceLength } from './limits.ts';
+import {
+  maxAllowedAccounts,
+  maxHoldSeconds,
+  maxMetadataBytes,
+  maxNameLength,
+  maxReferenceLength,
+} from './limits.ts';
 
 /** An account's id: a uuid in lower case. */
 export type AccountId = string & { readonly __brand: 'AccountId' };
@@ -61,6 +67,9 @@ export const settleAmountSchema = amountSchema
   .optional()
   .describe('How much of the hold is taken; the rest is released. Left out, it is all of it.');
 
+/** The accounts that a caller may touch, when it is narrowed to some. */
+export const allowedAccountsSchema = z.array(accountIdSchema).min(1).max(maxAllowedAccounts).optional();
+
 /** What makes a command depend on nothing having changed since its caller looked. */
 export const expectedVersionSchema = z
   .int()
@@ -95,7 +104,7 @@ function isStorableText(text: string): boolean {
 /** Nobody means them in a line of text, and in JSON each takes six bytes or ends the line. */
 const notOfALine = /[\p{Cc}\p{Zl}\p{Zp}]/u;
 
-/** One line of text for people. Of UTF-16, of which none takes more than three bytes: zod counts code points. */
+/** One line of text for people. Its length is in units of UTF-16, of three bytes of UTF-8 at most; zod's `max` counts code points, of which some are two. */
 function lineSchema(maxLength: number): z.ZodString {
   const error = `must be a text of 1 to ${maxLength} characters, without control characters, line ends or halves of surrogate pairs`;
   return z

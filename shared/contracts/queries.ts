@@ -1,26 +1,25 @@
 import { z } from 'zod';
-import { maxAllowedAccounts, maxPageSize } from './limits.ts';
+import { maxPageSize } from './limits.ts';
 import {
   accountViewSchema,
   accountStatuses,
-  dueActions,
   entryHoldSchema,
-  entryKinds,
+  entryViewSchema,
   errorViewSchema,
   holdStatuses,
-  toldReferenceSchema,
+  holdViewSchema,
 } from './outcomes.ts';
 import {
   accountIdSchema,
+  allowedAccountsSchema,
   balanceSchema,
   commandIdSchema,
   holdIdSchema,
   referenceSchema,
-  timeSchema,
 } from './primitives.ts';
 import type { QueryKind } from './subjects.ts';
 
-const allowedAccounts = z.array(accountIdSchema).min(1).max(maxAllowedAccounts).optional();
+const allowedAccounts = allowedAccountsSchema;
 const limit = z.int().min(1).max(maxPageSize).default(100);
 
 const reference = referenceSchema.describe('Only what has exactly this reference.');
@@ -64,34 +63,22 @@ export const querySchemas = {
   }),
 } as const satisfies Record<QueryKind, z.ZodType>;
 
-const holdDetailSchema = z.object({
-  id: holdIdSchema,
+const holdDetailSchema = holdViewSchema.extend({
   accountId: accountIdSchema,
-  amount: balanceSchema,
   remaining: balanceSchema,
-  status: z.enum(holdStatuses),
-  dueAt: timeSchema,
-  onDue: z.enum(dueActions),
-  reference: toldReferenceSchema,
   commandId: commandIdSchema,
   version: z.int(),
 });
 export type HoldDetail = z.output<typeof holdDetailSchema>;
 
-const entryDetailSchema = z.object({
-  id: z.string(),
+const entryDetailSchema = entryViewSchema.extend({
   accountId: accountIdSchema,
-  seq: z.int(),
   commandId: commandIdSchema,
-  kind: z.enum(entryKinds),
-  amount: balanceSchema,
   balance: balanceSchema,
   held: balanceSchema,
   available: balanceSchema,
   overdraftLimit: balanceSchema,
   ...entryHoldSchema.shape,
-  reference: toldReferenceSchema,
-  at: timeSchema,
   details: z.record(z.string(), z.unknown()).optional(),
   hash: z.string().describe('The chain hash, hexadecimal.'),
 });

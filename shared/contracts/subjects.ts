@@ -1,16 +1,16 @@
 /* Every NATS subject, stream and consumer name. Nobody spells one anywhere else. */
 
-/** The commands a caller can send, each on a subject of its own, so that permissions can allow just one kind. */
-export const commandKinds = ['open', 'close', 'add', 'subtract', 'settle', 'release', 'settle-due'] as const;
+/** The commands that change one account. They may also be sent without waiting for an answer. */
+export const accountCommandKinds = ['open', 'close', 'add', 'subtract', 'settle', 'release'] as const;
+export type AccountCommandKind = (typeof accountCommandKinds)[number];
+
+/** The commands that there are, each on a subject of its own, so that permissions can allow just one kind. */
+export const commandKinds = [...accountCommandKinds, 'settle-due'] as const;
 export type CommandKind = (typeof commandKinds)[number];
 
 /** The questions a caller can ask; they change nothing. */
 export const queryKinds = ['ping', 'account', 'accounts', 'hold', 'holds', 'entries'] as const;
 export type QueryKind = (typeof queryKinds)[number];
-
-/** The commands that may also be sent without waiting for an answer. */
-export const asyncCommandKinds = ['open', 'close', 'add', 'subtract', 'settle', 'release'] as const;
-export type AsyncCommandKind = (typeof asyncCommandKinds)[number];
 
 export const commandSubjectPrefix = 'balance.command.';
 export const querySubjectPrefix = 'balance.query.';
@@ -24,7 +24,7 @@ export function querySubject<K extends QueryKind>(kind: K): `balance.query.${K}`
   return `balance.query.${kind}`;
 }
 
-export function asyncCommandSubject<K extends AsyncCommandKind>(kind: K): `balance.async.${K}` {
+export function asyncCommandSubject<K extends AccountCommandKind>(kind: K): `balance.async.${K}` {
   return `balance.async.${kind}`;
 }
 

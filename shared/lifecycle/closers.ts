@@ -13,7 +13,11 @@ export class Closers {
     this.#open.push({ what, close });
   }
 
-  /** Closes all, one after the other; answers whether all went well within `limitMs`. Says in the log what did not. */
+  /**
+   * Closes all, one after the other. Says in the log what did not go well.
+   *
+   * @returns whether all went well within `limitMs`.
+   */
   async closeAll(limitMs: number): Promise<boolean> {
     let current = '';
     let clean = true;

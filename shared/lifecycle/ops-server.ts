@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { messageOf } from '../telemetry/describe-error.ts';
 import { prometheusContentType } from '../telemetry/prometheus-text.ts';
 import { listenProblem } from './listen-problem.ts';
 
@@ -72,7 +73,7 @@ async function sendMetrics(
     response.writeHead(200, { 'content-type': prometheusContentType, 'cache-control': 'no-store' });
     response.end(request.method === 'HEAD' ? undefined : text);
   } catch (error) {
-    send(request, response, 500, { status: 'no metrics', detail: String(error) });
+    send(request, response, 500, { status: 'no metrics', detail: messageOf(error) });
   }
 }
 

@@ -110,7 +110,7 @@ export async function runService<
   }
 }
 
-/** Answers the signal that is aborted when the process is asked to stop. */
+/** @returns the signal that is aborted when the process is asked to stop. */
 function stopOnSignals(logger: Logger, closers: Closers, stoppedExitCode: number): AbortSignal {
   const stopping = new AbortController();
   let askedAtMs = 0;

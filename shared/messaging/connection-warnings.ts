@@ -1,7 +1,7 @@
 import { AuthorizationError, type PermissionViolationError } from '@nats-io/transport-node';
-import { isNativeError } from 'node:util/types';
 import type { NatsAccess } from '../config/nats-access.ts';
 import { isUntrustedCertificate } from '../config/untrusted-certificate.ts';
+import { messageOf } from '../telemetry/describe-error.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { warningThrottle } from '../telemetry/warning-throttle.ts';
 
@@ -26,7 +26,8 @@ export function connectionWarning(
 }
 
 function reasonOf(error: unknown): string {
-  return isNativeError(error) && error.message !== '' ? ` (${error.message})` : '';
+  const reason = error === undefined ? '' : messageOf(error);
+  return reason === '' ? '' : ` (${reason})`;
 }
 
 /** Which credentials were refused, by the names of their settings. */
@@ -38,7 +39,7 @@ function refusalOf({ user, credsFile, urls }: NatsAccess): string {
 }
 
 function adviceFor(error: unknown, { tls }: NatsAccess): string {
-  const text = isNativeError(error) ? error.message : '';
+  const text = error === undefined ? '' : messageOf(error);
   if (isUntrustedCertificate(text)) {
     return 'Set NATS_TLS_CA to a file with the certificate of whoever issued its own, and have NATS_URL name it as its certificate does';
   }

@@ -25,7 +25,6 @@ export const attributeNames = {
   messagingBatchMessageCount: 'messaging.batch.message_count',
   // https://opentelemetry.io/docs/specs/semconv/database/database-spans/
   dbSystemName: 'db.system.name',
-  dbNamespace: 'db.namespace',
   dbOperationName: 'db.operation.name',
   dbQuerySummary: 'db.query.summary',
   dbPoolName: 'db.client.connection.pool.name',

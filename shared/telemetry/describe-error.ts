@@ -49,6 +49,11 @@ export function messageOf(error: unknown): string {
   return withoutSecrets(error.message);
 }
 
+/** Whether it is the system's, or Postgres's, error of that code. */
+export function hasCode(error: unknown, code: string): boolean {
+  return isNativeError(error) && 'code' in error && error.code === code;
+}
+
 /** A text without the credentials of URLs in it. Unlike in a setting, what follows `//` may be a path. */
 export function withoutSecrets(text: string): string {
   return text.replace(/\/\/[^\s/]*@/g, '//***@');

@@ -1,4 +1,4 @@
-import { isNativeError } from 'node:util/types';
+import { hasCode } from './describe-error.ts';
 
 /** How long a pipe that takes nothing just now is left alone before it is tried again, in ms. */
 const busyPauseMs = 100;
@@ -19,7 +19,7 @@ export class LogOutput {
   #why: unknown;
 
   /**
-   * @param writeBytes writes and answers how many bytes it took, or throws, as `writeSync` does.
+   * @param writeBytes writes and returns how many bytes it took, or throws, as `writeSync` does.
    * @param onRecovered is told, once a line could be written again, how many were dropped before, and the last reason; it may
    *   write a line itself.
    */
@@ -49,7 +49,7 @@ export class LogOutput {
     if (this.#dropped > 0) this.#dropped += dropped;
   }
 
-  /** Answers whether no line is out in part only. */
+  /** @returns whether no line is out in part only. */
   #finishLine(): boolean {
     while (this.#rest.length > 0) {
       const written = this.#put(this.#rest);
@@ -59,13 +59,13 @@ export class LogOutput {
     return true;
   }
 
-  /** Answers how many bytes were taken: 0 when it can't be written. */
+  /** @returns how many bytes were taken: 0 when it can't be written. */
   #put(bytes: string | Buffer): number {
     for (;;) {
       try {
         return this.#writeBytes(bytes);
       } catch (error) {
-        if (!isBusy(error)) {
+        if (!hasCode(error, 'EAGAIN')) {
           this.#why = error;
           return 0;
         }
@@ -74,8 +74,4 @@ export class LogOutput {
       }
     }
   }
-}
-
-function isBusy(error: unknown): boolean {
-  return isNativeError(error) && 'code' in error && error.code === 'EAGAIN';
 }

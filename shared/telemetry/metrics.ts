@@ -169,7 +169,7 @@ export const metricCatalogue = {
     kind: 'gauge',
     name: 'db.client.connection.count',
     unit: '{connection}',
-    description: 'The ledger’s connections to Postgres for reading, by pool and state.',
+    description: 'The ledger’s connections to Postgres for all but batches and settling, by pool and state.',
     attributes: [attributeNames.dbPoolName, attributeNames.dbConnectionState],
   },
   poolPending: {

@@ -13,7 +13,7 @@ import {
 import { isNativeError } from 'node:util/types';
 import { attributeNames } from './conventions.ts';
 import { traceparentPattern } from '../contracts/primitives.ts';
-import { withoutSecrets } from './describe-error.ts';
+import { messageOf } from './describe-error.ts';
 
 export { SpanKind } from '@opentelemetry/api';
 export type { Link, Span, SpanOptions } from '@opentelemetry/api';
@@ -161,8 +161,7 @@ export function recordRefusal(span: Span, code: string): void {
 
 /** Something broke: the span gets an error status. */
 export function recordFault(span: Span, error: unknown): void {
-  const message = isNativeError(error) ? error.message : String(error);
-  recordFailure(span, errorType(error), withoutSecrets(message));
+  recordFailure(span, errorType(error), messageOf(error));
 }
 
 /** As `recordFault`, when all that is known is a code, ours or HTTP's. */

@@ -1,7 +1,7 @@
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { finished } from 'node:stream/promises';
 import type { DueAction } from '../../shared/contracts/outcomes.ts';
-import type { AsyncCommandKind } from '../../shared/contracts/subjects.ts';
+import type { AccountCommandKind } from '../../shared/contracts/subjects.ts';
 
 /** What a caller was told. */
 export type Answer =
@@ -52,7 +52,7 @@ export interface Operation {
   /** The idempotency key that stands for the id over HTTP. */
   readonly key: string;
   readonly accountId: string;
-  readonly kind: AsyncCommandKind;
+  readonly kind: AccountCommandKind;
   /** Minor units; 0 for a kind without an amount, and what the hold is of for one that takes all of it. */
   readonly amount: number;
   /** What its hold is to become when nobody ends it before; left out, it is settled. */

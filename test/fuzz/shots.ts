@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import {
-  asyncCommandKinds,
+  accountCommandKinds,
   asyncCommandSubject,
   commandKinds,
   commandSubject,
@@ -169,7 +169,7 @@ const queryShots = queryKinds.map((kind) =>
   })),
 );
 
-const streamShots = asyncCommandKinds.map((kind) =>
+const streamShots = accountCommandKinds.map((kind) =>
   message(nearObject(commandFields[kind], kind === 'close')).map((payload): Shot => ({
     door: 'stream',
     subject: asyncCommandSubject(kind),

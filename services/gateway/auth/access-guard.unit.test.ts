@@ -19,7 +19,7 @@ import { commandIdOf } from '../../../shared/messaging/command-id.ts';
 import { createLogger } from '../../../shared/telemetry/logger.ts';
 import { createMetrics } from '../../../shared/telemetry/metrics.ts';
 import { buildApp } from '../app.ts';
-import { problemSchema } from '../http-schemas.ts';
+import { problemSchema } from '../problem-schema.ts';
 import type { Ledger } from '../ledger-when-connected.ts';
 import { readGatewaySettings } from '../config.ts';
 

@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { maxAllowedAccounts } from '../../../shared/contracts/limits.ts';
-import { accountIdSchema, type AccountId } from '../../../shared/contracts/primitives.ts';
+import { allowedAccountsSchema, type AccountId } from '../../../shared/contracts/primitives.ts';
 
 /**
  * What a token can be good for, each with those before it: whoever may change a balance reads it in every answer
@@ -34,7 +33,7 @@ const claimsSchema = z.object({
     .union([z.string().transform((words) => words.split(' ')), z.array(z.string())])
     .optional()
     .transform((words = []) => words),
-  accounts: z.array(accountIdSchema).min(1).max(maxAllowedAccounts).optional(),
+  accounts: allowedAccountsSchema,
 });
 
 /** The caller that a verified token's claims describe; or the name of the claim that can't be used. */

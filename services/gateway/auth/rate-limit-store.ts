@@ -14,7 +14,7 @@ interface Window {
  */
 export class RateLimitStore implements FastifyRateLimitStore {
   readonly #windows = new Map<string, Window>();
-  /** Kept, since a new one would walk over all keys that were deleted. It passes none that is there: what it gives is deleted. */
+  /** Kept, since a new one would walk over all keys that were deleted. It skips none that is there: each that it gives is deleted at once. */
   readonly #inOrder = this.#windows.keys();
 
   /** Counts one request; `ttl` is how many milliseconds the window still lasts. */

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { field, oneOf, optionalField } from '../../../shared/config/fields.ts';
+import { field, oneOf, optionalField, optionalText } from '../../../shared/config/fields.ts';
 import { parseSettings, SettingsError, type Environment } from '../../../shared/config/parse-settings.ts';
 
 /** As many bytes as HS256's hash has (RFC 7518 §3.2): a shorter key is easier to guess than the signature. */
@@ -54,14 +54,14 @@ export const accessSettings = {
       return url.username === '' && url.password === '' ? url : undefined;
     },
   ),
-  AUTH_ISSUER: optionalField(
-    { description: 'Tokens must be from this issuer (`iss`).', expected: 'a text, most often a URL' },
-    (text) => text,
-  ),
-  AUTH_AUDIENCE: optionalField(
-    { description: 'Tokens must be for this audience (`aud`).', expected: 'a text, most often a URL' },
-    (text) => text,
-  ),
+  AUTH_ISSUER: optionalText({
+    description: 'Tokens must be from this issuer (`iss`).',
+    expected: 'a text, most often a URL',
+  }),
+  AUTH_AUDIENCE: optionalText({
+    description: 'Tokens must be for this audience (`aud`).',
+    expected: 'a text, most often a URL',
+  }),
   RATE_LIMIT: field(
     {
       description:

@@ -5,7 +5,7 @@ import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fast
 import type { OpenAPIV3_1 } from 'openapi-types';
 import { z } from 'zod';
 import { readVersion } from '../../../shared/config/read-version.ts';
-import { answerHeaders } from '../http-schemas.ts';
+import { answerHeaders } from '../openapi-responses.ts';
 import { pages } from './security-headers.ts';
 import type { Scope } from '../auth/caller.ts';
 import type { AccessGuard } from '../auth/access-guard.ts';

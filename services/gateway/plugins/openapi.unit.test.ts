@@ -14,10 +14,10 @@ import {
   closeBodySchema,
   openAnswerSchema,
   openBodySchema,
-  problemSchema,
   statusAnswerSchema,
   subtractAnswerSchema,
 } from '../http-schemas.ts';
+import { problemSchema } from '../problem-schema.ts';
 import type { Ledger } from '../ledger-when-connected.ts';
 
 type Document = OpenAPIV3_1.Document;

@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
 import { invalidRequest } from '../../../shared/contracts/field-errors.ts';
 import { errorCatalogue, type ErrorCode } from '../../../shared/contracts/error-codes.ts';
 import type { ErrorView, FieldError } from '../../../shared/contracts/outcomes.ts';
-import { problemType, type Problem } from '../http-schemas.ts';
+import { problemType, type Problem } from '../problem-schema.ts';
 import type { CommandIdentity } from '../idempotency.ts';
 import { InvalidInput } from './validation.ts';
 
@@ -93,7 +93,7 @@ export function answerBrokenHttp(error: NodeJS.ErrnoException, socket: Socket): 
   socket.write(
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n` +
       'Connection: close\r\nContent-Type: application/problem+json; charset=utf-8\r\n' +
-      `X-Request-Id: ${randomUUID()}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+      `X-Content-Type-Options: nosniff\r\nX-Request-Id: ${randomUUID()}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
   socket.destroy();
 }

@@ -51,6 +51,7 @@ export function refuseWhenFull(
       'content-type': 'application/problem+json; charset=utf-8',
       'content-length': body.length,
       'retry-after': retryAfterS,
+      'x-content-type-options': 'nosniff',
       'x-request-id': requestIdOf(request),
       ...(typeof key === 'string' && { 'idempotency-key': key }),
     });

@@ -5,7 +5,7 @@ import { Agent, request, type IncomingMessage } from 'node:http';
 import { createLogger } from '../../../shared/telemetry/logger.ts';
 import { createMetrics } from '../../../shared/telemetry/metrics.ts';
 import { eventually } from '../../../test/support/eventually.ts';
-import { problemSchema } from '../http-schemas.ts';
+import { problemSchema } from '../problem-schema.ts';
 import { refuseWhenFull } from './refuse-when-full.ts';
 
 let app: FastifyInstance;

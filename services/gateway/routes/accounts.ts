@@ -5,14 +5,13 @@ import {
   accountsQuerySchema,
   closeAnswerSchema,
   closeBodySchema,
-  jsonResponse,
   openAnswerSchema,
   openBodySchema,
-  problemResponses,
   type AccountsQuery,
   type CloseBody,
   type OpenBody,
 } from '../http-schemas.ts';
+import { jsonResponse, problemResponses } from '../openapi-responses.ts';
 import type { AccessGuard } from '../auth/access-guard.ts';
 import type { Ledger } from '../ledger-when-connected.ts';
 import {

@@ -8,8 +8,6 @@ import {
   addBodySchema,
   entriesAnswerSchema,
   entriesQuerySchema,
-  jsonResponse,
-  problemResponses,
   statusAnswerSchema,
   subtractAnswerSchema,
   subtractBodySchema,
@@ -20,6 +18,7 @@ import {
   type StatusAnswer,
   type SubtractBody,
 } from '../http-schemas.ts';
+import { jsonResponse, problemResponses } from '../openapi-responses.ts';
 import type { AccessGuard } from '../auth/access-guard.ts';
 import type { Ledger } from '../ledger-when-connected.ts';
 import {

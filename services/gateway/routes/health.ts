@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
-import { aliveSchema, jsonResponse, notReadySchema, readySchema } from '../http-schemas.ts';
+import { aliveSchema, notReadySchema, readySchema } from '../http-schemas.ts';
+import { jsonResponse } from '../openapi-responses.ts';
 import type { Ledger } from '../ledger-when-connected.ts';
 
 const probes: ReadonlySet<string | undefined> = new Set(['/healthz', '/readyz']);

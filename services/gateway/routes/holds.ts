@@ -8,8 +8,6 @@ import {
   accountParamsSchema,
   holdsAnswerSchema,
   holdsQuerySchema,
-  jsonResponse,
-  problemResponses,
   releaseAnswerSchema,
   releaseBodySchema,
   settleAnswerSchema,
@@ -20,6 +18,7 @@ import {
   type ReleaseBody,
   type SettleBody,
 } from '../http-schemas.ts';
+import { jsonResponse, problemResponses } from '../openapi-responses.ts';
 import type { Ledger } from '../ledger-when-connected.ts';
 import {
   accountQueryErrors,

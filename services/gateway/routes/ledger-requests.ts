@@ -6,7 +6,7 @@ import type { FailedAnswer } from '../../../shared/contracts/queries.ts';
 import type { SendOptions } from '../../../shared/messaging/ledger-client/index.ts';
 import { refusesAccount, type AccessGuard } from '../auth/access-guard.ts';
 import type { Scope } from '../auth/caller.ts';
-import { commandHeadersSchema, type AddAnswer, type HoldAnswer } from '../http-schemas.ts';
+import { commandHeadersSchema, type AddAnswer, type SubtractAnswer } from '../http-schemas.ts';
 import type { CommandIdentity } from '../idempotency.ts';
 import { takeIdempotencyKey } from '../plugins/command-identity.ts';
 import { securityFor } from '../plugins/openapi.ts';
@@ -137,7 +137,7 @@ const httpField: Readonly<Record<string, string>> = { accountId: 'id' };
 function changeAnswer(
   { account, entry, hold }: AppliedOutcome,
   { commandId, idempotencyKey }: CommandIdentity,
-): AddAnswer | HoldAnswer {
+): AddAnswer | SubtractAnswer {
   const { id, name, status, balance, held, available, version } = account;
   // By name: to make it by a spread and write that as JSON takes twice as long.
   return {

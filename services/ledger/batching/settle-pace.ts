@@ -1,6 +1,6 @@
 /**
- * Holds in one turn while no commands come in. The first that does has it end early, so that it waits for two parts at most,
- * of each share.
+ * Holds in one turn while no commands come in. The first command to arrive ends the turn early, so that it waits for two
+ * parts at most, of each share.
  */
 export const maxHoldsPerTurn = 1_024;
 
@@ -13,7 +13,7 @@ const maxHoldsBesideCommands = 512;
  */
 const minHoldsBesideCommands = 128;
 
-/** Commands come in until so many turns have passed without one: a quarter of a second or half of small turns. */
+/** After so many turns without a command (a quarter of a second to half of one, of small turns) none are expected. */
 const turnsUntilQuiet = 16;
 
 /** The commands on the same lane. */

@@ -12,8 +12,8 @@ import type { Hold, HoldAsOf } from './hold.ts';
 import { formatSecond, microsOfSeconds, secondsOf } from './time.ts';
 
 /*
- * What the entries that move money say in their `details`: JSON text that is hashed, so none of it ever changes. Where it
- * would say nothing there is none.
+ * What the entries that move money say in their `details`: JSON text that is hashed, so none of it ever changes. An entry
+ * with nothing to add has none (null).
  */
 
 /**

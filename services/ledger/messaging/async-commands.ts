@@ -5,12 +5,12 @@ import type { RefusalFact } from '../../../shared/contracts/events.ts';
 import type { ErrorView } from '../../../shared/contracts/outcomes.ts';
 import { accountIdSchema, commandIdSchema } from '../../../shared/contracts/primitives.ts';
 import {
-  asyncCommandKinds,
+  accountCommandKinds,
   asyncCommandsConsumer,
   asyncCommandSubjectPrefix,
   commandsStream,
   eventSubject,
-  type AsyncCommandKind,
+  type AccountCommandKind,
 } from '../../../shared/contracts/subjects.ts';
 import type { NatsLink } from '../../../shared/messaging/connect.ts';
 import { consumeStream } from '../../../shared/messaging/consume-stream.ts';
@@ -160,7 +160,7 @@ async function takeMessage(
   begins: (commands: number) => void,
 ): Promise<boolean> {
   try {
-    const kind = asyncCommandKinds.find((each) => asyncCommandSubjectPrefix + each === message.subject);
+    const kind = accountCommandKinds.find((each) => asyncCommandSubjectPrefix + each === message.subject);
     const payload = readPayload(message.data);
     const lastTry = message.info.deliveryCount >= maxDeliveries;
     // While ledgers are updated one after the other, another one may know it already.
@@ -190,7 +190,7 @@ async function takeMessage(
 }
 
 async function takeElement(
-  kind: AsyncCommandKind,
+  kind: AccountCommandKind,
   element: PayloadElement,
   lastTry: boolean,
   options: MessagesOptions,

@@ -2,7 +2,7 @@ import type { NatsConnection } from '@nats-io/nats-core';
 import type { Logger } from '../../../shared/telemetry/logger.ts';
 import type { KeptSubscription } from '../../../shared/messaging/keep-subscription.ts';
 import { maxPayloadOf } from '../../../shared/messaging/max-payload.ts';
-import { commandSchemas, type AccountCommandKind } from '../../../shared/contracts/commands.ts';
+import { commandSchemas } from '../../../shared/contracts/commands.ts';
 import type {
   AppliedOutcome,
   ErrorView,
@@ -10,7 +10,12 @@ import type {
   SettledOutcome,
 } from '../../../shared/contracts/outcomes.ts';
 import { commandIdSchema, type CommandId } from '../../../shared/contracts/primitives.ts';
-import { commandKinds, commandSubjectPrefix, type CommandKind } from '../../../shared/contracts/subjects.ts';
+import {
+  commandKinds,
+  commandSubjectPrefix,
+  type AccountCommandKind,
+  type CommandKind,
+} from '../../../shared/contracts/subjects.ts';
 import type { Outcome } from '../domain/execute-batch.ts';
 import { formatMicros, parseTime } from '../domain/time.ts';
 import type { Failure, WaitingCommand } from '../run-batch.ts';
@@ -36,7 +41,7 @@ interface CommandsOptions {
 
 type OutcomeView = AppliedOutcome | FailedOutcome | SettledOutcome;
 
-/** The longest that any caller of ours waits; a caller without a deadline gets as long. */
+/** As long as callers over HTTP are promised an answer within; a command without a deadline gets as long. */
 const giveUpAfterMs = 5_000;
 
 const overloaded: ErrorView = {
@@ -168,7 +173,8 @@ function replyJson(reply: OutcomeView | OutcomeView[], maxBytes: number): string
   // Much that is wrong in many elements: that they were refused must be told, what is wrong with each need not.
   const shortened = JSON.stringify(Array.isArray(reply) ? reply.map(withoutFields) : withoutFields(reply));
   if (fits(shortened, maxBytes)) return shortened;
-  // Long names in a large array: of another client than ours, which bounds it. The commands are in the books; smaller arrays under the same ids tell.
+  // Long names in a large array, from a client that does not bound its arrays as ours does. The commands are in the books:
+  // smaller arrays under the same ids tell what became of them.
   const detail = 'The reply is too large. Send smaller arrays under the same ids.';
   return JSON.stringify(failedView(undefined, { code: 'outcome_unknown', detail }));
 }

@@ -1,9 +1,6 @@
-import {
-  commandSchemas,
-  type AccountCommandKind,
-  type CommandPayload,
-} from '../../../shared/contracts/commands.ts';
+import { commandSchemas, type CommandPayload } from '../../../shared/contracts/commands.ts';
 import type { ErrorView } from '../../../shared/contracts/outcomes.ts';
+import type { AccountCommandKind } from '../../../shared/contracts/subjects.ts';
 import type { Command } from '../domain/commands.ts';
 import { microsOfMillis } from '../domain/time.ts';
 import type { CommandObserver, Observation } from '../telemetry.ts';

@@ -14,7 +14,7 @@ interface Requests<Kind extends string> {
   readonly kinds: readonly Kind[];
   /** What one of them is called. */
   readonly noun: 'command' | 'query';
-  /** Asked before a message is read; then it is refused as `overloaded`. Of no kind is one that nobody knows. */
+  /** Asked before a message is read; then it is refused as `overloaded`. `kind` is undefined for a subject that nobody knows. */
   readonly isFull?: (kind: Kind | undefined) => boolean;
   readonly handle: (kind: Kind, payload: Payload, reply: Reply) => Promise<void> | void;
   readonly logger: Logger;

@@ -82,7 +82,7 @@ export class DatabaseWatch {
       this.#answeredAtMs = performance.now();
       this.#learn({ askedAtMs });
     } catch (error) {
-      this.#learn({ askedAtMs, problem: adviceFor(error, this.#address) ?? String(error) });
+      this.#learn({ askedAtMs, problem: adviceFor(error, this.#address) ?? messageOf(error) });
     }
     this.#log();
   }

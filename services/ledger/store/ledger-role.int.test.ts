@@ -59,12 +59,12 @@ describe('the ledger’s role', () => {
     const waiting = waitUntilMigrated({ ...owner, ...login }, logger, new AbortController().signal);
     while (lines.length === 0) await new Promise(setImmediate);
     expect(lines[0]).toContain('npm run migrate');
-    await migrate(owner, { ledgerUser: login.user });
+    await migrate(owner, { loginUser: login.user });
     await waiting;
   });
 
   test('with a login of its own, the ledger does not touch books that a newer version has migrated', async () => {
-    await migrate(owner, { ledgerUser: login.user });
+    await migrate(owner, { loginUser: login.user });
     await admin.query(
       "INSERT INTO knex_migrations (name, batch, migration_time) VALUES ('999-newer', 2, now())",
     );
@@ -80,7 +80,7 @@ describe('the ledger’s role', () => {
   test.each(['taken by the owner', 'given to a login of its own'])(
     '%s can do no more than it needs',
     async (how) => {
-      const { ledgerRole } = await migrate(owner, { ledgerUser: login.user });
+      const { ledgerRole } = await migrate(owner, { loginUser: login.user });
       if (ledgerRole === undefined) throw new Error('the test’s user may make no roles');
       const address = how.startsWith('taken') ? { ...owner, role: ledgerRole } : { ...owner, ...login };
       const client = new Client(sessionConfig(address));

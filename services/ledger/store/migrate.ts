@@ -35,7 +35,7 @@ const migrationSource: Knex.MigrationSource<string> = {
 export interface MigrateOptions {
   readonly echo?: Echo | undefined;
   /** Who the ledger logs in as, when that is not who migrates. */
-  readonly ledgerUser?: string | undefined;
+  readonly loginUser?: string | undefined;
   /**
    * Told of what is waited for from now on, in words that follow "waiting for". These waits have no bound for as long as
    * the server's machine is there.
@@ -61,7 +61,7 @@ const migrationLock = [1_214_803_204, 2] as const;
  */
 export async function migrate(
   address: DatabaseAddress,
-  { echo, ledgerUser, onWait = () => undefined }: MigrateOptions = {},
+  { echo, loginUser, onWait = () => undefined }: MigrateOptions = {},
 ): Promise<Migrated> {
   const guard = new Client(migrationConfig(address));
   // A lost guard fails the query that is under way; without a listener it would end the process.
@@ -84,7 +84,7 @@ export async function migrate(
     const names = await runMigrations(knex, onLocked).catch((error: unknown) => {
       throw isOfNewerVersion(error) ? new MigratedFurther(address, messageOf(error)) : error;
     });
-    return { names, ledgerRole: await grantLedgerRole(guard, address.name, ledgerUser) };
+    return { names, ledgerRole: await grantLedgerRole(guard, address.name, loginUser) };
   } finally {
     await knex.destroy();
     await guard.end();

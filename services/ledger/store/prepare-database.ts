@@ -10,8 +10,9 @@ export interface LedgerUser {
 }
 
 /**
- * Brings the database to the newest schema, and answers how the ledger is to work with it: as a role that can only add to
- * the journal. With a login of its own the ledger migrates nothing, and waits for whoever does.
+ * Brings the database to the newest schema. With a login of its own the ledger migrates nothing, and waits for whoever does.
+ *
+ * @returns how the ledger is to work with it: as a role that can only add to the journal.
  */
 export async function prepareDatabase(options: {
   owner: DatabaseAddress;

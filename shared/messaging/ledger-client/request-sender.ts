@@ -70,7 +70,7 @@ interface PendingRequest {
   readonly deadlineAtMs: number;
   readonly attempts: Attempts;
   readonly write: (remainingMs: number) => string | ErrorView;
-  /** Takes a reply; answers whether that ended the request, or how the attempt ended. */
+  /** Takes a reply. @returns whether that ended the request, or how the attempt ended. */
   readonly take: (reply: unknown) => 'ended' | 'retryable' | 'unknown' | 'malformed';
   readonly end: (error: ErrorView) => void;
   /** The message whose reply it waits for; none while it waits for its turn. */

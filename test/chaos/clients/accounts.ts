@@ -1,5 +1,5 @@
 import { anonymous } from '../../../services/gateway/idempotency.ts';
-import type { AsyncCommandKind } from '../../../shared/contracts/subjects.ts';
+import type { AccountCommandKind } from '../../../shared/contracts/subjects.ts';
 import { commandIdOf } from '../../../shared/messaging/command-id.ts';
 import { beliefOf, type HoldToEnd, type Operation } from '../history.ts';
 import type { Random } from '../random.ts';
@@ -46,7 +46,7 @@ export class Accounts {
   }
 
   /** A command of this kind, or of any that a door takes. */
-  command(kinds: readonly AsyncCommandKind[]): Omit<Operation, 'calls'> {
+  command(kinds: readonly AccountCommandKind[]): Omit<Operation, 'calls'> {
     const random = this.#random;
     const young = random.chance(0.15) && kinds.includes('open');
     if (!young) return this.#ofHot(random.pick(this.hot), kinds);
@@ -78,7 +78,7 @@ export class Accounts {
     }
   }
 
-  #ofHot(accountId: string, kinds: readonly AsyncCommandKind[]): Omit<Operation, 'calls'> {
+  #ofHot(accountId: string, kinds: readonly AccountCommandKind[]): Omit<Operation, 'calls'> {
     const holds = this.#holds.get(accountId);
     const ends = (['settle', 'release'] as const).filter((kind) => kinds.includes(kind));
     if (holds === undefined || ends.length === 0 || !this.#random.chance(endsHold))
@@ -93,7 +93,7 @@ export class Accounts {
     return { ...this.#make(accountId, kind), amount, hold };
   }
 
-  #make(accountId: string, kind: AsyncCommandKind): Omit<Operation, 'calls'> {
+  #make(accountId: string, kind: AccountCommandKind): Omit<Operation, 'calls'> {
     const most = { open: 0, close: 0, add: mostAdded, subtract: mostSubtracted, settle: 0, release: 0 }[kind];
     const key = this.#random.uuid();
     const amount = most === 0 ? 0 : this.#random.int(1, most);

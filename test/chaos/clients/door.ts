@@ -1,5 +1,5 @@
 import type { Operation, Answer } from '../history.ts';
-import type { AsyncCommandKind } from '../../../shared/contracts/subjects.ts';
+import type { AccountCommandKind } from '../../../shared/contracts/subjects.ts';
 
 /** What a look at an account shows. */
 export interface Seen {
@@ -11,7 +11,7 @@ export interface Seen {
 /** One way in: a gateway, the broker, a stream. */
 export interface Door {
   readonly name: string;
-  readonly kinds: readonly AsyncCommandKind[];
+  readonly kinds: readonly AccountCommandKind[];
   /** How many commands of one kind it takes at once. */
   readonly most: number;
   /** How long it gives the service, where it says so itself: past that nothing may be applied. */

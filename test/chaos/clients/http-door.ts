@@ -1,4 +1,4 @@
-import { asyncCommandKinds } from '../../../shared/contracts/subjects.ts';
+import { accountCommandKinds } from '../../../shared/contracts/subjects.ts';
 import { call, type Answer as HttpAnswer } from '../../support/http.ts';
 import type { Answer, Operation } from '../history.ts';
 import { answerOf, fieldsOf, type Door } from './door.ts';
@@ -12,7 +12,7 @@ export function httpDoor(name: string, url: string): Door {
     call(url, path, body, key === undefined ? {} : { 'idempotency-key': key }, patienceMs);
   return {
     name,
-    kinds: asyncCommandKinds,
+    kinds: accountCommandKinds,
     most: 1,
     send: async (operations) =>
       Promise.all(

@@ -2,10 +2,10 @@ import { jetstream } from '@nats-io/jetstream';
 import { RequestError, type NatsConnection } from '@nats-io/nats-core';
 import type { FailedOutcome, AppliedOutcome } from '../../../shared/contracts/outcomes.ts';
 import {
-  asyncCommandKinds,
+  accountCommandKinds,
   asyncCommandSubject,
   commandSubject,
-  type AsyncCommandKind,
+  type AccountCommandKind,
 } from '../../../shared/contracts/subjects.ts';
 import type { NatsLink } from '../../../shared/messaging/connect.ts';
 import type { CommandToSend, LedgerClient } from '../../../shared/messaging/ledger-client/index.ts';
@@ -22,12 +22,12 @@ const publishMs = 3_000;
 export function clientDoor(client: LedgerClient): Door {
   return {
     name: 'nats',
-    kinds: asyncCommandKinds,
+    kinds: accountCommandKinds,
     most: 1,
     send: async (operations) =>
       Promise.all(
         operations.map(async (operation) => {
-          const command = { id: operation.id, ...fieldsOf(operation) } as CommandToSend<AsyncCommandKind>;
+          const command = { id: operation.id, ...fieldsOf(operation) } as CommandToSend<AccountCommandKind>;
           return read(await client.send(operation.kind, command));
         }),
       ),
@@ -42,7 +42,7 @@ export function clientDoor(client: LedgerClient): Door {
 export function arrayDoor(link: NatsLink): Door {
   return {
     name: 'nats array',
-    kinds: asyncCommandKinds,
+    kinds: accountCommandKinds,
     most: 24,
     deadlineMs,
     send: async (operations, deadline) => {

@@ -2,7 +2,7 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import { randomUUID } from 'node:crypto';
 import { anonymous } from '../../../services/gateway/idempotency.ts';
 import { commandsStream, eventsStream, holdsStream } from '../../../shared/contracts/subjects.ts';
-import type { AsyncCommandKind } from '../../../shared/contracts/subjects.ts';
+import type { AccountCommandKind } from '../../../shared/contracts/subjects.ts';
 import { commandIdOf } from '../../../shared/messaging/command-id.ts';
 import type { NatsLink } from '../../../shared/messaging/connect.ts';
 import { arrayDoor, streamDoor } from '../clients/nats-doors.ts';
@@ -22,7 +22,7 @@ export class Ground {
   }
 
   /** A command that nobody has sent yet; amounts in minor units. */
-  command(kind: AsyncCommandKind, accountId: string, amount = 0, hold?: HoldToEnd): Operation {
+  command(kind: AccountCommandKind, accountId: string, amount = 0, hold?: HoldToEnd): Operation {
     const key = randomUUID();
     return this.#history.begin({
       key,

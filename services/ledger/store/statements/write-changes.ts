@@ -49,21 +49,6 @@ const holdStatus = enumeration('hold_status');
 const dueAction = enumeration('due_action');
 const outboxTopic = enumeration('outbox_topic');
 
-const openedAccountColumns: Columns<Account> = {
-  id: column(uuid, (account) => account.id),
-  name: column(text, (account) => account.name),
-  currency: column(text, (account) => account.currency),
-  decimals: column(smallint, (account) => account.decimals),
-  balance: column(bigint, (account) => account.balance),
-  held: column(bigint, (account) => account.held),
-  overdraft_limit: column(bigint, (account) => account.overdraftLimit),
-  status: column(accountStatus, (account) => account.status),
-  metadata: column(json, (account) => account.metadata),
-  seq: column(bigint, (account) => BigInt(account.seq)),
-  chain_head: column(bytesOf(32), (account) => account.chainHead),
-  last_entry_at: column(timestamptz, (account) => account.lastEntryAt),
-};
-
 const changedAccountColumns: Columns<Account> = {
   id: column(uuid, (account) => account.id),
   balance: column(bigint, (account) => account.balance),
@@ -73,6 +58,14 @@ const changedAccountColumns: Columns<Account> = {
   seq: column(bigint, (account) => BigInt(account.seq)),
   chain_head: column(bytesOf(32), (account) => account.chainHead),
   last_entry_at: column(timestamptz, (account) => account.lastEntryAt),
+};
+
+const openedAccountColumns: Columns<Account> = {
+  ...changedAccountColumns,
+  name: column(text, (account) => account.name),
+  currency: column(text, (account) => account.currency),
+  decimals: column(smallint, (account) => account.decimals),
+  metadata: column(json, (account) => account.metadata),
 };
 
 const entryColumns: Columns<Entry> = {
