@@ -38,7 +38,7 @@ describe('gauges', () => {
     metrics.poolConnections.record(3, used);
     const reading = 'db_client_connection_count{db_client_connection_pool_name="reading"';
     expect(await told('db_client_connection_count')).toEqual([
-      '# HELP db_client_connection_count The ledger’s connections to Postgres for reading, by pool and state.',
+      '# HELP db_client_connection_count The ledger’s connections to Postgres for all but batches and settling, by pool and state.',
       '# UNIT db_client_connection_count {connection}',
       '# TYPE db_client_connection_count gauge',
       `${reading},db_client_connection_state="used"} 3`,
