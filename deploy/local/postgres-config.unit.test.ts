@@ -15,8 +15,8 @@ test.each([
 });
 
 test.each([
-  [0, '1024MB'],
-  [3, '1024MB'],
+  [0, '128MB'],
+  [3, '768MB'],
   [40, '10240MB'],
   [4000, '16384MB'],
 ])('with %s GiB free on the disk its log may grow to %s', (disk, size) => {

@@ -5,9 +5,11 @@ import type { ExitInfo } from './child-process.ts';
 export interface ShortLives {
   readonly count: number;
   readonly ownDoing: number;
+  /** It has lived long before: what keeps it from starting now, a full disk for one, may pass. */
+  readonly hasServed: boolean;
 }
 
-export const noShortLives: ShortLives = { count: 0, ownDoing: 0 };
+export const noShortLives: ShortLives = { count: 0, ownDoing: 0, hasServed: false };
 
 export interface RestartPolicy {
   readonly firstDelayMs: number;
@@ -16,7 +18,7 @@ export interface RestartPolicy {
   readonly longestDelayAfterKillMs: number;
   /** Living this long is no short life. */
   readonly longLifeMs: number;
-  /** This many short lives in a row of its own doing, and there is no hope. */
+  /** This many short lives in a row of its own doing and no long one ever, and there is no hope. */
   readonly tries: number;
 }
 
@@ -44,10 +46,11 @@ export function decideRestart(
 ): { giveUp: true } | { giveUp: false; delayMs: number; shortLives: ShortLives } {
   const { livedMs, exit } = ended;
   if (exit.code === exitCodes.settings) return { giveUp: true };
-  const past = livedMs >= policy.longLifeMs ? noShortLives : before;
+  const past = livedMs >= policy.longLifeMs ? { ...noShortLives, hasServed: true } : before;
+  const { hasServed } = past;
   const wasKilled = killedBySomeone.has(exit.signal);
-  const shortLives = { count: past.count + 1, ownDoing: wasKilled ? 0 : past.ownDoing + 1 };
-  if (shortLives.ownDoing >= policy.tries) return { giveUp: true };
+  const shortLives = { count: past.count + 1, ownDoing: wasKilled ? 0 : past.ownDoing + 1, hasServed };
+  if (!hasServed && shortLives.ownDoing >= policy.tries) return { giveUp: true };
   const longest = wasKilled ? policy.longestDelayAfterKillMs : policy.longestDelayMs;
   const delayMs = Math.min(policy.firstDelayMs * 2 ** (shortLives.count - 1), longest);
   return { giveUp: false, delayMs, shortLives };

@@ -6,9 +6,14 @@ const fault: ExitInfo = { code: 1, signal: null };
 const killed: ExitInfo = { code: null, signal: 'SIGKILL' };
 
 /** The delays of a program that always ends the same way, until it is given up or `limit` lives are over. */
-function livesOf(exit: ExitInfo, livedMs: number, limit: number): (number | 'given up')[] {
+function livesOf(
+  exit: ExitInfo,
+  livedMs: number,
+  limit: number,
+  before = noShortLives,
+): (number | 'given up')[] {
   const delays: (number | 'given up')[] = [];
-  let shortLives = noShortLives;
+  let shortLives = before;
   while (delays.length < limit) {
     const next = decideRestart(shortLives, { livedMs, exit }, restartPolicy);
     if (next.giveUp) return [...delays, 'given up'];
@@ -25,6 +30,16 @@ describe('starting a program again', () => {
 
   test('one that lived for a while is started at once, for ever', () => {
     expect(livesOf(fault, 60_000, 20)).toEqual(Array.from({ length: 20 }, () => 100));
+  });
+
+  test('one that lived for a while and can’t start any more, as on a full disk, is tried for ever', () => {
+    const once = decideRestart(noShortLives, { livedMs: 60_000, exit: fault }, restartPolicy);
+    if (once.giveUp) throw new Error('it was given up');
+    expect(livesOf(fault, 50, 20, once.shortLives)).toEqual([
+      ...[200, 400, 800, 1_600, 3_200],
+      ...Array.from({ length: 15 }, () => 5_000),
+    ]);
+    expect(livesOf({ code: 78, signal: null }, 50, 20, once.shortLives)).toEqual(['given up']);
   });
 
   test('one that someone kills again and again is never given up, and soon back', () => {

@@ -177,6 +177,7 @@ export async function createLedger(options: {
 
   const missingOfNats = (): string[] => {
     if (!link.isConnected()) return ['nats: not connected'];
+    if (outbox.isOverloaded()) return ['nats: takes no messages, and too many wait for it'];
     return commands.isRefused() || queries.isRefused() ? ['nats: may not subscribe to requests'] : [];
   };
 

@@ -601,12 +601,12 @@ describe('a lost connection', () => {
   });
 });
 
-/** From now on the database takes no entry of this account. */
-async function poison(id: AccountId): Promise<void> {
+/** From now on the database takes no entry of this account, as somebody's trigger has it, or for a reason of its own. */
+async function poison(id: AccountId, sqlState = 'P0001'): Promise<void> {
   await pool.query(`
     CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
-      IF NEW.account_id = '${id}' THEN RAISE EXCEPTION 'poison'; END IF;
+      IF NEW.account_id = '${id}' THEN RAISE EXCEPTION 'poison' USING ERRCODE = '${sqlState}'; END IF;
       RETURN NEW;
     END $$;
     CREATE TRIGGER poison BEFORE INSERT ON entries FOR EACH ROW EXECUTE FUNCTION poison()`);
@@ -653,6 +653,19 @@ describe('a command that the database will not take', () => {
     expect(words(outcomes)).toEqual(['applied', 'internal', 'applied']);
     for (const id of [good, bad, other]) await expectSoundBooks(id);
   });
+
+  test.each([['58030'], ['XX000'], ['42501']])(
+    'since its disk is at fault (%s), may be sent again',
+    async (sqlState) => {
+      const ledger = openLedger();
+      const [good, bad] = [await accountWith('1', ledger), await accountWith('1', ledger)];
+      await poison(bad, sqlState);
+      const command = adding(bad, '1');
+      expect(words(await run(ledger, [adding(good, '1'), command]))).toEqual(['applied', 'unavailable']);
+      await pool.query('DROP TRIGGER poison ON entries');
+      expect(words(await run(ledger, [command]))).toEqual(['applied']);
+    },
+  );
 
   test('and its hold keep no other hold from being settled', async () => {
     const ledger = openLedger(address.port, 0);

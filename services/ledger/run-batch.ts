@@ -6,7 +6,7 @@ import { traceIdsOf, type Span } from '../../shared/telemetry/tracing.ts';
 import type { Command } from './domain/commands.ts';
 import type { Outcome } from './domain/execute-batch.ts';
 import type { LockedAccounts } from './store/locked-accounts.ts';
-import { CommitUnknownError, faultKindOf, isLockTimeout } from './store/faults.ts';
+import { CommitUnknownError, faultKindOf, isLockTimeout, isServersFault } from './store/faults.ts';
 
 /** A command that a fault kept from being decided, or whose fate is not known. */
 export interface Failure {
@@ -50,7 +50,8 @@ export interface BatchRunner {
  *   after all, the journal answers for it.
  * - An account that somebody else keeps locked: its commands fail, so that the others need not wait.
  * - Any other fault: the commands are decided in halves, and these in halves, until only the culprit fails. That takes twice
- *   the logarithm of their number in transactions; when all of them fail, twice their number.
+ *   the logarithm of their number in transactions; when all of them fail, twice their number. Where the server is at fault, its
+ *   disk for one, they may be sent again.
  *
  * @param earlierMayHaveCommitted whether an earlier attempt at these commands may have got through.
  */
@@ -116,9 +117,12 @@ async function isolateCulprit(
 ): Promise<readonly Result[]> {
   const [only] = waiting;
   if (only !== undefined && waiting.length === 1) {
-    reportCulprit(only, error, runner.logger);
     // An earlier attempt may have got through: then this one's failure is no proof that nothing was changed.
-    return [mayHaveCommitted ? outcomeUnknown : failedInternally];
+    if (mayHaveCommitted) return [outcomeUnknown];
+    // No command is to blame for it, and there may be thousands: what is wrong is said by the watch over the database.
+    if (isServersFault(error)) return [unavailable];
+    reportCulprit(only, error, runner.logger);
+    return [failedInternally];
   }
   const results: Results = new Map();
   for (const half of halvesOf(waiting)) record(results, half, await runBatch(half, runner, mayHaveCommitted));

@@ -37,7 +37,7 @@ export function failedView(commandId: CommandId | undefined, error: ErrorView): 
 
 const failureDetails = {
   internal: 'The command could not be carried out; nothing was changed.',
-  unavailable: 'The database can’t be reached just now; nothing was changed.',
+  unavailable: 'The database can’t be reached, or can’t write, just now; nothing was changed.',
   outcome_unknown:
     'The database was lost while it answered. Send the command again under the same id to learn its fate.',
 } as const;

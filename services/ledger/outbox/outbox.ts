@@ -5,6 +5,7 @@ import { eventSubject, holdDueSubject } from '../../../shared/contracts/subjects
 import { traceHeaders } from '../../../shared/messaging/trace-headers.ts';
 import { attributeNames, messagingAttributes, spanNames } from '../../../shared/telemetry/conventions.ts';
 import { messageOf } from '../../../shared/telemetry/describe-error.ts';
+import { warningThrottle } from '../../../shared/telemetry/warning-throttle.ts';
 import { secondsSince, type Metrics } from '../../../shared/telemetry/metrics.ts';
 import {
   inChildSpan,
@@ -41,6 +42,8 @@ const gatherMs = 20;
 const idleDeleteMs = 1_000;
 /** How often a stop looks whether all that is on its way has arrived. */
 const drainPollMs = 10;
+/** While the broker takes nothing, the log says so this often. */
+const repeatWarningMs = 30_000;
 /** Past so many rows the broker has been away for too long: new commands are refused until it has caught up. */
 const maxRows = 10_000;
 
@@ -73,6 +76,7 @@ export class Outbox {
   #acknowledged: bigint[] = [];
   #idleTimer: NodeJS.Timeout | undefined;
   #announcing: Promise<void> = Promise.resolve();
+  readonly #isWarningDue = warningThrottle(repeatWarningMs);
   readonly #relay: Relay;
 
   constructor(options: OutboxOptions) {
@@ -232,7 +236,11 @@ export class Outbox {
       return true;
     } catch (error) {
       const reason = messageOf(error);
-      this.#options.logger.debug({ reason, topic }, 'the broker took no message; the relay will send it');
+      const level = this.#isWarningDue(reason) ? 'warn' : 'debug';
+      this.#options.logger[level](
+        { reason, topic },
+        'the broker took no message; it is sent again until it does. When this repeats, see how NATS is',
+      );
       return false;
     }
   }

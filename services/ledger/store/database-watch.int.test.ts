@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import knexFactory from 'knex';
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Pool } from 'pg';
 import { createLogger } from '../../../shared/telemetry/logger.ts';
 import { eventually } from '../../../test/support/eventually.ts';
@@ -7,7 +9,7 @@ import { createTestDatabase, type TestDatabase } from '../../../test/support/tes
 import { startTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.ts';
 import { BookQueries } from './book-queries.ts';
 import { DatabaseWatch } from './database-watch.ts';
-import { faultKindOf } from './faults.ts';
+import { ConnectionLostError, faultKindOf } from './faults.ts';
 import { sessionConfig } from './session.ts';
 import { WriteConnection } from './write-connection.ts';
 
@@ -62,12 +64,40 @@ async function fill(): Promise<unknown> {
 
 test('a database that has no room for a batch is missing until one was written', async () => {
   await expect(watch.watchWrite(fill)).rejects.toThrow('temporary file size exceeds');
-  expect(watch.missing()).toEqual([
-    expect.stringContaining('it has no room for a batch (temporary file size'),
-  ]);
+  expect(watch.missing()).toEqual([expect.stringContaining(' has no room for a batch (temporary file size')]);
   await watch.watchWrite(() => pool.query('SELECT 1'));
   expect(watch.missing()).toEqual([]);
 });
+
+test.each([
+  ['58030', 'could not extend file: Input/output error'],
+  ['XX000', 'could not extend file: Disk quota exceeded'],
+  ['42501', 'could not open file: Read-only file system'],
+])('a database whose disk fails with %s is missing until a batch was written', async (code, message) => {
+  const fail = () =>
+    pool.query(`DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '${code}', MESSAGE = '${message}'; END $$`);
+  await expect(watch.watchWrite(fail)).rejects.toThrow(message);
+  expect(watch.missing()).toEqual([expect.stringContaining(`can't write a batch (${message})`)]);
+  await watch.watchWrite(() => pool.query('SELECT 1'));
+  expect(watch.missing()).toEqual([]);
+});
+
+test('a database that can be read and does not finish writing is missing after some seconds, until a batch was written', async () => {
+  const unfinished = new AbortController();
+  const written = watch.watchWrite(() => once(unfinished.signal, 'abort'));
+  const stuck = /answers, but does not finish writing a batch$/;
+  await eventually(async () => (stuck.test(watch.missing()[0] ?? '') ? true : undefined), 12_000);
+  unfinished.abort();
+  await written;
+  expect(watch.missing()).toEqual([]);
+  const lost = watch.watchWrite(async () => {
+    await delay(5_100);
+    throw new ConnectionLostError('gone');
+  });
+  await expect(lost).rejects.toThrow('gone');
+  expect(watch.missing()).toEqual([expect.stringMatching(stuck)]);
+  await watch.watchWrite(async () => undefined);
+}, 30_000);
 
 test('a database that can be read and takes no writes is missing until one was written, and what wrote there is over', async () => {
   const connection = new WriteConnection(database.address, createLogger('test', 'silent'));
@@ -84,7 +114,7 @@ test('a database that can be read and takes no writes is missing until one was w
   try {
     await allow('SET default_transaction_read_only = on');
     await expect(watch.watchWrite(write)).rejects.toThrow('in a read-only transaction');
-    expect(watch.missing()).toEqual([expect.stringContaining('it takes no batch (cannot execute')]);
+    expect(watch.missing()).toEqual([expect.stringContaining(' takes no batch (cannot execute')]);
     await allow('RESET default_transaction_read_only');
     await watch.watchWrite(write);
     expect(watch.missing()).toEqual([]);

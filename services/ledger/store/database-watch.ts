@@ -2,13 +2,16 @@ import type { Logger } from '../../../shared/telemetry/logger.ts';
 import type { BookQueries } from './book-queries.ts';
 import { messageOf } from '../../../shared/telemetry/describe-error.ts';
 import { adviceFor } from './database-advice.ts';
-import { isOutOfRoom, isReadOnly } from './faults.ts';
+import { isOutOfRoom, isReadOnly, isServersFault } from './faults.ts';
 import type { DatabaseAddress } from './session.ts';
 
 const askEveryMs = 1_000;
 
 /** An answer counts this long: one question may be lost, two may not. A frozen server fails none, it just says nothing. */
 const answerCountsMs = 2_500;
+
+/** Past this a batch is not waiting for a lock any more, but for a server that says nothing. */
+const noAnswerMs = 5_000;
 
 /** A batch that could not be written counts this long; then the next command may find out. */
 const noWriteCountsMs = 5_000;
@@ -30,6 +33,8 @@ export class DatabaseWatch {
   #latest: { readonly askedAtMs: number; readonly problem?: string } = { askedAtMs: this.#answeredAtMs };
   /** Why the last batch could not be written, when the database can be read all the same. */
   #noWrite: { readonly atMs: number; readonly problem: string } | undefined;
+  /** The batch that is being written. */
+  #writeBeganAtMs: number | undefined;
   /** Undefined while all is well. */
   #warnedAtMs: number | undefined;
 
@@ -48,16 +53,19 @@ export class DatabaseWatch {
     return problem === undefined ? [] : [`postgres: ${problem}`];
   }
 
-  /** Runs what writes a batch, and takes note when the database has no room for it or takes none. It may still be read. */
+  /** Runs what writes a batch, and takes note when the database can't write it. It may still be read. One at a time. */
   async watchWrite<T>(write: () => Promise<T>): Promise<T> {
+    this.#writeBeganAtMs = performance.now();
     try {
       const result = await write();
       this.#noWrite = undefined;
       return result;
     } catch (error) {
-      const problem = whyNotWritten(error);
+      const problem = this.#whyNotWritten(error) ?? this.#unansweredWrite();
       if (problem !== undefined) this.#noWrite = { atMs: performance.now(), problem };
       throw error;
+    } finally {
+      this.#writeBeganAtMs = undefined;
     }
   }
 
@@ -70,9 +78,26 @@ export class DatabaseWatch {
     const now = performance.now();
     if (this.#noWrite !== undefined && now - this.#noWrite.atMs < noWriteCountsMs)
       return this.#noWrite.problem;
+    const unanswered = this.#unansweredWrite();
+    if (unanswered !== undefined) return unanswered;
     const silentMs = now - this.#answeredAtMs;
+    return silentMs > answerCountsMs ? `${this.#name} does not answer` : undefined;
+  }
+
+  #unansweredWrite(): string | undefined {
+    const waitedMs = this.#writeBeganAtMs === undefined ? 0 : performance.now() - this.#writeBeganAtMs;
+    return waitedMs > noAnswerMs ? `${this.#name} answers, but does not finish writing a batch` : undefined;
+  }
+
+  #whyNotWritten(error: unknown): string | undefined {
+    if (isOutOfRoom(error)) return `${this.#name} has no room for a batch (${messageOf(error)})`;
+    if (isServersFault(error)) return `${this.#name} can't write a batch (${messageOf(error)})`;
+    return isReadOnly(error) ? `${this.#name} takes no batch (${messageOf(error)})` : undefined;
+  }
+
+  get #name(): string {
     const { host, port } = this.#address;
-    return silentMs > answerCountsMs ? `Postgres at ${host}:${port} does not answer` : undefined;
+    return `Postgres at ${host}:${port}`;
   }
 
   async #ask(): Promise<void> {
@@ -104,9 +129,4 @@ export class DatabaseWatch {
     this.#warnedAtMs = now;
     this.#logger.warn(`${problem}; trying again until it works`);
   }
-}
-
-function whyNotWritten(error: unknown): string | undefined {
-  if (isOutOfRoom(error)) return `it has no room for a batch (${messageOf(error)})`;
-  return isReadOnly(error) ? `it takes no batch (${messageOf(error)})` : undefined;
 }

@@ -19,6 +19,11 @@ const transientClasses = new Set([
   '53', // disk full, out of memory, too many connections
   '55', // lock not available, object in use
 ]);
+const serversClasses = new Set([
+  '58', // the operating system's errors
+  'XX', // internal errors, broken data among them
+]);
+const insufficientPrivilege = '42501';
 const queryCanceled = '57014';
 const lockNotAvailable = '55P03';
 
@@ -49,6 +54,16 @@ export function isLockTimeout(error: unknown): boolean {
 /** The server has no room: its disk is full, or its memory or a limit of its own is used up. */
 export function isOutOfRoom(error: unknown): boolean {
   return error instanceof DatabaseError && (error.code ?? '').startsWith('53');
+}
+
+/**
+ * The server itself is at fault, not what it was asked: its disk can't be read or written, a file is broken, or it was told to
+ * let its user do less. (A read-only file system is reported as a want of privileges, a full quota as an internal error.)
+ */
+export function isServersFault(error: unknown): boolean {
+  if (!(error instanceof DatabaseError)) return false;
+  const { code = '' } = error;
+  return code === insufficientPrivilege || serversClasses.has(code.slice(0, 2));
 }
 
 /** The server takes no writes: it is a standby, or was told to take none. */
