@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import knexFactory from 'knex';
 import { once } from 'node:events';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Pool } from 'pg';
 import { createLogger } from '../../../shared/telemetry/logger.ts';
 import { eventually } from '../../../test/support/eventually.ts';
@@ -86,12 +85,14 @@ test('a database that can be read and does not finish writing is missing after s
   const unfinished = new AbortController();
   const written = watch.watchWrite(() => once(unfinished.signal, 'abort'));
   const stuck = /answers, but does not finish writing a batch$/;
-  await eventually(async () => (stuck.test(watch.missing()[0] ?? '') ? true : undefined), 12_000);
+  const isStuck = () =>
+    eventually(async () => (stuck.test(watch.missing()[0] ?? '') ? true : undefined), 12_000);
+  await isStuck();
   unfinished.abort();
   await written;
   expect(watch.missing()).toEqual([]);
   const lost = watch.watchWrite(async () => {
-    await delay(5_100);
+    await isStuck();
     throw new ConnectionLostError('gone');
   });
   await expect(lost).rejects.toThrow('gone');
