@@ -103,20 +103,12 @@ class Chain {
     const seq = Number(seqText);
     if (seq !== this.#seq + 1) this.#report(seq, `follows entry ${this.#seq}: ${this.#seq + 1} is missing`);
     if (Number(at) < this.#at) this.#report(seq, 'is older than its predecessor');
-    const expected = hashFields(this.#head, Number(formatVersion), [
-      accountId,
-      seqText,
-      commandId,
-      kind,
-      amount,
-      balance,
-      held,
-      overdraftLimit,
-      holdId,
-      at,
-      Buffer.from(fingerprint, 'hex'),
+    const expected = hashFields(this.#head, {
+      formatVersion: Number(formatVersion),
+      plain: [accountId, seqText, commandId, kind, amount, balance, held, overdraftLimit, holdId, at],
+      fingerprint: Buffer.from(fingerprint, 'hex'),
       details,
-    ]).toString('hex');
+    }).toString('hex');
     if (expected !== stored) this.#report(seq, `has the hash ${stored}, expected ${expected}`);
     this.#seq = seq;
     this.#at = Number(at);

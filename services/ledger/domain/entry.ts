@@ -42,6 +42,10 @@ export function chainStart(accountId: AccountId): Buffer {
 
 const absentField = 0xffff_ffff;
 
+/** Lengths as they are hashed, four bytes each, as text of bytes. */
+const absentLength = '\u00ff\u00ff\u00ff\u00ff';
+const shortLengths = Array.from({ length: 256 }, (_, length) => `\0\0\0${String.fromCharCode(length)}`);
+
 /**
  * The chain hash of an entry: SHA-256 of
  *
@@ -52,43 +56,52 @@ const absentField = 0xffff_ffff;
  * its raw bytes; an absent field has the length 0xFFFFFFFF and no bytes. `docs/concepts.md` says the same to auditors.
  */
 export function hashEntry(previousHash: Buffer, entry: UnchainedEntry): Buffer {
-  return hashFields(previousHash, entryFormatVersion, [
-    entry.accountId,
-    entry.seq.toString(),
-    entry.commandId,
-    entry.kind,
-    entry.amount.toString(),
-    entry.balance.toString(),
-    entry.held.toString(),
-    entry.overdraftLimit.toString(),
-    entry.holdId,
-    entry.at.toString(),
-    entry.fingerprint,
-    entry.details,
-  ]);
+  return hashFields(previousHash, {
+    formatVersion: entryFormatVersion,
+    plain: [
+      entry.accountId,
+      entry.seq.toString(),
+      entry.commandId,
+      entry.kind,
+      entry.amount.toString(),
+      entry.balance.toString(),
+      entry.held.toString(),
+      entry.overdraftLimit.toString(),
+      entry.holdId,
+      entry.at.toString(),
+    ],
+    fingerprint: entry.fingerprint,
+    details: entry.details,
+  });
+}
+
+/** The fields of an entry as they are hashed. */
+interface HashedFields {
+  readonly formatVersion: number;
+  /** Ids, numbers and kind, in their order: ASCII, and shorter than 256 characters. */
+  readonly plain: readonly (string | null)[];
+  readonly fingerprint: Buffer;
+  readonly details: string | null;
 }
 
 /** As {@link hashEntry}, for fields that are texts already: an audit reads millions of them. */
 export function hashFields(
   previousHash: Buffer,
-  formatVersion: number,
-  fields: readonly (string | Buffer | null)[],
+  { formatVersion, plain, fingerprint, details }: HashedFields,
 ): Buffer {
-  let size = previousHash.length + 1;
-  for (const field of fields) size += 4 + (field === null ? 0 : Buffer.byteLength(field));
-  const message = Buffer.allocUnsafe(size);
+  // Lengths and all, they are one text of bytes: to write field by field takes Node half as long again.
+  let head = String.fromCharCode(formatVersion);
+  for (const field of plain) head += field === null ? absentLength : `${shortLengths[field.length]}${field}`;
+  const detailsLength = details === null ? 0 : Buffer.byteLength(details);
+  const message = Buffer.allocUnsafe(
+    previousHash.length + head.length + 4 + fingerprint.length + 4 + detailsLength,
+  );
   let offset = previousHash.copy(message, 0);
-  offset = message.writeUInt8(formatVersion, offset);
-  for (const field of fields) {
-    if (field === null) {
-      offset = message.writeUInt32BE(absentField, offset);
-      continue;
-    }
-    const length =
-      typeof field === 'string' ? message.write(field, offset + 4) : field.copy(message, offset + 4);
-    message.writeUInt32BE(length, offset);
-    offset += 4 + length;
-  }
+  offset += message.write(head, offset, 'latin1');
+  offset = message.writeUInt32BE(fingerprint.length, offset);
+  offset += fingerprint.copy(message, offset);
+  offset = message.writeUInt32BE(details === null ? absentField : detailsLength, offset);
+  if (details !== null) message.write(details, offset);
   return sha256(message);
 }
 
