@@ -61,10 +61,48 @@ test('an account is opened once, used, found, and closed at the version that was
   expect(await ask('/api/accounts?status=closed')).toEqual({ accounts: [shut] });
 });
 
+test('an amount goes from one account to another as a whole, and both journals tell of it', async () => {
+  const [from, to] = [randomUUID(), randomUUID()];
+  for (const id of [from, to]) await send('/api/open', { id, name: 'A wallet' });
+  await send('/api/add', { id: from, amount: '10.00' });
+  const rent = { id: from, to, amount: '6.50', reference: 'rent' };
+  const paid = await send('/api/transfer', rent, 'rent');
+  const entry = { seq: 3, kind: 'transfer-out', amount: '6.50', toAccountId: to, reference: 'rent' };
+  expect(paid).toMatchObject({ status: 200, body: { id: from, balance: '3.50', version: 3, entry } });
+  const again = await send('/api/transfer', rent, 'rent');
+  expect([again.body, again.headers.get('idempotency-replayed')]).toEqual([paid.body, 'true']);
+  expect(await send('/api/transfer', rent)).toMatchObject({
+    status: 409,
+    body: { code: 'insufficient_funds', available: '3.50', requested: '6.50' },
+  });
+  expect(await ask(`/api/status/${to}/entries?order=newest&limit=1`)).toMatchObject({
+    entries: [
+      {
+        seq: 2,
+        kind: 'transfer-in',
+        amount: '6.50',
+        balance: '6.50',
+        fromAccountId: from,
+        transferId: paid.body['commandId'],
+        reference: 'rent',
+      },
+    ],
+  });
+  const yen = randomUUID();
+  await send('/api/open', { id: yen, name: 'Yen wallet', currency: 'JPY', decimals: 0 });
+  const mismatch = { status: 409, body: { code: 'currency_mismatch' } };
+  expect(await send('/api/transfer', { id: to, to: yen, amount: '1' })).toMatchObject(mismatch);
+  expect(await send('/api/transfer', { id: to, to: randomUUID(), amount: '1' })).toMatchObject({
+    status: 404,
+    body: { code: 'account_not_found' },
+  });
+});
+
 test('accounts are listed a page at a time', async () => {
-  const ids = Array.from({ length: 5 }, () => randomUUID()).toSorted();
+  // Behind those of the others.
+  const ids = Array.from({ length: 5 }, () => `f${randomUUID().slice(1)}`).toSorted();
   for (const id of ids) await send('/api/open', { id, name: 'A wallet' });
-  const first = await page('');
+  const first = await page('&after=efffffff-ffff-4fff-bfff-ffffffffffff');
   const second = await page(`&after=${first.at(-1)}`);
   const third = await page(`&after=${second.at(-1)}`);
   expect([first, second, third]).toEqual([ids.slice(0, 2), ids.slice(2, 4), ids.slice(4)]);

@@ -73,6 +73,7 @@ const requiredOf = ({ shape }: z.ZodObject): string[] =>
 /** What may be answered to a right form here. */
 const notAboutForm: ReadonlySet<ErrorCode | undefined> = new Set([
   'account_exists',
+  'account_not_found',
   'account_closed',
   'hold_not_found',
   'forbidden',

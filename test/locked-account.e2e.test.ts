@@ -33,6 +33,10 @@ test('an account that somebody keeps locked stops its own commands and holds alo
     expect([status, body['code']]).toEqual([503, 'unavailable']);
     expect(body['detail']).toContain('locked');
 
+    const transfer = { id: free, to: locked, amount: '1.00' };
+    const paid = await call(stack.url(), '/api/transfer', transfer);
+    expect([paid.status, paid.body['code']]).toEqual([503, 'unavailable']);
+
     // From now on nobody else waits: neither commands in the same message nor what falls due.
     const { link } = await stack.ledgerClient();
     const commands = [locked, free, locked, free].map((accountId) => ({

@@ -209,6 +209,27 @@ describe('the HTTP API', () => {
       expect(ledger.sent.at(-1)).toEqual({ kind: 'accounts', command: asked });
     });
 
+    test('a transfer, with the account that was paid', async () => {
+      const to = '7a0f7a61-5d0b-4d55-8c2e-3f6c8f1b9e10';
+      const body = { id: accountId, to: to.toUpperCase(), amount: '1.00', reference: 'rent' };
+      const answer = await post(body, { url: '/api/transfer' });
+      expect([answer.statusCode, answer.json()]).toMatchObject([200, changedAccount]);
+      const { to: _, id: __, ...same } = body;
+      expect(ledger.sent).toMatchObject([
+        { kind: 'transfer', command: { accountId, toAccountId: to, ...same } },
+      ]);
+      const wrong = { fields: [{ field: 'to', message: 'must be another account than the one that pays' }] };
+      const refused = await post({ ...body, to: accountId.toUpperCase() }, { url: '/api/transfer' });
+      expect([refused.statusCode, refused.json()]).toMatchObject([400, wrong]);
+      ledger.refusal = {
+        code: 'invalid_request',
+        detail: 'no',
+        fields: [{ field: 'toAccountId', message: 'no' }],
+      };
+      const late = await post(body, { url: '/api/transfer' });
+      expect(late.json()).toMatchObject({ fields: [{ field: 'to', message: 'no' }] });
+    });
+
     test('a hold, and how one ended that is to be ended again', async () => {
       const answer = await app.inject(`/api/status/${accountId}/holds/${hold.id.toUpperCase()}`);
       expect([answer.statusCode, answer.json()]).toEqual([200, hold]);

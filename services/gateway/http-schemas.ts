@@ -13,6 +13,7 @@ import {
 import {
   accountIdSchema,
   amountSchema,
+  anotherAccountMessage,
   balanceSchema,
   commandIdSchema,
   dueInSecondsSchema,
@@ -128,6 +129,14 @@ export const addBodySchema = amountBody.meta({
   ],
 });
 
+const otherAccountId = '7a0f7a61-5d0b-4d55-8c2e-3f6c8f1b9e10';
+export const transferBodySchema = amountBody
+  .extend({ to: accountIdSchema.describe('The account that is paid.') })
+  .refine(({ id, to }) => id !== to, { path: ['to'], error: anotherAccountMessage })
+  .meta({
+    examples: [{ id: exampleAccount.id, to: otherAccountId, amount: '33.48', reference: 'rent' }],
+  });
+
 export const exampleHold = {
   id: '019a9c3e-5b1a-7c3e-8f00-2d9a6f1b7c44',
   amount: '33.48',
@@ -236,6 +245,20 @@ export const closeAnswerSchema = addAnswer.meta({
   ],
 });
 
+export const transferAnswerSchema = addAnswer.meta({
+  id: 'Transferred',
+  examples: [
+    {
+      ...exampleAccount,
+      balance: '1666.52',
+      available: '1366.52',
+      version: 4,
+      entry: { ...exampleEntry, kind: 'transfer-out', toAccountId: otherAccountId, reference: 'rent' },
+      ...exampleIdentity,
+    },
+  ],
+});
+
 export const subtractAnswerSchema = addAnswer
   .extend({
     hold: holdViewSchema.describe(
@@ -333,6 +356,7 @@ export type OpenBody = z.output<typeof openBodySchema>;
 export type CloseBody = z.output<typeof closeBodySchema>;
 export type AddBody = z.output<typeof addBodySchema>;
 export type SubtractBody = z.output<typeof subtractBodySchema>;
+export type TransferBody = z.output<typeof transferBodySchema>;
 export type SettleBody = z.output<typeof settleBodySchema>;
 export type ReleaseBody = z.output<typeof releaseBodySchema>;
 export type AddAnswer = z.output<typeof addAnswerSchema>;

@@ -158,6 +158,10 @@ function subtracting(accountId: AccountId, amount: string, reference: string | n
   return { ...common(accountId), kind: 'subtract', amount, onDue: 'settle', dueInSeconds: null, reference };
 }
 
+function transferring(accountId: AccountId, toAccountId: AccountId, amount: string): Command {
+  return { ...common(accountId), kind: 'transfer', toAccountId, amount, reference: null };
+}
+
 function settlingOf(accountId: AccountId, holdId: HoldId): Command {
   return { ...common(accountId), kind: 'end-due-hold', holdId };
 }
@@ -492,6 +496,65 @@ describe('an account that is not there', () => {
   });
 });
 
+describe('a transfer', () => {
+  test('and those the other way, at three ledgers at once: each is done once, and nobody waits in a circle', async () => {
+    const ids = await Promise.all([1, 2, 3].map(async () => accountWith('100')));
+    const commands = Array.from({ length: 60 }, (_, index) => {
+      const [from, to] = [ids[index % 3], ids[(index + 1 + (index % 2)) % 3]];
+      if (from === undefined || to === undefined) throw new Error('there are three');
+      return transferring(from, to, '7');
+    });
+    const rounds = [1, 2, 3].map(async (_, turn) =>
+      run(openLedger(), turn === 0 ? commands : commands.toReversed()),
+    );
+    const outcomes = (await Promise.all(rounds)).map((each, turn) => (turn === 0 ? each : each.toReversed()));
+    for (const [index] of commands.entries()) {
+      const answers = outcomes.map((each) => each[index]).filter((each) => each !== undefined);
+      // First by one of them, and again by the others.
+      expect(words(answers).map((word) => word.replace('again ', ''))).toHaveLength(3);
+      expect(new Set(words(answers).map((word) => word.replace('again ', ''))).size).toBe(1);
+      expect(words(answers).filter((word) => !word.startsWith('again '))).toHaveLength(1);
+    }
+    for (const id of ids) await expectSoundBooks(id);
+    const { rows } = await observer.query<{ sum: string; out: string; in: string }>(
+      `SELECT (SELECT sum(balance)::text FROM accounts WHERE id = ANY ($1)) AS sum,
+              count(*) FILTER (WHERE kind = 'transfer-out')::text AS out, count(*) FILTER (WHERE kind = 'transfer-in')::text AS in
+       FROM entries WHERE account_id = ANY ($1)`,
+      [ids],
+    );
+    const [first = []] = outcomes;
+    const done = String(words(first).filter((word) => word.endsWith('applied')).length);
+    expect(rows).toEqual([{ sum: '30000', out: done, in: done }]);
+  });
+
+  test('whose answer is lost after COMMIT is found in the journal, and done once', async () => {
+    const ledger = openLedger(proxy.port);
+    const [from, to] = [await accountWith('10', ledger), await accountWith('10', ledger)];
+    proxy.holdFrom('toClient', 'COMMIT');
+    const attempt = run(ledger, [transferring(from, to, '4')]);
+    await proxy.untilHeld('toClient', 'COMMIT');
+    proxy.cut();
+    expect(words(await attempt)).toEqual(['again applied']);
+    expect((await entriesOf(from)).map(({ kind }) => kind)).toEqual(['open', 'add', 'transfer-out']);
+    expect((await entriesOf(to)).map(({ kind }) => kind)).toEqual(['open', 'add', 'transfer-in']);
+    for (const id of [from, to]) await expectSoundBooks(id);
+  });
+
+  test('is told by both accounts, also by a relay', async () => {
+    const ledger = openLedger(address.port, 600_000, refuser);
+    const [from, to] = [await accountWith('10', ledger), await accountWith('10', ledger)];
+    const [outcome] = await processBatch([transferring(from, to, '4')], ledger);
+    expect(outcome).toMatchObject({ toAccountId: to, entry: { seq: 3 }, receipt: { entry: { seq: 3 } } });
+    for (const [id, kind] of [
+      [from, 'transfer-out'],
+      [to, 'transfer-in'],
+    ] as const) {
+      const { rows } = await pool.query<{ kind: string }>(toldOf, [id]);
+      expect(rows.map((row) => row.kind)).toEqual(['open', 'add', kind]);
+    }
+  });
+});
+
 describe('a deadline', () => {
   test('that passes while the lock is awaited drops the command; the same id may still come again', async () => {
     const id = await accountWith('10');
@@ -666,6 +729,31 @@ describe('a command that the database will not take', () => {
       expect(words(await run(ledger, [command]))).toEqual(['applied']);
     },
   );
+
+  test('changes nothing about the order of others, between which something is transferred', async () => {
+    const ledger = openLedger();
+    const [a, b, bad] = [
+      await accountWith('100', ledger),
+      await accountWith('1', ledger),
+      await accountWith('1', ledger),
+    ];
+    await poison(bad);
+    const commands = [
+      adding(b, '1'),
+      adding(bad, '1'),
+      transferring(a, b, '50'),
+      transferring(b, a, '20'),
+      subtracting(b, '10'),
+    ];
+    expect(words(await run(ledger, commands))).toEqual([
+      'applied',
+      'internal',
+      'applied',
+      'applied',
+      'applied',
+    ]);
+    for (const id of [a, b, bad]) await expectSoundBooks(id);
+  });
 
   test('and its hold keep no other hold from being settled', async () => {
     const ledger = openLedger(address.port, 0);

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { AccountId } from '../../shared/contracts/primitives.ts';
 import { messageOf } from '../../shared/telemetry/describe-error.ts';
 import type { Logger } from '../../shared/telemetry/logger.ts';
 import { traceIdsOf, type Span } from '../../shared/telemetry/tracing.ts';
-import type { Command } from './domain/commands.ts';
+import type { AccountId } from '../../shared/contracts/primitives.ts';
+import { accountsOf, type Command } from './domain/commands.ts';
 import type { Outcome } from './domain/execute-batch.ts';
 import type { LockedAccounts } from './store/locked-accounts.ts';
 import { CommitUnknownError, faultKindOf, isLockTimeout, isServersFault } from './store/faults.ts';
@@ -64,7 +64,8 @@ export async function runBatch(
   const results: Results = new Map();
   let left = waiting;
   let mayHaveCommitted = earlierMayHaveCommitted;
-  const isOfLockedAccount = ({ command }: WaitingCommand): boolean => lockedAccounts.has(command.accountId);
+  const isOfLockedAccount = ({ command }: WaitingCommand): boolean =>
+    accountsOf([command]).some((id) => lockedAccounts.has(id));
   /** Where an attempt may have got through, no failure is a proof that nothing was changed. */
   const giveUp = (isHopeless: (each: WaitingCommand) => boolean, failure: Failure): void => {
     const hopeless = left.filter(isHopeless);
@@ -74,12 +75,12 @@ export async function runBatch(
   };
   for (let attempt = 0; left.length > 0; attempt += 1) {
     if (!lockedAccounts.isEmpty) {
-      await lockedAccounts.lookAhead(accountsOf(left));
+      await lockedAccounts.lookAhead(accountsOf(commandsOf(left)));
       giveUp(isOfLockedAccount, accountLocked);
       if (left.length === 0) break;
     }
     try {
-      record(results, left, await process(left.map(({ command }) => command)));
+      record(results, left, await process(commandsOf(left)));
       break;
     } catch (error) {
       mayHaveCommitted ||= error instanceof CommitUnknownError;
@@ -93,7 +94,7 @@ export async function runBatch(
         'a batch failed and is decided again. When this repeats, see how PostgreSQL is',
       );
       if (isLockTimeout(error)) {
-        await lockedAccounts.findHolders(accountsOf(left));
+        await lockedAccounts.findHolders(accountsOf(commandsOf(left)));
         giveUp(isOfLockedAccount, accountLocked);
       }
       const nowMs = performance.now();
@@ -129,8 +130,8 @@ async function isolateCulprit(
   return inOrder(waiting, results);
 }
 
-function accountsOf(waiting: readonly WaitingCommand[]): AccountId[] {
-  return waiting.map(({ command }) => command.accountId);
+function commandsOf(waiting: readonly WaitingCommand[]): Command[] {
+  return waiting.map(({ command }) => command);
 }
 
 function record(results: Results, some: readonly WaitingCommand[], theirs: readonly Result[]): void {
@@ -143,17 +144,35 @@ function inOrder(waiting: readonly WaitingCommand[], results: Results): readonly
 
 /**
  * Some of the accounts each, with all of their commands: a fault is most often an account's, and what commands lead to hangs
- * on those before them on the same account alone. Of one account, the earlier and the later ones.
+ * on those before them on the same accounts alone. Accounts between which something is transferred stay together. Of one account,
+ * or some that hang together, the earlier and the later commands.
  */
 function halvesOf(waiting: readonly WaitingCommand[]): readonly (readonly WaitingCommand[])[] {
-  const accounts = [...new Set(waiting.map(({ command }) => command.accountId))];
-  if (accounts.length === 1) {
+  const groupOf = groupAccounts(commandsOf(waiting));
+  const groups = [...new Set(waiting.map(({ command }) => groupOf(command.accountId)))];
+  if (groups.length === 1) {
     const middle = Math.floor(waiting.length / 2);
     return [waiting.slice(0, middle), waiting.slice(middle)];
   }
-  const first = new Set(accounts.slice(0, Math.floor(accounts.length / 2)));
-  const isInFirst = ({ command }: WaitingCommand): boolean => first.has(command.accountId);
+  const first = new Set(groups.slice(0, Math.floor(groups.length / 2)));
+  const isInFirst = ({ command }: WaitingCommand): boolean => first.has(groupOf(command.accountId));
   return [waiting.filter(isInFirst), waiting.filter((one) => !isInFirst(one))];
+}
+
+/** @returns one account for each group of accounts that transfers tie together. */
+function groupAccounts(commands: readonly Command[]): (id: AccountId) => AccountId {
+  const tiedTo = new Map<AccountId, AccountId>();
+  const groupOf = (id: AccountId): AccountId => {
+    let group = id;
+    for (let next = tiedTo.get(group); next !== undefined; next = tiedTo.get(group)) group = next;
+    return group;
+  };
+  for (const command of commands) {
+    if (command.kind !== 'transfer') continue;
+    const [from, to] = [groupOf(command.accountId), groupOf(command.toAccountId)];
+    if (from !== to) tiedTo.set(to, from);
+  }
+  return groupOf;
 }
 
 const failedInternally: Failure = { type: 'failed', code: 'internal' };

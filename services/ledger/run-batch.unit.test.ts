@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { Pool } from 'pg';
 import type { AccountId, CommandId } from '../../shared/contracts/primitives.ts';
 import { createLogger } from '../../shared/telemetry/logger.ts';
-import type { Command } from './domain/commands.ts';
+import { accountsOf, type Command } from './domain/commands.ts';
 import type { Outcome } from './domain/execute-batch.ts';
 import { LockedAccounts } from './store/locked-accounts.ts';
 import { runBatch } from './run-batch.ts';
@@ -46,6 +46,40 @@ describe('of a batch that fails of', () => {
     expect(failed).toEqual(bad);
     expect(done).toHaveLength(512 - bad.length);
     expect(transactions).toBeLessThanOrEqual(most);
+  });
+
+  test('any command, others between which something is transferred are decided in their order', async () => {
+    const order: number[] = [];
+    const accounts = 8;
+    const commands = Array.from({ length: 128 }, (_, index): Command => {
+      const [accountId, toAccountId] = [index % accounts, (index + 2) % accounts].map(
+        (each) => String(each) as AccountId,
+      );
+      if (accountId === undefined || toAccountId === undefined) throw new Error('there are two');
+      const common = {
+        id: String(index) as CommandId,
+        accountId,
+        deadline: null,
+        traceparent: null,
+        unattended: false,
+      };
+      return index % 3 === 0
+        ? { ...common, kind: 'transfer', toAccountId, amount: '1', reference: null }
+        : { ...common, kind: 'add', amount: '1', reference: null };
+    });
+    const process = async (some: readonly Command[]): Promise<Outcome[]> => {
+      if (some.some(({ id }) => id === '77')) throw new Error('not this one');
+      order.push(...some.map(({ id }) => Number(id)));
+      return some.map(() => ({ type: 'expired' }));
+    };
+    const waiting = commands.map((command) => ({ command, queuedAtMs: 0, giveUpAtMs: Infinity }));
+    const logger = createLogger('test', 'silent');
+    await runBatch(waiting, { process, lockedAccounts: new LockedAccounts(new Pool(), logger), logger });
+    expect(order).toHaveLength(127);
+    for (const account of accountsOf(commands)) {
+      const about = commands.flatMap((each) => (accountsOf([each]).includes(account) ? Number(each.id) : []));
+      expect(order.filter((index) => about.includes(index))).toEqual(about.filter((index) => index !== 77));
+    }
   });
 
   test('any command, the others of an account are decided in their order', async () => {

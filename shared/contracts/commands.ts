@@ -5,6 +5,7 @@ import {
   accountIdSchema,
   allowedAccountsSchema,
   amountSchema,
+  anotherAccountMessage,
   callersCommandIdSchema,
   dueInSecondsSchema,
   expectedVersionSchema,
@@ -79,6 +80,14 @@ const subtractCommandSchema = addCommandSchema.extend({
   dueInSeconds: dueInSecondsSchema,
 });
 
+/** Moves an amount from one account to another, at once and as a whole. */
+const transferCommandSchema = addCommandSchema
+  .extend({ toAccountId: accountIdSchema })
+  .refine(({ accountId, toAccountId }) => accountId !== toAccountId, {
+    path: ['toAccountId'],
+    error: anotherAccountMessage,
+  });
+
 /** Ends a hold without taking anything: what it held is available again. */
 const releaseCommandSchema = z.strictObject({
   ...envelope,
@@ -115,6 +124,7 @@ export const commandSchemas = {
   subtract: subtractCommandSchema,
   settle: settleCommandSchema,
   release: releaseCommandSchema,
+  transfer: transferCommandSchema,
   'settle-due': settleDueCommandSchema,
 } as const satisfies Record<CommandKind, z.ZodType>;
 

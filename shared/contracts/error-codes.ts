@@ -16,6 +16,7 @@ export const errorCatalogue = {
   account_closed: { status: 409, title: 'The account is closed' },
   amount_too_large: { status: 409, title: 'The amount or the balance would be too large' },
   hold_not_pending: { status: 409, title: 'The hold is no longer pending' },
+  currency_mismatch: { status: 409, title: 'The accounts are not of one currency' },
   version_conflict: { status: 409, title: 'The account has another version' },
   payload_too_large: { status: 413, title: 'The request is too large' },
   unsupported_media_type: { status: 415, title: 'The request is not JSON' },

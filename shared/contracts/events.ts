@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { errorCodes } from './error-codes.ts';
-import { entryHoldSchema, entryKinds, toldReferenceSchema } from './outcomes.ts';
+import { entryHoldSchema, entryKinds, transferFieldsSchema, toldReferenceSchema } from './outcomes.ts';
 import { accountIdSchema, balanceSchema, commandIdSchema, timeSchema } from './primitives.ts';
 
 /** Something is in the journal. Delivered at least once; (accountId, seq) orders and dedupes. */
@@ -16,6 +16,7 @@ const entryFactSchema = z.object({
   held: balanceSchema,
   available: balanceSchema,
   ...entryHoldSchema.shape,
+  ...transferFieldsSchema.shape,
   reference: toldReferenceSchema,
   at: timeSchema,
 });

@@ -27,14 +27,23 @@ export const onDueSchema = z
   .describe('What becomes of the hold when it is due. Left out, it is settled.');
 
 /** Every change of an account is an entry of one of these kinds. */
-export const entryKinds = ['open', 'close', 'add', 'subtract', 'settle', 'release'] as const;
+export const entryKinds = [
+  'open',
+  'close',
+  'add',
+  'subtract',
+  'settle',
+  'release',
+  'transfer-out',
+  'transfer-in',
+] as const;
 export type EntryKind = (typeof entryKinds)[number];
 
 /** Missing when none was given. */
 export const toldReferenceSchema = z
   .string()
   .optional()
-  .describe('What it is for, as `add` or `subtract` said; the end of a hold has the hold’s.');
+  .describe('What it is for, as its command said; the end of a hold has the hold’s.');
 
 /** An account as of one version. `available` = balance + overdraft limit − held. */
 export const accountViewSchema = z.object({
@@ -52,14 +61,26 @@ export const accountViewSchema = z.object({
 });
 export type AccountView = z.output<typeof accountViewSchema>;
 
+/** What an entry tells of the transfer that made it. */
+export const transferFieldsSchema = z.object({
+  toAccountId: accountIdSchema.optional().describe('Of a `transfer-out`: the account that was paid.'),
+  fromAccountId: accountIdSchema.optional().describe('Of a `transfer-in`: the account that paid.'),
+  transferId: commandIdSchema
+    .optional()
+    .describe('Of a `transfer-in`: the command id of the transfer, which on this account has another.'),
+});
+
 export const entryViewSchema = z.object({
   id: z.string().describe('<account id>:<seq>'),
   seq: z.int(),
   kind: z.enum(entryKinds),
   amount: balanceSchema,
   at: timeSchema,
+  ...transferFieldsSchema.shape,
   reference: toldReferenceSchema,
 });
+
+export type EntryView = z.output<typeof entryViewSchema>;
 
 /** What an entry tells of the hold that it makes or ends, in the journal as in facts. */
 export const entryHoldSchema = z.object({
@@ -154,6 +175,7 @@ export const outcomeSchemas = {
   subtract: accountOutcomeSchema,
   settle: accountOutcomeSchema,
   release: accountOutcomeSchema,
+  transfer: accountOutcomeSchema,
   'settle-due': z.discriminatedUnion('ok', [settledOutcomeSchema, failedOutcomeSchema]),
 } as const satisfies Record<CommandKind, z.ZodType>;
 

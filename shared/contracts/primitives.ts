@@ -67,6 +67,9 @@ export const settleAmountSchema = amountSchema
   .optional()
   .describe('How much of the hold is taken; the rest is released. Left out, it is all of it.');
 
+/** What is said of a transfer from an account to itself. */
+export const anotherAccountMessage = 'must be another account than the one that pays';
+
 /** The accounts that a caller may touch, when it is narrowed to some. */
 export const allowedAccountsSchema = z.array(accountIdSchema).min(1).max(maxAllowedAccounts).optional();
 

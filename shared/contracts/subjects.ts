@@ -1,7 +1,15 @@
 /* Every NATS subject, stream and consumer name. Nobody spells one anywhere else. */
 
-/** The commands that change one account. They may also be sent without waiting for an answer. */
-export const accountCommandKinds = ['open', 'close', 'add', 'subtract', 'settle', 'release'] as const;
+/** The commands that change accounts; all but `transfer` change one. They may also be sent without waiting for an answer. */
+export const accountCommandKinds = [
+  'open',
+  'close',
+  'add',
+  'subtract',
+  'settle',
+  'release',
+  'transfer',
+] as const;
 export type AccountCommandKind = (typeof accountCommandKinds)[number];
 
 /** The commands that there are, each on a subject of its own, so that permissions can allow just one kind. */

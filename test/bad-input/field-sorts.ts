@@ -13,6 +13,9 @@ import { sort, type Sort, type Texts } from './sort.ts';
 /** The account that every right value of an account id leads to: there, and closed, so that nothing changes it. */
 export const accountId = 'abcdef01-2345-4678-9abc-def012345678';
 
+/** Not there. */
+export const otherAccountId = '01234567-89ab-4cde-8f01-23456789abcd';
+
 const json = (value: unknown): string => JSON.stringify(value);
 
 const uuidRight: Texts = {
@@ -29,6 +32,16 @@ const uuidWrong: Texts = {
 };
 
 export const uuid = sort({ right: uuidRight, wrong: uuidWrong });
+
+/** Of a transfer, which can't pay the account that it takes from. */
+export const otherUuid = sort({
+  right: { another: json(otherAccountId), 'upper case': json(otherAccountId.toUpperCase()) },
+  wrong: {
+    ...uuidWrong,
+    'the account itself': json(accountId),
+    'in upper case': json(accountId.toUpperCase()),
+  },
+});
 
 export const commandId = sort({
   right: { 'the last variant that is not reserved': json('abcdef01-2345-4678-dabc-def012345678') },

@@ -1,5 +1,5 @@
 import type { Sort } from './sort.ts';
-import { accountId } from './field-sorts.ts';
+import { accountId, otherAccountId } from './field-sorts.ts';
 import { randomUUID } from 'node:crypto';
 
 /** One element of a message, or one body, with a single thing about it that matters. */
@@ -17,6 +17,8 @@ const rightValues: Readonly<Record<string, () => string>> = {
   amount: () => '1.00',
   name: () => 'Test account',
   holdId: randomUUID,
+  toAccountId: () => otherAccountId,
+  to: () => otherAccountId,
 };
 
 /** What HTTP calls the account's id. */

@@ -40,6 +40,13 @@ export const commandFields: { readonly [K in CommandKind]: Fields<CommandInput<K
   subtract: { ...envelope, accountId: sorts.uuid, amount: sorts.amount, ...holdOptions },
   settle: { ...envelope, accountId: sorts.uuid, holdId: sorts.uuid, amount: sorts.amount },
   release: { ...envelope, accountId: sorts.uuid, holdId: sorts.uuid },
+  transfer: {
+    ...envelope,
+    accountId: sorts.uuid,
+    toAccountId: sorts.otherUuid,
+    amount: sorts.amount,
+    reference: sorts.reference,
+  },
   'settle-due': {
     id: sorts.commandId,
     deadline: sorts.deadline,
@@ -125,6 +132,7 @@ export const routeFields: Readonly<Record<string, RouteFields>> = {
   'get /api/status/{id}/holds/{holdId}': { path: { id: sorts.uuid, holdId: sorts.uuid } },
   'post /api/settle': { ...changeRoute, body: { ...endBody, amount: sorts.amount } },
   'post /api/release': { ...changeRoute, body: endBody },
+  'post /api/transfer': { ...changeRoute, body: { ...amountBody, to: sorts.otherUuid } },
   'post /api/open': { ...changeRoute, body: { id: sorts.uuid, ...openingFields } },
   'post /api/close': { ...changeRoute, body: { id: sorts.uuid, expectedVersion: sorts.version } },
   'get /api/accounts': {

@@ -59,6 +59,8 @@ export interface Operation {
   readonly onDue?: DueAction;
   /** What an add or a subtract is for. */
   readonly reference?: string;
+  /** The account that a transfer is to pay. */
+  readonly toAccountId?: string;
   /** A close is to be done at this version alone; left out, at any. */
   readonly expectedVersion?: number;
   /** The hold that it is to end. */

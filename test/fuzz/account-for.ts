@@ -15,7 +15,7 @@ export class Vouchers {
     // A hold that is ended without an amount is ended with its own.
     const asked = canonicalDecimal(amount ?? hold?.amount ?? '0');
     const isAnswer =
-      entry.kind === kind &&
+      entry.kind === (kind === 'transfer' ? 'transfer-out' : kind) &&
       account.id === accountId.toLowerCase() &&
       canonicalDecimal(entry.amount) === asked;
     if (!isAnswer) return `${kind} ${JSON.stringify(sent)} was answered with ${JSON.stringify(entry)}`;

@@ -54,6 +54,9 @@ type Fields = Readonly<Record<string, Sort>>;
 function goodValue(field: string, isClose: boolean): fc.Arbitrary<string> {
   const uuid = fc.uuid().map((each) => JSON.stringify(each));
   switch (field) {
+    case 'to':
+    case 'toAccountId':
+      return fc.constantFrom(...accountIds).map((each) => JSON.stringify(each));
     case 'accountId':
       return isClose ? uuid : fc.constantFrom(...accountIds).map((each) => JSON.stringify(each));
     case 'id':

@@ -255,6 +255,22 @@ describe('a token of APP_SECRET_KEY', () => {
     expect(sent).toMatchObject([{ allowedAccounts: [mine] }, { allowedAccounts: [mine] }]);
   });
 
+  test('narrowed to accounts transfers between those alone', async () => {
+    const app = await withSecret();
+    const token = await tokenWith({ accounts: [mine, foreign] });
+    const transfer = (id: string, to: string) =>
+      add(app, token, { url: '/api/transfer', payload: { id, to, amount: '1' } });
+    expect(outcomeOf(await transfer(mine, foreign))).toBe(admitted);
+    const third = '00000000-0000-4000-8000-000000000003';
+    for (const [id, to] of [
+      [mine, third],
+      [third, mine],
+    ] as const) {
+      expect(outcomeOf(await transfer(id, to))).toMatch(/^403 forbidden/);
+    }
+    expect(sent).toHaveLength(1);
+  });
+
   test('narrowed to accounts is forbidden all others', async () => {
     const app = await withSecret();
     const token = await tokenWith({ accounts: [mine] });

@@ -15,6 +15,8 @@ import {
   openAnswerSchema,
   openBodySchema,
   statusAnswerSchema,
+  transferAnswerSchema,
+  transferBodySchema,
   subtractAnswerSchema,
 } from '../http-schemas.ts';
 import { problemSchema } from '../problem-schema.ts';
@@ -64,6 +66,7 @@ describe('the OpenAPI document', () => {
       'post /api/add',
       'post /api/substract',
       'post /api/subtract',
+      'post /api/transfer',
       'get /api/status/{id}/holds',
       'get /api/status/{id}/holds/{holdId}',
       'post /api/settle',
@@ -111,6 +114,7 @@ describe('the OpenAPI document', () => {
       ['post /api/add', [{}, { token: ['balance:write'] }]],
       ['post /api/substract', [{}, { token: ['balance:write'] }]],
       ['post /api/subtract', [{}, { token: ['balance:write'] }]],
+      ['post /api/transfer', [{}, { token: ['balance:write'] }]],
       ['get /api/status/{id}/holds', [{}, { token: ['balance:read'] }]],
       ['get /api/status/{id}/holds/{holdId}', [{}, { token: ['balance:read'] }]],
       ['post /api/settle', [{}, { token: ['balance:write'] }]],
@@ -143,6 +147,8 @@ describe('the OpenAPI document', () => {
     ['status', statusAnswerSchema],
     ['added', addAnswerSchema],
     ['subtracted', subtractAnswerSchema],
+    ['transferred', transferAnswerSchema],
+    ['what transfers', transferBodySchema],
     ['accounts', accountsAnswerSchema],
     ['opened', openAnswerSchema],
     ['closed', closeAnswerSchema],

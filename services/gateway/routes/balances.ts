@@ -11,15 +11,18 @@ import {
   statusAnswerSchema,
   subtractAnswerSchema,
   subtractBodySchema,
+  transferAnswerSchema,
+  transferBodySchema,
   type AccountParams,
   type AddBody,
   type EntriesAnswer,
   type EntriesQuery,
   type StatusAnswer,
   type SubtractBody,
+  type TransferBody,
 } from '../http-schemas.ts';
 import { jsonResponse, problemResponses } from '../openapi-responses.ts';
-import type { AccessGuard } from '../auth/access-guard.ts';
+import { refusesAccount, type AccessGuard } from '../auth/access-guard.ts';
 import type { Ledger } from '../ledger-when-connected.ts';
 import {
   accountQueryErrors,
@@ -31,6 +34,11 @@ import {
 } from './ledger-requests.ts';
 
 const addErrors = [...changeErrors, 'account_closed', 'amount_too_large'] as const satisfies ErrorCode[];
+const transferErrors = [
+  ...addErrors,
+  'currency_mismatch',
+  'insufficient_funds',
+] as const satisfies ErrorCode[];
 const subtractErrors = [...addErrors, 'insufficient_funds'] as const satisfies ErrorCode[];
 
 /** The routes about an account's balance: what it is, what has changed it, and what changes it. */
@@ -150,6 +158,32 @@ export function addBalanceRoutes(app: FastifyInstance, ledger: Ledger, guard: Ac
       },
     );
   }
+
+  app.post<{ Body: TransferBody }>(
+    '/api/transfer',
+    {
+      onRequest,
+      schema: {
+        ...schema,
+        operationId: 'transfer',
+        summary: 'Moves an amount to another account, at once',
+        tags: ['balances'],
+        body: transferBodySchema,
+        response: {
+          200: jsonResponse('Transferred.', transferAnswerSchema),
+          ...problemResponses(transferErrors),
+        },
+      },
+    },
+    (request, reply) => {
+      const { id: accountId, to: toAccountId, amount, reference } = request.body;
+      if (refusesAccount(request, reply, toAccountId)) return reply;
+      const given = reference !== undefined && { reference };
+      return answerCommand(request, reply, accountId, (envelope, options) =>
+        ledger.send('transfer', { accountId, toAccountId, amount, ...given, ...envelope }, options),
+      );
+    },
+  );
 }
 
 /** Without the metadata: what services have noted about an account is not for everyone who may see its balance. */
@@ -193,6 +227,9 @@ function entryAnswer({
   onDue,
   released,
   due,
+  toAccountId,
+  fromAccountId,
+  transferId,
   balance,
   held,
   available,
@@ -210,6 +247,9 @@ function entryAnswer({
     onDue,
     released,
     due,
+    toAccountId,
+    fromAccountId,
+    transferId,
     balance,
     held,
     available,

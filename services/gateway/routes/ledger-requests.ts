@@ -131,7 +131,7 @@ const keyTaken =
   'This Idempotency-Key came with another request about this account before, which may well be applied. ' +
   'Look at the account’s entries before you send this one under a new key.';
 
-const httpField: Readonly<Record<string, string>> = { accountId: 'id' };
+const httpField: Readonly<Record<string, string>> = { accountId: 'id', toAccountId: 'to' };
 
 /** What a command came to, as HTTP callers read it. */
 function changeAnswer(

@@ -292,6 +292,57 @@ describe('an audit', () => {
     expect(findings).toMatchObject([{ accountId: early }]);
   });
 
+  test.each([
+    [
+      'is there twice',
+      (of: string) =>
+        `INSERT INTO entries SELECT (jsonb_populate_record(e, '{"seq":4,"command_id":"${stranger}","amount":0}')).* FROM entries e WHERE ${of}`,
+    ],
+    ['has another id', (of: string) => `UPDATE entries SET command_id = '${stranger}' WHERE ${of}`],
+    [
+      'was asked for otherwise',
+      (of: string) => `UPDATE entries SET fingerprint = decode(md5('x'), 'hex') WHERE ${of}`,
+    ],
+    ['is gone', (of: string) => `DELETE FROM entries WHERE ${of}`],
+    ['is of another amount', (of: string) => `UPDATE entries SET amount = 150, balance = 150 WHERE ${of}`],
+    ['is from somebody else', (of: string) => `UPDATE entries SET details = '{"from":"x"}' WHERE ${of}`],
+    [
+      'is for something else',
+      (of: string) =>
+        `UPDATE entries SET details = jsonb_set(details::jsonb, '{reference}', '"x"') WHERE ${of}`,
+    ],
+  ])('finds a transfer whose receipt %s, where the hashes are right', async (_, change) => {
+    const [from, to] = [
+      '00000000-0000-4000-8000-0000000000f1',
+      '00000000-0000-4000-8000-0000000000f2',
+    ] as AccountId[];
+    if (from === undefined || to === undefined) throw new Error('there are two');
+    await run(
+      commandsOn(from).open(),
+      commandsOn(to).open(),
+      commandsOn(from).add('10.00'),
+      commandsOn(from).transfer(to, '1.00'),
+      commandsOn(from).transfer(to, '2.00'),
+    );
+    for (const options of [{}, { accountId: from }, { accountId: to }])
+      expect((await auditBooks(address, options)).findings).toEqual([]);
+    await intruder.query(change(`account_id = '${to}' AND seq = 3`));
+    await chainAnew(to);
+    await intruder.query(
+      `UPDATE accounts SET (seq, balance, last_entry_at) =
+         (SELECT seq, balance, at FROM entries WHERE account_id = id ORDER BY seq DESC LIMIT 1) WHERE id = $1`,
+      [to],
+    );
+    const problem = expect.stringContaining('of a transfer that the other account’s does not match');
+    const { findings } = await auditBooks(address);
+    expect(findings).toContainEqual(expect.objectContaining({ problem }));
+    const ofEach = [
+      await auditBooks(address, { accountId: from }),
+      await auditBooks(address, { accountId: to }),
+    ];
+    expect(ofEach.flatMap((each) => each.findings)).toContainEqual(expect.objectContaining({ problem }));
+  });
+
   test('finds a hold, and an account, that is gone', async () => {
     await intruder.query(`DELETE FROM holds WHERE account_id = $1 AND status = 'settled'`, [account]);
     await intruder.query('DELETE FROM accounts WHERE id = $1', [other]);
@@ -389,6 +440,13 @@ function commandsOn(accountId: AccountId) {
       kind: 'settle',
       holdId,
       amount,
+    }),
+    transfer: (toAccountId: AccountId, amount: string): Command => ({
+      ...common(),
+      kind: 'transfer',
+      toAccountId,
+      amount,
+      reference: 'rent',
     }),
     release: (holdId: HoldId): Command => ({ ...common(), kind: 'release', holdId }),
     endDue: (holdId: HoldId): Command => ({

@@ -11,7 +11,25 @@ interface Check {
   readonly problem: string;
   /** Rows that must not be: an account id, perhaps a seq, perhaps what was expected. */
   readonly sql: string;
+  /** In place of it when the audit is of one account, `$1`. */
+  readonly sqlOfAccount?: string;
 }
+
+/** The entries of those who pay, each with the command id that the entry of the account that is paid must have: see domain/transfer.ts. */
+const transfersOut = `(
+            SELECT e.*, (substr(h, 1, 12) || '8' || substr(h, 14, 3) ||
+                         CASE WHEN substr(h, 32, 1) IN ('0', '2', '4', '6', '8', 'a', 'c', 'e') THEN 'e' ELSE 'f' END ||
+                         substr(h, 18, 15))::uuid AS receipt_id
+            FROM entries e,
+              LATERAL (SELECT encode(sha256('\\x7472616e7366657200'::bytea || convert_to(account_id::text, 'UTF8') || '\\x00'::bytea ||
+                                            convert_to(command_id::text, 'UTF8')), 'hex') AS h) AS hashed
+            WHERE e.kind::text = 'transfer-out'
+          ) AS o`;
+const transferMismatch = `SELECT coalesce(o.account_id, i.account_id) AS account_id, coalesce(o.seq, i.seq) AS seq,
+                 CASE WHEN o.seq IS NULL THEN format('%s minor units taken from account %s', i.amount, i.details ->> 'from')
+                   ELSE format('%s minor units paid to account %s', o.amount, o.details ->> 'to') END AS expected`;
+const transferDiffers = `(o.amount, o.fingerprint, o.details ->> 'reference', o.account_id::text, o.command_id::text) IS DISTINCT FROM
+                (i.amount, i.fingerprint, i.details ->> 'reference', i.details ->> 'from', i.details ->> 'commandId')`;
 
 /** What the journal determines in the other tables. `$1` narrows to one account, null is all. */
 const checks: readonly Check[] = [
@@ -111,10 +129,32 @@ const checks: readonly Check[] = [
     problem: 'has a balance that its entries do not add up to',
     sql: `SELECT a.id AS account_id, NULL::bigint AS seq, format('%s minor units', coalesce(e.moved, 0)) AS expected
           FROM accounts a LEFT JOIN (
-            SELECT account_id, sum(CASE kind WHEN 'add' THEN amount WHEN 'settle' THEN -amount ELSE 0 END) AS moved
+            SELECT account_id, sum(CASE kind WHEN 'add' THEN amount WHEN 'settle' THEN -amount
+                                     -- By their text: the books of before have no such kinds.
+                                     ELSE CASE kind::text WHEN 'transfer-in' THEN amount WHEN 'transfer-out' THEN -amount ELSE 0 END
+                                   END) AS moved
             FROM entries GROUP BY account_id
           ) AS e ON e.account_id = a.id
           WHERE ($1::uuid IS NULL OR a.id = $1) AND a.balance <> coalesce(e.moved, 0)`,
+  },
+  {
+    problem: 'has an entry of a transfer that the other account’s does not match',
+    sql: `${transferMismatch}
+          FROM ${transfersOut} FULL JOIN (SELECT * FROM entries WHERE kind::text = 'transfer-in') AS i
+            ON i.account_id::text = o.details ->> 'to' AND i.command_id = o.receipt_id
+          WHERE ($1::uuid IS NULL OR o.account_id = $1 OR i.account_id = $1) AND ${transferDiffers}`,
+    // The other accounts' entries by their keys: of one account the whole journal need not be read. What is gone from it on the
+    // other side shows on that account alone.
+    sqlOfAccount: `${transferMismatch}
+          FROM ${transfersOut} LEFT JOIN entries AS i
+            ON i.account_id = (o.details ->> 'to')::uuid AND i.command_id = o.receipt_id AND i.kind::text = 'transfer-in'
+          WHERE o.account_id = $1 AND ${transferDiffers}
+          UNION ALL
+          ${transferMismatch}
+          FROM entries AS i LEFT JOIN ${transfersOut}
+            ON o.account_id = (i.details ->> 'from')::uuid AND o.command_id = (i.details ->> 'commandId')::uuid
+          WHERE i.account_id = $1 AND i.kind::text = 'transfer-in'
+            AND (${transferDiffers} OR i.command_id <> o.receipt_id OR i.account_id::text <> o.details ->> 'to')`,
   },
   {
     problem: 'messages that were never sent are left in the outbox',
@@ -138,8 +178,8 @@ export async function checkTables(
   accountId: string | undefined,
   onFinding: (finding: Finding) => void,
 ): Promise<void> {
-  for (const { problem, sql } of checks) {
-    const rows = await find(client, sql, accountId);
+  for (const { problem, sql, sqlOfAccount = sql } of checks) {
+    const rows = await find(client, accountId === undefined ? sql : sqlOfAccount, accountId);
     if (rows instanceof DatabaseError) {
       const message = `accounts of which can't be said whether one ${problem}: ${rows.message}`;
       onFinding({ accountId: null, problem: message });

@@ -62,6 +62,16 @@ export interface ReleaseCommand extends AccountCommand {
   readonly holdId: HoldId;
 }
 
+export interface TransferCommand extends AccountCommand {
+  readonly kind: 'transfer';
+  /** The account that is paid: never the one that pays, which is the command's own. */
+  readonly toAccountId: AccountId;
+  /** A decimal string: which minor units it is, only the accounts tell. */
+  readonly amount: string;
+  /** What it is for, in the caller's words. */
+  readonly reference: string | null;
+}
+
 /** What a `settle-due` means for one of the holds that are due; no caller sends it. */
 export interface EndDueHoldCommand extends AccountCommand {
   readonly kind: 'end-due-hold';
@@ -71,7 +81,18 @@ export interface EndDueHoldCommand extends AccountCommand {
 /** A command that ends a hold. */
 export type HoldCommand = SettleCommand | ReleaseCommand | EndDueHoldCommand;
 
-export type Command = OpenCommand | CloseCommand | AddCommand | SubtractCommand | HoldCommand;
+export type Command =
+  OpenCommand | CloseCommand | AddCommand | SubtractCommand | TransferCommand | HoldCommand;
+
+/** The accounts that commands may change, each once. */
+export function accountsOf(commands: readonly Command[]): AccountId[] {
+  const ids = new Set<AccountId>();
+  for (const command of commands) {
+    ids.add(command.accountId);
+    if (command.kind === 'transfer') ids.add(command.toAccountId);
+  }
+  return [...ids];
+}
 
 /** Whether the command ends a hold, which must be read before it is decided. */
 export function endsHold(command: Command): command is HoldCommand {
@@ -129,6 +150,14 @@ function meaningOf(command: Command): readonly (string | number | null)[] {
         command.accountId,
         canonicalDecimal(command.amount),
         ...subtractOptionsOf(command),
+      ];
+    case 'transfer':
+      return [
+        command.kind,
+        command.accountId,
+        command.toAccountId,
+        canonicalDecimal(command.amount),
+        command.reference,
       ];
     case 'settle':
       return [

@@ -9,6 +9,7 @@ import {
   type Money,
 } from '../../../shared/money/money.ts';
 import type { EntryKind } from '../../../shared/contracts/outcomes.ts';
+import type { AccountId } from '../../../shared/contracts/primitives.ts';
 import { availableOf, type Account } from './account.ts';
 import type {
   AddCommand,
@@ -20,9 +21,16 @@ import type {
   SettleCommand,
   EndDueHoldCommand,
   SubtractCommand,
+  TransferCommand,
 } from './commands.ts';
 import { chainStart } from './entry.ts';
-import { endingDetails, holdDetails, referenceDetails } from './entry-details.ts';
+import {
+  endingDetails,
+  holdDetails,
+  referenceDetails,
+  transferInDetails,
+  transferOutDetails,
+} from './entry-details.ts';
 import { holdIdFor, holdView, type Hold } from './hold.ts';
 import type { Refusal } from './refusals.ts';
 import { addMillis, ceilToSecond, type Micros } from './time.ts';
@@ -31,6 +39,8 @@ import { addMillis, ceilToSecond, type Micros } from './time.ts';
 export interface Situation {
   /** The account before the command; undefined when there is none. */
   readonly account: Account | undefined;
+  /** The account that a transfer pays; undefined for other commands, or when there is none. */
+  readonly toAccount: Account | undefined;
   /** The hold that the command names; undefined when it names none, or there is none. */
   readonly hold: Hold | undefined;
   readonly now: Micros;
@@ -38,7 +48,7 @@ export interface Situation {
   readonly holdPeriodMs: number;
 }
 
-/** What a command does to its account, its hold and the journal. */
+/** What a command does to an account, its hold and the journal. */
 export interface Change {
   /** Of the entry that tells of it. */
   readonly kind: EntryKind;
@@ -55,7 +65,14 @@ interface Refused {
   readonly refusal: Refusal;
 }
 
-export type Decision = { readonly change: Change } | Refused;
+export type Decision =
+  | {
+      /** To the command's own account. */
+      readonly change: Change;
+      /** To the account that a transfer pays. */
+      readonly receipt?: Change;
+    }
+  | Refused;
 
 /**
  * Whether a command is applied to its account, and to what effect: a pure function of command, state and time.
@@ -71,6 +88,8 @@ export function decide(command: Command, situation: Situation): Decision {
       return decideAdd(command, situation);
     case 'subtract':
       return decideSubtract(command, situation);
+    case 'transfer':
+      return decideTransfer(command, situation);
     case 'settle':
       return decideSettle(command, situation);
     case 'release':
@@ -115,7 +134,7 @@ function decideOpen(command: OpenCommand, { account, now }: Situation): Decision
 }
 
 function decideClose(command: CloseCommand, { account }: Situation): Decision {
-  if (account === undefined) return notFound(command);
+  if (account === undefined) return notFound(command.accountId);
   if (account.status === 'closed') return closed(account);
   const { expectedVersion } = command;
   if (expectedVersion !== null && expectedVersion !== account.seq) {
@@ -128,7 +147,7 @@ function decideClose(command: CloseCommand, { account }: Situation): Decision {
 }
 
 function decideAdd(command: AddCommand, { account }: Situation): Decision {
-  if (account === undefined) return notFound(command);
+  if (account === undefined) return notFound(command.accountId);
   if (account.status === 'closed') return closed(account);
   const amount = readAmount(command.amount, account.decimals, 'amount');
   if (typeof amount !== 'bigint') return amount;
@@ -139,25 +158,14 @@ function decideAdd(command: AddCommand, { account }: Situation): Decision {
 }
 
 function decideSubtract(command: SubtractCommand, { account, now, holdPeriodMs }: Situation): Decision {
-  if (account === undefined) return notFound(command);
+  if (account === undefined) return notFound(command.accountId);
   if (account.status === 'closed') return closed(account);
   const amount = readAmount(command.amount, account.decimals, 'amount');
   if (typeof amount !== 'bigint') return amount;
   const held = addMoney(account.held, amount);
   // Only an overdraft lets the available balance go beyond what may be held.
   if (held > maxMinorUnits) return tooLarge('With this amount what is held', account.decimals);
-  const available = availableOf(account);
-  if (available < amount) {
-    const texts = {
-      available: formatMoney(available, account.decimals),
-      requested: formatMoney(amount, account.decimals),
-    };
-    return refuse({
-      code: 'insufficient_funds',
-      detail: `${texts.requested} was asked, ${texts.available} is available.`,
-      ...texts,
-    });
-  }
+  if (availableOf(account) < amount) return insufficient(account, amount);
   const { onDue, dueInSeconds, reference } = command;
   const dueAt = ceilToSecond(addMillis(now, dueInSeconds === null ? holdPeriodMs : dueInSeconds * 1_000));
   const hold: Hold = {
@@ -180,6 +188,38 @@ function decideSubtract(command: SubtractCommand, { account, now, holdPeriodMs }
       amount,
       details: holdDetails(hold),
       hold,
+    },
+  };
+}
+
+function decideTransfer(command: TransferCommand, { account, toAccount }: Situation): Decision {
+  const { accountId, toAccountId, reference } = command;
+  if (account === undefined) return notFound(accountId);
+  if (toAccount === undefined) return notFound(toAccountId);
+  for (const each of [account, toAccount]) if (each.status === 'closed') return closed(each);
+  const { currency, decimals } = account;
+  if (currency !== toAccount.currency || decimals !== toAccount.decimals) {
+    const [from, to] = [account, toAccount].map((each) => `${each.currency} with ${each.decimals} decimals`);
+    const detail = `Account ${accountId} is of ${from}, account ${toAccountId} of ${to}.`;
+    return refuse({ code: 'currency_mismatch', detail });
+  }
+  const amount = readAmount(command.amount, decimals, 'amount');
+  if (typeof amount !== 'bigint') return amount;
+  const received = addMoney(toAccount.balance, amount);
+  if (received > maxMinorUnits) return tooLarge('With this amount the balance that is paid into', decimals);
+  if (availableOf(account) < amount) return insufficient(account, amount);
+  return {
+    change: {
+      kind: 'transfer-out',
+      account: { ...account, balance: subtractMoney(account.balance, amount) },
+      amount,
+      details: transferOutDetails(toAccountId, reference),
+    },
+    receipt: {
+      kind: 'transfer-in',
+      account: { ...toAccount, balance: received },
+      amount,
+      details: transferInDetails(accountId, command.id, reference),
     },
   };
 }
@@ -251,7 +291,7 @@ function findPending(
   command: HoldCommand,
   { account, hold }: Situation,
 ): { readonly account: Account; readonly hold: Hold } | Refused {
-  if (account === undefined) return notFound(command);
+  if (account === undefined) return notFound(command.accountId);
   if (hold === undefined || hold.accountId !== account.id) {
     return refuse({ code: 'hold_not_found', detail: `Account ${account.id} has no hold ${command.holdId}.` });
   }
@@ -266,8 +306,18 @@ function refuse(refusal: Refusal): Refused {
   return { refusal };
 }
 
-function notFound(command: Command): Refused {
-  return refuse({ code: 'account_not_found', detail: `There is no account ${command.accountId}.` });
+function notFound(accountId: AccountId): Refused {
+  return refuse({ code: 'account_not_found', detail: `There is no account ${accountId}.` });
+}
+
+function insufficient(account: Account, amount: Money): Refused {
+  const { decimals } = account;
+  const texts = {
+    available: formatMoney(availableOf(account), decimals),
+    requested: formatMoney(amount, decimals),
+  };
+  const detail = `${texts.requested} was asked, ${texts.available} is available.`;
+  return refuse({ code: 'insufficient_funds', detail, ...texts });
 }
 
 function closed(account: Account): Refused {

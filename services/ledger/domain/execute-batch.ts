@@ -1,13 +1,14 @@
 import type { AccountStatus, EntryKind } from '../../../shared/contracts/outcomes.ts';
-import type { AccountId, HoldId } from '../../../shared/contracts/primitives.ts';
+import type { AccountId, CommandId, HoldId } from '../../../shared/contracts/primitives.ts';
 import type { Account } from './account.ts';
 import { commandKey, endsHold, fingerprintOf, type Command, type CommandKey } from './commands.ts';
-import { decide, type Change } from './decide.ts';
+import { decide, type Change, type Decision } from './decide.ts';
 import { momentOf } from './entry-details.ts';
 import { chainEntry, type Entry } from './entry.ts';
 import type { Hold, HoldAsOf } from './hold.ts';
 import type { KeptRefusal, Refusal } from './refusals.ts';
 import { laterOf, type Micros } from './time.ts';
+import { receiptCommandIdFor } from './transfer.ts';
 
 /** Everything that decisions depend on, as it was once the accounts were locked, or as the commands before have left it. */
 export interface BatchState {
@@ -36,6 +37,12 @@ export interface AccountAsOf {
   readonly status: AccountStatus;
 }
 
+/** An entry, and the account that it is of. */
+interface Receipt {
+  readonly entry: Entry;
+  readonly account: AccountAsOf['account'];
+}
+
 /** What a trace tells of a hold's end. */
 export type EndedHold = Pick<Hold, 'id' | 'status' | 'traceparent'>;
 
@@ -48,6 +55,10 @@ export type Outcome =
       /** What it is for, in its caller's words. */
       readonly reference: string | null;
       readonly hold?: HoldAsOf;
+      /** The account that a transfer has paid. */
+      readonly toAccountId?: AccountId;
+      /** The entry that a transfer has made just now on the account that it pays: for its fact. */
+      readonly receipt?: Receipt;
       /** The hold that a caller's command has ended just now: for the trace of the command that made it. */
       readonly endedHold?: EndedHold;
     }
@@ -88,13 +99,14 @@ function executeOne(command: Command, batch: OpenBatch, holdPeriodMs: number): O
 
   const decision = decide(command, {
     account: batch.account(command.accountId),
+    toAccount: command.kind === 'transfer' ? batch.account(command.toAccountId) : undefined,
     hold: endsHold(command) ? batch.hold(command.holdId) : undefined,
     now: batch.now,
     holdPeriodMs,
   });
   return 'refusal' in decision
     ? batch.refuse(command, key, fingerprint, decision.refusal)
-    : batch.apply(command, key, fingerprint, decision.change);
+    : batch.apply(command, key, fingerprint, decision);
 }
 
 /** The state of a batch while its commands are decided. */
@@ -155,13 +167,29 @@ class OpenBatch {
     return { type: 'refused', replayed: false, refusal };
   }
 
-  apply(command: Command, key: CommandKey, fingerprint: Buffer, change: Change): Outcome {
+  apply(
+    command: Command,
+    key: CommandKey,
+    fingerprint: Buffer,
+    { change, receipt }: Extract<Decision, { readonly change: Change }>,
+  ): Outcome {
+    const entry = this.#append(change, command.id, fingerprint);
+    this.#applied.set(key, entry);
+    const isEndedByCaller = endsHold(command) && command.kind !== 'end-due-hold';
+    const outcome = this.#outcomeOf(entry, false, isEndedByCaller ? change.hold : undefined);
+    if (receipt === undefined) return outcome;
+    const { account } = receipt;
+    const commandId = receiptCommandIdFor(command.accountId, command.id);
+    return { receipt: { entry: this.#append(receipt, commandId, fingerprint), account }, ...outcome };
+  }
+
+  #append(change: Change, commandId: CommandId, fingerprint: Buffer): Entry {
     const { kind, account, hold, amount, details } = change;
     const at = laterOf(this.now, account.lastEntryAt);
     const entry = chainEntry(account.chainHead, {
       accountId: account.id,
       seq: account.seq + 1,
-      commandId: command.id,
+      commandId,
       kind,
       amount,
       balance: account.balance,
@@ -178,10 +206,8 @@ class OpenBatch {
       this.#holds.set(hold.id, hold);
       this.#touchedHolds.add(hold.id);
     }
-    this.#applied.set(key, entry);
     this.#entries.push(entry);
-    const isEndedByCaller = endsHold(command) && command.kind !== 'end-due-hold';
-    return this.#outcomeOf(entry, false, isEndedByCaller ? hold : undefined);
+    return entry;
   }
 
   changes(): BatchChanges {
@@ -208,10 +234,10 @@ class OpenBatch {
   }
 
   /** Rebuilt from the entry alone, so that the first answer and every repetition of it are the same. */
-  #outcomeOf(entry: Entry, replayed: boolean, endedHold?: EndedHold): Outcome {
+  #outcomeOf(entry: Entry, replayed: boolean, endedHold?: EndedHold): Extract<Outcome, { type: 'applied' }> {
     const account = this.#accounts.get(entry.accountId);
     if (account === undefined) throw new Error(`account ${entry.accountId} has an entry but is not there`);
-    const { reference, hold, accountStatus } = momentOf(entry);
+    const { reference, hold, toAccountId, accountStatus } = momentOf(entry);
     return {
       type: 'applied',
       replayed,
@@ -219,6 +245,7 @@ class OpenBatch {
       asOf: { account, status: accountStatus ?? accountStatusAfter[entry.kind] ?? account.status },
       reference,
       ...(hold !== undefined && { hold }),
+      ...(toAccountId !== undefined && { toAccountId }),
       ...(endedHold !== undefined && { endedHold }),
     };
   }
@@ -242,6 +269,8 @@ const accountStatusAfter: Record<EntryKind, AccountStatus | undefined> = {
   subtract: 'open',
   settle: undefined,
   release: undefined,
+  'transfer-out': 'open',
+  'transfer-in': 'open',
 };
 
 function present<T>(values: readonly (T | undefined)[]): T[] {

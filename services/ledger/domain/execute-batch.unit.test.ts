@@ -12,6 +12,7 @@ import { executeBatch, type BatchChanges, type BatchState, type Outcome } from '
 import { holdIdFor, settleCommandIdFor, type Hold } from './hold.ts';
 import { refusalPrecedence, type KeptRefusal } from './refusals.ts';
 import { secondsOf, type Micros } from './time.ts';
+import { receiptCommandIdFor } from './transfer.ts';
 
 const startedAt = 1_769_860_800_123_456 as Micros;
 const holdPeriodMs = 600_000;
@@ -99,6 +100,19 @@ const command: fc.Arbitrary<Command> = fc.oneof(
         deadline: null,
       };
     }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc
+      .tuple(base, fc.constantFrom(...accountIds), amount, reference)
+      .filter(([{ accountId: from }, to]) => from !== to)
+      .map(([common, toAccountId, value, words]) => ({
+        ...common,
+        kind: 'transfer' as const,
+        toAccountId,
+        amount: value,
+        reference: words,
+      })),
   },
   {
     weight: 2,
@@ -252,7 +266,8 @@ function seen(outcome: Outcome): unknown {
   if (outcome.type !== 'applied') return outcome;
   const { id, name, currency, decimals, metadata } = outcome.asOf.account;
   // That a hold has ended just now is for the trace; a caller is told by the hold's status.
-  const { endedHold: _, ...told } = outcome;
+  // Nor is the other account's entry for the one who pays.
+  const { endedHold: _, receipt: _receipt, ...told } = outcome;
   return { ...told, asOf: { id, name, currency, decimals, metadata, status: outcome.asOf.status } };
 }
 
@@ -378,7 +393,9 @@ describe('executing a batch', () => {
             const pending = [...journal.holds.values()]
               .filter((hold) => hold.accountId === account.id && hold.status === 'pending')
               .reduce((total, hold) => total + hold.remaining, 0n);
-            expect(account.balance).toBe(sum('add') - sum('settle'));
+            expect(account.balance).toBe(
+              sum('add') + sum('transfer-in') - sum('settle') - sum('transfer-out'),
+            );
             expect(account.held).toBe(pending);
             const told = entries.flatMap((entry) => momentOf(entry).hold ?? []);
             expect(told.map((hold) => hold.amount)).toEqual(
@@ -397,6 +414,15 @@ describe('executing a batch', () => {
             expect(aboutHolds.map((each) => each.told)).toEqual(
               aboutHolds.map((each) => journal.holdOf(each.holdId).reference),
             );
+            const paid = entries.flatMap((entry) => (entry.kind === 'transfer-out' ? entry : []));
+            for (const out of paid) {
+              const { toAccountId } = momentOf(out);
+              const receiptId = receiptCommandIdFor(account.id, out.commandId);
+              const receipt = { accountId: toAccountId, kind: 'transfer-in', amount: out.amount };
+              expect(journal.entries.filter((entry) => entry.commandId === receiptId)).toMatchObject([
+                receipt,
+              ]);
+            }
             let lastAt = 0;
             for (const entry of entries) {
               expect(entry.held).toBeGreaterThanOrEqual(0n);
@@ -608,6 +634,66 @@ describe('deciding', () => {
     expect(journal.run([{ ...first, amount: '1.00' } as Command])).toMatchObject([{ replayed: true }]);
     expect(codes(journal.run([{ ...first, amount: '1.01' } as Command]))).toEqual(['idempotency_conflict']);
     expect(codes(journal.run([{ ...first, kind: 'subtract' } as Command]))).toEqual(['idempotency_conflict']);
+  });
+
+  test('transfers all of an amount or nothing, for one reason, once', () => {
+    const journal = new Journal();
+    const [, other = accountId] = accountIds;
+    const to = (asked: string, more: object = {}): Command => ({
+      ...common,
+      kind: 'transfer',
+      toAccountId: other,
+      amount: asked,
+      reference: null,
+      id: nextId(),
+      ...more,
+    });
+    const elsewhere = { ...common, accountId: other };
+    const openOther = (more: object = {}): Command => ({
+      ...opening(),
+      ...elsewhere,
+      id: nextId(),
+      ...more,
+    });
+    expect(codes(journal.run([to('1'), opening(), adding('10'), to('1')]))).toEqual([
+      'account_not_found',
+      'applied',
+      'applied',
+      'account_not_found',
+    ]);
+    journal.run([openOther({ currency: 'JPY' })]);
+    expect(codes(journal.run([to('1')]))).toEqual(['currency_mismatch']);
+    const fresh = new Journal();
+    fresh.run([opening(), openOther(), adding('10'), subtracting('4')]);
+    const rent = to('5.50', { reference: 'rent' });
+    const outcomes = fresh.run([to('6.01'), rent, rent, to('0.51'), to('0.5')]);
+    expect(codes(outcomes)).toEqual([
+      'insufficient_funds',
+      'applied',
+      'applied',
+      'insufficient_funds',
+      'applied',
+    ]);
+    expect(outcomes[1]).toMatchObject({
+      toAccountId: other,
+      reference: 'rent',
+      entry: { kind: 'transfer-out', amount: 550n, balance: 450n, held: 400n },
+      receipt: {
+        account: { id: other },
+        entry: { accountId: other, kind: 'transfer-in', amount: 550n, balance: 550n, held: 0n },
+      },
+    });
+    expect(outcomes[2]).toMatchObject({ replayed: true, toAccountId: other });
+    expect(fresh.accounts()).toMatchObject([{ balance: 400n }, { balance: 600n }]);
+    // The other account is free to be sent a command of the same id.
+    const sameId: Command = { ...adding('1'), accountId: other, id: rent.id };
+    expect(codes(fresh.run([sameId, { ...rent, amount: '5.51' } as Command]))).toEqual([
+      'applied',
+      'idempotency_conflict',
+    ]);
+    const full: Command = { ...adding('999999999999999'), accountId: other };
+    fresh.run([full, { ...common, accountId: other, kind: 'close', expectedVersion: null, id: nextId() }]);
+    expect(codes(fresh.run([to('0.01')]))).toEqual(['account_closed']);
   });
 
   test('closes an account only at the version that was expected, if one was', () => {

@@ -15,6 +15,7 @@ export const refusalPrecedence = [
   'version_conflict',
   'hold_not_found',
   'hold_not_pending',
+  'currency_mismatch',
   'invalid_request',
   'amount_too_large',
   'insufficient_funds',

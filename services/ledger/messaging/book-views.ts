@@ -2,7 +2,7 @@ import type { AccountView } from '../../../shared/contracts/outcomes.ts';
 import type { EntryDetail, HoldDetail } from '../../../shared/contracts/queries.ts';
 import { formatMoney } from '../../../shared/money/money.ts';
 import { availableOf, type Account } from '../domain/account.ts';
-import { holdFields, momentOf } from '../domain/entry-details.ts';
+import { holdFields, momentOf, transferFields } from '../domain/entry-details.ts';
 import type { Entry } from '../domain/entry.ts';
 import type { Hold } from '../domain/hold.ts';
 import { formatMicros, formatSecond } from '../domain/time.ts';
@@ -57,6 +57,7 @@ export function entryView(entry: Entry, { decimals }: Account): EntryDetail {
     available: formatMoney(availableOf(entry), decimals),
     overdraftLimit: formatMoney(entry.overdraftLimit, decimals),
     ...holdFields(entry, moment, decimals),
+    ...transferFields(moment),
     ...(reference !== null && { reference }),
     at: formatMicros(entry.at),
     ...(entry.details !== null && { details: JSON.parse(entry.details) as Record<string, unknown> }),

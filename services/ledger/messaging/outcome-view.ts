@@ -49,7 +49,7 @@ const accountLocked: ErrorView = {
 };
 
 function appliedView(applied: Extract<Outcome, { type: 'applied' }>): AppliedOutcome {
-  const { entry, asOf, reference, hold, replayed } = applied;
+  const { entry, asOf, reference, hold, toAccountId, replayed } = applied;
   const { account, status } = asOf;
   const { decimals } = account;
   return {
@@ -74,6 +74,7 @@ function appliedView(applied: Extract<Outcome, { type: 'applied' }>): AppliedOut
       kind: entry.kind,
       amount: formatMoney(entry.amount, decimals),
       at: formatMicros(entry.at),
+      ...(toAccountId !== undefined && { toAccountId }),
       ...(reference !== null && { reference }),
     },
     ...(hold !== undefined && { hold: holdView(hold, account) }),

@@ -59,14 +59,18 @@ export function readElement<T>(
   return 'value' in checked ? checked : { error: invalidRequest(checked.fields) };
 }
 
-/** Why a caller that is narrowed to some accounts may not touch this one; undefined when it may. */
+/** Why a caller that is narrowed to some accounts may not touch what it names; undefined when it may. */
 export function forbiddenFor(asked: {
   readonly accountId: AccountId;
+  /** Of a transfer. */
+  readonly toAccountId?: AccountId;
   readonly allowedAccounts?: readonly AccountId[] | undefined;
 }): ErrorView | undefined {
-  if (asked.allowedAccounts === undefined || asked.allowedAccounts.includes(asked.accountId))
-    return undefined;
-  return { code: 'forbidden', detail: `The caller may not touch account ${asked.accountId}.` };
+  const { accountId, toAccountId = accountId, allowedAccounts } = asked;
+  if (allowedAccounts === undefined) return undefined;
+  const foreign = [accountId, toAccountId].find((id) => !allowedAccounts.includes(id));
+  if (foreign === undefined) return undefined;
+  return { code: 'forbidden', detail: `The caller may not touch account ${foreign}.` };
 }
 
 function invalid(detail: string): { readonly error: ErrorView } {

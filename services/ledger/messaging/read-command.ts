@@ -66,6 +66,14 @@ function commandOf(given: AccountPayload, traceparent: string | null, unattended
         reference: payload.reference ?? null,
         ...common,
       };
+    case 'transfer':
+      return {
+        kind,
+        toAccountId: payload.toAccountId,
+        amount: payload.amount,
+        reference: payload.reference ?? null,
+        ...common,
+      };
     case 'settle':
       return { kind, holdId: payload.holdId, amount: payload.amount ?? null, ...common };
     case 'release':

@@ -2,7 +2,7 @@ import type { EntryFact, RefusalFact } from '../../../shared/contracts/events.ts
 import { formatMoney } from '../../../shared/money/money.ts';
 import { availableOf } from '../domain/account.ts';
 import type { Command } from '../domain/commands.ts';
-import { holdFields, type EntryMoment } from '../domain/entry-details.ts';
+import { holdFields, transferFields, type EntryMoment } from '../domain/entry-details.ts';
 import { formatMicros, type Micros } from '../domain/time.ts';
 import type { EntryOfAccount } from '../store/outbox-message.ts';
 
@@ -13,7 +13,7 @@ import type { EntryOfAccount } from '../store/outbox-message.ts';
  */
 export function entryFact(
   { entry, account: { currency, decimals } }: EntryOfAccount,
-  moment: Pick<EntryMoment, 'reference' | 'hold'>,
+  moment: Omit<EntryMoment, 'accountStatus'>,
 ): EntryFact {
   const { reference } = moment;
   return {
@@ -28,6 +28,7 @@ export function entryFact(
     held: formatMoney(entry.held, decimals),
     available: formatMoney(availableOf(entry), decimals),
     ...holdFields(entry, moment, decimals),
+    ...transferFields(moment),
     ...(reference !== null && { reference }),
     at: formatMicros(entry.at),
   };

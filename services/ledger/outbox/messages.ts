@@ -10,6 +10,8 @@ import { formatSecond, type Micros } from '../domain/time.ts';
 import type { EntryOfAccount, EntryRange, OutboxMessage } from '../store/outbox-message.ts';
 import { entryFact, refusalFact } from './facts.ts';
 
+type Applied = Extract<Outcome, { type: 'applied' }>;
+
 /** A message of the outbox, and what it takes to send it. */
 export interface SendableMessage extends OutboxMessage {
   /** The JSON of each fact that an event tells; none of a due second. */
@@ -33,15 +35,21 @@ export function eventMessages(
       topic: 'event',
       messageId: `event:${randomUUID()}`,
       payload: `[${refusalTexts.join(',')}]`,
-      entries: rangesOf(applied.map(({ entry }) => entry)),
-      facts: [
-        ...applied.map((outcome) =>
-          JSON.stringify(entryFact({ entry: outcome.entry, account: outcome.asOf.account }, outcome)),
-        ),
-        ...refusalTexts,
-      ],
+      entries: rangesOf(applied),
+      facts: [...factsOf(applied), ...refusalTexts],
     },
   ];
+}
+
+/** A transfer has two: of either account. */
+function factsOf(applied: readonly Applied[]): string[] {
+  const facts: string[] = [];
+  for (const outcome of applied) {
+    const { entry, asOf, receipt } = outcome;
+    facts.push(JSON.stringify(entryFact({ entry, account: asOf.account }, outcome)));
+    if (receipt !== undefined) facts.push(JSON.stringify(entryFact(receipt, momentOf(receipt.entry))));
+  }
+  return facts;
 }
 
 function refusalFactFor(
@@ -54,11 +62,15 @@ function refusalFactFor(
 }
 
 /** The entries that a batch makes on an account follow one another. */
-function rangesOf(entries: readonly Entry[]): EntryRange[] {
+function rangesOf(applied: readonly Applied[]): EntryRange[] {
   const ranges = new Map<AccountId, EntryRange>();
-  for (const { accountId, seq } of entries) {
+  const add = ({ accountId, seq }: Entry): void => {
     const firstSeq = ranges.get(accountId)?.firstSeq ?? seq;
     ranges.set(accountId, { accountId, firstSeq, lastSeq: seq });
+  };
+  for (const { entry, receipt } of applied) {
+    add(entry);
+    if (receipt !== undefined) add(receipt.entry);
   }
   return [...ranges.values()];
 }

@@ -1,5 +1,5 @@
 import type { AccountId, HoldId } from '../../../shared/contracts/primitives.ts';
-import { commandKey, endsHold, type Command } from '../domain/commands.ts';
+import { accountsOf, commandKey, endsHold, type Command } from '../domain/commands.ts';
 import type { BatchChanges, BatchState } from '../domain/execute-batch.ts';
 import type { OutboxMessage, StoredMessage } from './outbox-message.ts';
 import { CommitUnknownError, faultKindOf } from './faults.ts';
@@ -187,7 +187,7 @@ async function pipelineWhile<T>(
 
 /** BEGIN, locks and look-ups in one pipeline: each is a statement of its own, so each sees what the locks waited for. */
 async function beginBatch(session: Session, commands: readonly Command[]): Promise<Loaded> {
-  const accountIds = distinct(commands.map((command) => command.accountId));
+  const accountIds = accountsOf(commands);
   const repeatable = commands.filter((command) => command.kind !== 'end-due-hold');
   const load = loadStatements(accountIds, repeatable, readNamedHolds(commands));
   const loaded = loadedFrom((await session.pipeline([begin, ...load])).slice(1));

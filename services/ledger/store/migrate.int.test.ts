@@ -8,7 +8,7 @@ import { OutboxTable } from './outbox-table.ts';
 import { queryTimeoutMs, sessionConfig, type DatabaseAddress } from './session.ts';
 import { createLogger } from '../../../shared/telemetry/logger.ts';
 
-const allNames = ['001-books', '002-named-entries', '003-released-holds'];
+const allNames = ['001-books', '002-named-entries', '003-released-holds', '004-transfers'];
 
 describe('migrating', () => {
   let database: TestDatabase;
@@ -69,12 +69,12 @@ describe('migrating', () => {
     });
   });
 
-  test('takes on books in which no hold was ever released', async () => {
+  test('takes on books in which no hold was ever released, and nothing transferred', async () => {
     await migrate(address);
     // As the first two migrations left it.
     await client.query(`
       SET session_replication_role = replica;
-      DELETE FROM knex_migrations WHERE name = '003-released-holds';
+      DELETE FROM knex_migrations WHERE name IN ('003-released-holds', '004-transfers');
       DROP TYPE entry_kind CASCADE;
       CREATE TYPE entry_kind AS ENUM ('open', 'close', 'add', 'subtract', 'settle');
       ALTER TABLE entries ADD COLUMN kind entry_kind NOT NULL,
@@ -89,16 +89,18 @@ describe('migrating', () => {
       );
     await insert(1, 'open', null);
     await expect(insert(2, 'release', null)).rejects.toThrow('invalid input value for enum');
-    expect((await migrate(address)).names).toEqual(['003-released-holds']);
+    expect((await migrate(address)).names).toEqual(['003-released-holds', '004-transfers']);
     await insert(2, 'release', '00000000-0000-7000-8000-000000000001');
     await insert(3, 'add', null);
+    await insert(4, 'transfer-out', null);
+    await insert(5, 'transfer-in', null);
     for (const kind of ['subtract', 'settle', 'release'])
-      await expect(insert(4, kind, null)).rejects.toThrow('hold_entries_name_their_hold');
+      await expect(insert(6, kind, null)).rejects.toThrow('hold_entries_name_their_hold');
   });
 
   test('has nobody wait behind it who writes, while somebody reads the journal at length', async () => {
     await migrate(address);
-    await client.query(`DELETE FROM knex_migrations WHERE name = '003-released-holds'`);
+    await client.query(`DELETE FROM knex_migrations WHERE name IN ('003-released-holds', '004-transfers')`);
     await client.query('ALTER TYPE entry_kind RENAME TO entry_kind_of_after');
     await client.query(`CREATE TYPE entry_kind AS ENUM ('open', 'close', 'add', 'subtract', 'settle')`);
     const reader = new Client(database.connection);
@@ -111,7 +113,7 @@ describe('migrating', () => {
     // It has let go of what it had asked for.
     await client.query('BEGIN; LOCK TABLE entries IN ROW EXCLUSIVE MODE NOWAIT; COMMIT');
     await reader.end();
-    expect((await migrated).names).toEqual(['003-released-holds']);
+    expect((await migrated).names).toEqual(['003-released-holds', '004-transfers']);
   });
 
   test('goes on as soon as the session of a killed one is gone', async () => {

@@ -12,6 +12,7 @@ import { grantLedgerRole } from './ledger-role.ts';
 import * as books from './migrations/001-books.ts';
 import * as namedEntries from './migrations/002-named-entries.ts';
 import * as releasedHolds from './migrations/003-released-holds.ts';
+import * as transfers from './migrations/004-transfers.ts';
 import { migrationConfig, queryTimeoutMs, type DatabaseAddress } from './session.ts';
 
 /** In order. Names are kept in the database: a migration is never renamed, and never changed once released. */
@@ -19,6 +20,7 @@ const migrations: Readonly<Record<string, Pick<Knex.Migration, 'up' | 'down'>>> 
   '001-books': books,
   '002-named-entries': namedEntries,
   '003-released-holds': releasedHolds,
+  '004-transfers': transfers,
 };
 
 const migrationSource: Knex.MigrationSource<string> = {

@@ -13,6 +13,10 @@ export interface JournalEntry {
   readonly held: number;
   readonly holdId: string | null;
   readonly reference: string | null;
+  /** Of a transfer: the other account. */
+  readonly otherAccountId: string | null;
+  /** On the account that a transfer has paid: the transfer's command. */
+  readonly transferId: string | null;
   readonly atMs: number;
 }
 
@@ -44,7 +48,7 @@ export function idOf({ accountId, id }: { readonly accountId: string; readonly i
   return `${accountId}/${id}`;
 }
 
-/** Whether the ledger wrote it by itself, as a hold fell due: no caller can have such a command id. */
+/** Whether the ledger wrote it by itself, as a hold fell due or a transfer came in: no caller can have such a command id. */
 export function isOwnDoing({ commandId }: JournalEntry): boolean {
   return !callersCommandIdSchema.safeParse(commandId).success;
 }
@@ -52,7 +56,9 @@ export function isOwnDoing({ commandId }: JournalEntry): boolean {
 export async function readBooks(client: Client): Promise<Books> {
   const entries = await client.query<JournalEntry>(
     `SELECT account_id AS "accountId", seq::int, command_id AS "commandId", kind, amount::float8, balance::float8,
-            held::float8, hold_id AS "holdId", details ->> 'reference' AS reference, (extract(epoch FROM at) * 1000)::float8 AS "atMs"
+            held::float8, hold_id AS "holdId", details ->> 'reference' AS reference,
+            coalesce(details ->> 'to', details ->> 'from') AS "otherAccountId", details ->> 'commandId' AS "transferId",
+            (extract(epoch FROM at) * 1000)::float8 AS "atMs"
      FROM entries ORDER BY account_id, seq`,
   );
   const journals = new Map<string, JournalEntry[]>();

@@ -7,6 +7,7 @@ import { checkJournal } from './journal.ts';
 import { checkOutcomes } from './outcomes.ts';
 import { checkReads } from './reads.ts';
 import { timelinesOf } from './timelines.ts';
+import { checkTransfers } from './transfers.ts';
 
 export interface Evidences {
   readonly history: History;
@@ -25,6 +26,7 @@ export function check(evidences: Evidences): string[] {
     ...checkOutcomes(evidences, timelines.of),
     ...checkReads(evidences, timelines.of),
     ...checkHolds(evidences.books),
+    ...checkTransfers(evidences.books),
     ...checkEvents(evidences),
     ...(evidences.books.outboxRows > 0 ? [`the outbox still has ${evidences.books.outboxRows} rows`] : []),
     ...(evidences.books.deadlocks > 0 ? [`Postgres had to end ${evidences.books.deadlocks} dead-locks`] : []),

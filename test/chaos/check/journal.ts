@@ -13,7 +13,16 @@ const effects: Readonly<
   subtract: (amount) => ({ balance: 0, held: amount }),
   settle: (amount, holdOf) => ({ balance: -amount, held: -holdOf }),
   release: (_, holdOf) => ({ balance: 0, held: -holdOf }),
+  'transfer-out': (amount) => ({ balance: -amount, held: 0 }),
+  'transfer-in': (amount) => ({ balance: amount, held: 0 }),
 };
+
+const needsOpen: ReadonlySet<JournalEntry['kind']> = new Set([
+  'add',
+  'subtract',
+  'transfer-out',
+  'transfer-in',
+]);
 
 /** Every entry follows from the one before it, and none leaves less than nothing available. */
 export function checkJournal({ journals }: Books): string[] {
@@ -38,7 +47,7 @@ export function checkJournal({ journals }: Books): string[] {
       if (holdId !== null && (mayBePart ? amount > holdOf : amount !== holdOf))
         report(`is of ${amount}, its hold of ${holdOf}`);
       if ((kind === 'open') !== (index === 0)) report('is not the first');
-      if ((kind === 'add' || kind === 'subtract') && !isOpen) report('is on a closed account');
+      if (needsOpen.has(kind) && !isOpen) report('is on a closed account');
       if (kind === 'open' || kind === 'close') isOpen = kind === 'open';
       before = { balance, held };
     }

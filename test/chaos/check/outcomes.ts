@@ -86,10 +86,13 @@ function problemsOf(
 /** Where an entry is not what was asked, or not what was answered. */
 function deviations(operation: Operation, entry: JournalEntry): string[] {
   const problems: string[] = [];
-  if (entry.kind !== operation.kind || entry.amount !== operation.amount)
+  const kind = operation.kind === 'transfer' ? 'transfer-out' : operation.kind;
+  if (entry.kind !== kind || entry.amount !== operation.amount)
     problems.push(`${operation.amount} were asked for, and the entry is ${entry.kind} of ${entry.amount}`);
   if (operation.hold === undefined && entry.reference !== (operation.reference ?? null))
     problems.push(`it was for ${operation.reference}, and the entry is for ${entry.reference}`);
+  if (entry.otherAccountId !== (operation.toAccountId ?? null))
+    problems.push(`it was to pay ${operation.toAccountId}, and the entry is about ${entry.otherAccountId}`);
   if (operation.hold !== undefined && entry.holdId !== operation.hold.id)
     problems.push(`it was to end ${operation.hold.id}, and the entry is about ${entry.holdId}`);
   if (operation.expectedVersion !== undefined && entry.seq !== operation.expectedVersion + 1)

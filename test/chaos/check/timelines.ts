@@ -15,8 +15,11 @@ export function timelinesOf({ history, books }: Pick<Evidences, 'history' | 'boo
   const timelines = new Map<string, Timeline>();
   const problems: string[] = [];
   for (const [accountId, journal] of books.journals) {
-    const timeline = new Timeline(journal, ({ commandId }) => {
-      const operation = operations.get(idOf({ accountId, id: commandId }));
+    const timeline = new Timeline(journal, ({ commandId, otherAccountId, transferId }) => {
+      // What a transfer pays was asked of the account that pays.
+      const isReceipt = otherAccountId !== null && transferId !== null;
+      const asked = isReceipt ? { accountId: otherAccountId, id: transferId } : { accountId, id: commandId };
+      const operation = operations.get(idOf(asked));
       return operation === undefined ? anyTime : windowOf(operation);
     });
     timelines.set(accountId, timeline);

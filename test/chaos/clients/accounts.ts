@@ -14,6 +14,7 @@ const youngLife = 120;
 export const firstBalance = 20_000;
 const mostSubtracted = 9_000;
 const mostAdded = 6_000;
+const mostTransferred = 5_000;
 /** Commands that are to end a hold, of those on hot accounts. */
 const endsHold = 0.3;
 /** Subtracts whose hold is to be released when due. */
@@ -26,6 +27,8 @@ const mostExpectedVersion = 6;
 /** Settles that take a part, or ask for more than there is. */
 const settlesPart = 0.4;
 const settlesTooMuch = 0.1;
+
+const none = { open: 0, close: 0, settle: 0, release: 0 };
 
 /** Which accounts there are, and what is asked of them. */
 export class Accounts {
@@ -82,7 +85,7 @@ export class Accounts {
     const holds = this.#holds.get(accountId);
     const ends = (['settle', 'release'] as const).filter((kind) => kinds.includes(kind));
     if (holds === undefined || ends.length === 0 || !this.#random.chance(endsHold))
-      return this.#make(accountId, this.#random.pick(['add', 'subtract'] as const));
+      return this.#make(accountId, this.#random.pick(['add', 'subtract', 'subtract', 'transfer'] as const));
     return this.#end(accountId, this.#random.pick(ends), this.#random.pick(holds));
   }
 
@@ -94,7 +97,7 @@ export class Accounts {
   }
 
   #make(accountId: string, kind: AccountCommandKind): Omit<Operation, 'calls'> {
-    const most = { open: 0, close: 0, add: mostAdded, subtract: mostSubtracted, settle: 0, release: 0 }[kind];
+    const most = { ...none, add: mostAdded, subtract: mostSubtracted, transfer: mostTransferred }[kind];
     const key = this.#random.uuid();
     const amount = most === 0 ? 0 : this.#random.int(1, most);
     const isReleased = kind === 'subtract' && this.#random.chance(releasedWhenDue);
@@ -103,7 +106,9 @@ export class Accounts {
     const reference = most > 0 && /[0-7]$/.test(key) ? { reference: `order ${key}` } : {};
     const isPicky = kind === 'close' && this.#random.chance(closesOneVersion);
     const version = isPicky ? { expectedVersion: this.#random.int(1, mostExpectedVersion) } : {};
-    const options = { ...onDue, ...reference, ...version };
+    const others = this.hot.filter((id) => id !== accountId);
+    const party = kind === 'transfer' ? { toAccountId: this.#random.pick(others) } : {};
+    const options = { ...onDue, ...reference, ...version, ...party };
     return { key, id: commandIdOf(anonymous, key), accountId, kind, amount, ...options };
   }
 }

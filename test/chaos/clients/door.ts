@@ -36,6 +36,7 @@ export function fieldsOf({
   reference,
   hold,
   expectedVersion,
+  toAccountId,
 }: Operation): Record<string, string | number> {
   switch (kind) {
     case 'open':
@@ -48,6 +49,13 @@ export function fieldsOf({
         accountId,
         amount: decimal(amount),
         ...(onDue !== undefined && { onDue }),
+        ...(reference !== undefined && { reference }),
+      };
+    case 'transfer':
+      return {
+        accountId,
+        toAccountId: toAccountId ?? '',
+        amount: decimal(amount),
         ...(reference !== undefined && { reference }),
       };
     case 'settle':

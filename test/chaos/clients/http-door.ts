@@ -18,10 +18,10 @@ export function httpDoor(name: string, url: string): Door {
       Promise.all(
         operations.map(async (operation: Operation) => {
           const { key, kind } = operation;
-          const { accountId: id, ...fields } = fieldsOf(operation);
+          const { accountId: id, toAccountId: to, ...fields } = fieldsOf(operation);
           const path = kind === 'subtract' ? '/api/substract' : `/api/${kind}`;
           try {
-            return read(await ask(path, { id, ...fields }, key));
+            return read(await ask(path, { id, ...(to !== undefined && { to }), ...fields }, key));
           } catch (error) {
             return { is: 'unknown', reason: String(error) };
           }

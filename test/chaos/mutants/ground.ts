@@ -34,6 +34,13 @@ export class Ground {
     });
   }
 
+  /** A transfer that nobody has sent yet. */
+  transfer(accountId: string, toAccountId: string, amount: number): Operation {
+    const key = randomUUID();
+    const id = commandIdOf(anonymous, key);
+    return this.#history.begin({ key, id, accountId, kind: 'transfer', amount, toAccountId });
+  }
+
   /** Holds an amount. */
   async hold(accountId: string, amount: number): Promise<HoldToEnd> {
     const [answer] = await this.ask([this.command('subtract', accountId, amount)]);

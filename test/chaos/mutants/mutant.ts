@@ -174,8 +174,10 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: 'services/ledger/domain/decide.js',
-        search: 'if (available < amount) {',
-        replace: 'if (available < 0n) {',
+        search: `if (availableOf(account) < amount)
+        return insufficient(account, amount);
+    const { onDue`,
+        replace: 'const { onDue',
       },
     ],
     scenario: scenarios.fundedAfterRefusal,
@@ -214,6 +216,33 @@ export const mutants: readonly Mutant[] = [
       },
     ],
     scenario: scenarios.settledInPart,
+  },
+  {
+    name: 'takes a transfer and pays nobody',
+    patches: [{ file: executeBatch, search: 'if (receipt === undefined)', replace: 'if (receipt !== null)' }],
+    scenario: scenarios.transferred,
+  },
+  {
+    name: 'pays a transfer and takes nothing',
+    patches: [
+      {
+        file: 'services/ledger/domain/decide.js',
+        search: 'account: { ...account, balance: subtractMoney(account.balance, amount) },',
+        replace: 'account,',
+      },
+    ],
+    scenario: scenarios.transferred,
+  },
+  {
+    name: 'does not lock the account that a transfer pays',
+    patches: [
+      {
+        file: 'services/ledger/domain/commands.js',
+        search: "if (command.kind === 'transfer')",
+        replace: 'if (false)',
+      },
+    ],
+    scenario: scenarios.transferred,
   },
   {
     name: 'begins each chain anew',

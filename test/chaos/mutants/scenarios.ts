@@ -64,6 +64,16 @@ export const endedTwice: Scenario = {
   },
 };
 
+export const transferred: Scenario = {
+  name: 'an amount is transferred, and the command sent again',
+  ledgers: 1,
+  play: async (ground) => {
+    const transfer = ground.transfer(await ground.account(100), await ground.account(), 40);
+    await ground.ask([transfer]);
+    await ground.ask([transfer]);
+  },
+};
+
 export const settledInPart: Scenario = {
   name: 'a part of a hold is settled, and asked for again',
   ledgers: 1,
