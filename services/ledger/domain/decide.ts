@@ -65,14 +65,15 @@ interface Refused {
   readonly refusal: Refusal;
 }
 
-export type Decision =
-  | {
-      /** To the command's own account. */
-      readonly change: Change;
-      /** To the account that a transfer pays. */
-      readonly receipt?: Change;
-    }
-  | Refused;
+/** What a command comes to that is not refused. */
+export interface Effect {
+  /** Of the command's own account. */
+  readonly change: Change;
+  /** Of the account that a transfer pays. */
+  readonly receipt?: Change;
+}
+
+export type Decision = Effect | Refused;
 
 /**
  * Whether a command is applied to its account, and to what effect: a pure function of command, state and time.

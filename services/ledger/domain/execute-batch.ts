@@ -2,7 +2,7 @@ import type { AccountStatus, EntryKind } from '../../../shared/contracts/outcome
 import type { AccountId, CommandId, HoldId } from '../../../shared/contracts/primitives.ts';
 import type { Account } from './account.ts';
 import { commandKey, endsHold, fingerprintOf, type Command, type CommandKey } from './commands.ts';
-import { decide, type Change, type Decision } from './decide.ts';
+import { decide, type Change, type Effect } from './decide.ts';
 import { momentOf } from './entry-details.ts';
 import { chainEntry, type Entry } from './entry.ts';
 import type { Hold, HoldAsOf } from './hold.ts';
@@ -46,22 +46,25 @@ interface Receipt {
 /** What a trace tells of a hold's end. */
 export type EndedHold = Pick<Hold, 'id' | 'status' | 'traceparent'>;
 
+/** A command that is in the books. */
+export interface Applied {
+  readonly type: 'applied';
+  readonly replayed: boolean;
+  readonly entry: Entry;
+  readonly asOf: AccountAsOf;
+  /** What it is for, in its caller's words. */
+  readonly reference: string | null;
+  readonly hold?: HoldAsOf;
+  /** The account that a transfer has paid. */
+  readonly toAccountId?: AccountId;
+  /** The entry that a transfer has made just now on the account that it pays: for its fact. */
+  readonly receipt?: Receipt;
+  /** The hold that a caller's command has ended just now: for the trace of the command that made it. */
+  readonly endedHold?: EndedHold;
+}
+
 export type Outcome =
-  | {
-      readonly type: 'applied';
-      readonly replayed: boolean;
-      readonly entry: Entry;
-      readonly asOf: AccountAsOf;
-      /** What it is for, in its caller's words. */
-      readonly reference: string | null;
-      readonly hold?: HoldAsOf;
-      /** The account that a transfer has paid. */
-      readonly toAccountId?: AccountId;
-      /** The entry that a transfer has made just now on the account that it pays: for its fact. */
-      readonly receipt?: Receipt;
-      /** The hold that a caller's command has ended just now: for the trace of the command that made it. */
-      readonly endedHold?: EndedHold;
-    }
+  | Applied
   | { readonly type: 'refused'; readonly replayed: boolean; readonly refusal: Refusal }
   /** Past its deadline when its turn came: not applied, and it never will be. */
   | { readonly type: 'expired' };
@@ -167,12 +170,7 @@ class OpenBatch {
     return { type: 'refused', replayed: false, refusal };
   }
 
-  apply(
-    command: Command,
-    key: CommandKey,
-    fingerprint: Buffer,
-    { change, receipt }: Extract<Decision, { readonly change: Change }>,
-  ): Outcome {
+  apply(command: Command, key: CommandKey, fingerprint: Buffer, { change, receipt }: Effect): Outcome {
     const entry = this.#append(change, command.id, fingerprint);
     this.#applied.set(key, entry);
     const isEndedByCaller = endsHold(command) && command.kind !== 'end-due-hold';
@@ -234,7 +232,7 @@ class OpenBatch {
   }
 
   /** Rebuilt from the entry alone, so that the first answer and every repetition of it are the same. */
-  #outcomeOf(entry: Entry, replayed: boolean, endedHold?: EndedHold): Extract<Outcome, { type: 'applied' }> {
+  #outcomeOf(entry: Entry, replayed: boolean, endedHold?: EndedHold): Applied {
     const account = this.#accounts.get(entry.accountId);
     if (account === undefined) throw new Error(`account ${entry.accountId} has an entry but is not there`);
     const { reference, hold, toAccountId, accountStatus } = momentOf(entry);

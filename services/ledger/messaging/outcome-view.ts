@@ -2,7 +2,7 @@ import type { AppliedOutcome, ErrorView, FailedOutcome } from '../../../shared/c
 import type { CommandId } from '../../../shared/contracts/primitives.ts';
 import { formatMoney } from '../../../shared/money/money.ts';
 import { availableOf } from '../domain/account.ts';
-import type { Outcome } from '../domain/execute-batch.ts';
+import type { Applied, Outcome } from '../domain/execute-batch.ts';
 import { expiredError } from '../domain/refusals.ts';
 import { holdView } from '../domain/hold.ts';
 import { formatMicros } from '../domain/time.ts';
@@ -48,7 +48,7 @@ const accountLocked: ErrorView = {
   lasts: true,
 };
 
-function appliedView(applied: Extract<Outcome, { type: 'applied' }>): AppliedOutcome {
+function appliedView(applied: Applied): AppliedOutcome {
   const { entry, asOf, reference, hold, toAccountId, replayed } = applied;
   const { account, status } = asOf;
   const { decimals } = account;

@@ -3,14 +3,12 @@ import type { Fact, HoldDue, RefusalFact } from '../../../shared/contracts/event
 import type { AccountId } from '../../../shared/contracts/primitives.ts';
 import type { Command } from '../domain/commands.ts';
 import type { Entry } from '../domain/entry.ts';
-import type { Outcome } from '../domain/execute-batch.ts';
+import type { Applied, Outcome } from '../domain/execute-batch.ts';
 import { momentOf } from '../domain/entry-details.ts';
 import { expiredError } from '../domain/refusals.ts';
 import { formatSecond, type Micros } from '../domain/time.ts';
 import type { EntryOfAccount, EntryRange, OutboxMessage } from '../store/outbox-message.ts';
 import { entryFact, refusalFact } from './facts.ts';
-
-type Applied = Extract<Outcome, { type: 'applied' }>;
 
 /** A message of the outbox, and what it takes to send it. */
 export interface SendableMessage extends OutboxMessage {
