@@ -1,4 +1,5 @@
-import { Client } from 'pg';
+import type { Client } from 'pg';
+import { createClient } from '../../services/ledger/store/create-client.ts';
 import { hidePasswords } from '../../shared/config/parse-settings.ts';
 import { MendableProblem } from '../accounts/mendable-problem.ts';
 import { messageOf } from '../../shared/telemetry/describe-error.ts';
@@ -54,9 +55,7 @@ export async function withSourceTable<Result>(
 
 async function connect(from: string): Promise<Client> {
   try {
-    const client = new Client({ connectionString: from, connectionTimeoutMillis: connectMs });
-    // A connection that is cut while nobody waits for it shows at the next query.
-    client.on('error', () => undefined);
+    const client = createClient({ connectionString: from, connectionTimeoutMillis: connectMs });
     await client.connect();
     return client;
   } catch (error) {

@@ -1,4 +1,5 @@
-import { Client, type ClientConfig } from 'pg';
+import type { Client, ClientConfig } from 'pg';
+import { createClient } from '../../services/ledger/store/create-client.ts';
 
 /** Connecting takes milliseconds; a server that takes longer than this has a reason that a question should not wait for. */
 const connectMs = 5_000;
@@ -8,9 +9,7 @@ const connectMs = 5_000;
  * Throws what connecting throws, after 5 s at most, and what `work` throws.
  */
 export async function withClient<T>(config: ClientConfig, work: (client: Client) => Promise<T>): Promise<T> {
-  const client = new Client({ connectionTimeoutMillis: connectMs, ...config });
-  // A connection that is cut while nobody waits for it shows at the next query.
-  client.on('error', () => undefined);
+  const client = createClient({ connectionTimeoutMillis: connectMs, ...config });
   try {
     await client.connect();
     return await work(client);

@@ -18,6 +18,11 @@ async function decide(accounts: number, isBad: (index: number) => boolean) {
     traceparent: null,
     unattended: false,
   }));
+  return decideEach(commands, isBad);
+}
+
+/** What is decided of commands, in which order, when the database takes none of some. */
+async function decideEach(commands: readonly Command[], isBad: (index: number) => boolean) {
   let transactions = 0;
   const done: Command[] = [];
   const process = async (some: readonly Command[]): Promise<Outcome[]> => {
@@ -49,7 +54,6 @@ describe('of a batch that fails of', () => {
   });
 
   test('any command, others between which something is transferred are decided in their order', async () => {
-    const order: number[] = [];
     const accounts = 8;
     const commands = Array.from({ length: 128 }, (_, index): Command => {
       const [accountId, toAccountId] = [index % accounts, (index + 2) % accounts].map(
@@ -67,14 +71,8 @@ describe('of a batch that fails of', () => {
         ? { ...common, kind: 'transfer', toAccountId, amount: '1', reference: null }
         : { ...common, kind: 'add', amount: '1', reference: null };
     });
-    const process = async (some: readonly Command[]): Promise<Outcome[]> => {
-      if (some.some(({ id }) => id === '77')) throw new Error('not this one');
-      order.push(...some.map(({ id }) => Number(id)));
-      return some.map(() => ({ type: 'expired' }));
-    };
-    const waiting = commands.map((command) => ({ command, queuedAtMs: 0, giveUpAtMs: Infinity }));
-    const logger = createLogger('test', 'silent');
-    await runBatch(waiting, { process, lockedAccounts: new LockedAccounts(new Pool(), logger), logger });
+    const { done } = await decideEach(commands, (index) => index === 77);
+    const order = done.map(({ id }) => Number(id));
     expect(order).toHaveLength(127);
     for (const account of accountsOf(commands)) {
       const about = commands.flatMap((each) => (accountsOf([each]).includes(account) ? Number(each.id) : []));

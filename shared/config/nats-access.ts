@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
+import { isDecodable } from './is-decodable.ts';
 import { SettingsError } from './parse-settings.ts';
 import type { natsSettings } from './setting-groups.ts';
 
@@ -60,15 +61,6 @@ function* findProblems(given: NatsTexts): Generator<string> {
   }
   if (given.NATS_CREDS !== undefined && !isCredsFile(given.NATS_CREDS)) {
     yield 'NATS_CREDS names a file without a JWT and a key: make one with nsc generate creds';
-  }
-}
-
-function isDecodable(text: string): boolean {
-  try {
-    decodeURIComponent(text);
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -1,5 +1,6 @@
 import type { FastifyInstance, preValidationHookHandler } from 'fastify';
 import type { z } from 'zod';
+import { isDecodable } from '../../../shared/config/is-decodable.ts';
 import { checkFields, duplicateKeyError, fieldError } from '../../../shared/contracts/field-errors.ts';
 import type { FieldError } from '../../../shared/contracts/outcomes.ts';
 
@@ -52,13 +53,4 @@ function findQueryFault(url: string): FieldError | undefined {
     if (!isDecodable(pair)) return fieldError(field, 'must be percent-encoded UTF-8');
   }
   return undefined;
-}
-
-function isDecodable(text: string): boolean {
-  try {
-    decodeURIComponent(text);
-    return true;
-  } catch {
-    return false;
-  }
 }

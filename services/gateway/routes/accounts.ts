@@ -72,7 +72,7 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, guard: Ac
     },
     (request, reply) => {
       const { id: accountId, ...opening } = request.body;
-      return answerCommand(request, reply, accountId, (envelope, options) =>
+      return answerCommand(request, reply, [accountId], (envelope, options) =>
         ledger.send('open', { accountId, ...opening, ...envelope }, options),
       );
     },
@@ -94,7 +94,7 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, guard: Ac
     (request, reply) => {
       const { id: accountId, expectedVersion } = request.body;
       const given = expectedVersion !== undefined && { expectedVersion };
-      return answerCommand(request, reply, accountId, (envelope, options) =>
+      return answerCommand(request, reply, [accountId], (envelope, options) =>
         ledger.send('close', { accountId, ...given, ...envelope }, options),
       );
     },

@@ -22,7 +22,7 @@ import {
   type TransferBody,
 } from '../http-schemas.ts';
 import { jsonResponse, problemResponses } from '../openapi-responses.ts';
-import { refusesAccount, type AccessGuard } from '../auth/access-guard.ts';
+import type { AccessGuard } from '../auth/access-guard.ts';
 import type { Ledger } from '../ledger-when-connected.ts';
 import {
   accountQueryErrors,
@@ -122,7 +122,7 @@ export function addBalanceRoutes(app: FastifyInstance, ledger: Ledger, guard: Ac
     (request, reply) => {
       const { id: accountId, amount, reference } = request.body;
       const given = reference !== undefined && { reference };
-      return answerCommand(request, reply, accountId, (envelope, options) =>
+      return answerCommand(request, reply, [accountId], (envelope, options) =>
         ledger.send('add', { accountId, amount, ...given, ...envelope }, options),
       );
     },
@@ -152,7 +152,7 @@ export function addBalanceRoutes(app: FastifyInstance, ledger: Ledger, guard: Ac
           ...(onDue !== undefined && { onDue }),
           ...(dueInSeconds !== undefined && { dueInSeconds }),
         };
-        return answerCommand(request, reply, accountId, (envelope, options) =>
+        return answerCommand(request, reply, [accountId], (envelope, options) =>
           ledger.send('subtract', { accountId, amount, ...given, ...envelope }, options),
         );
       },
@@ -177,9 +177,8 @@ export function addBalanceRoutes(app: FastifyInstance, ledger: Ledger, guard: Ac
     },
     (request, reply) => {
       const { id: accountId, to: toAccountId, amount, reference } = request.body;
-      if (refusesAccount(request, reply, toAccountId)) return reply;
       const given = reference !== undefined && { reference };
-      return answerCommand(request, reply, accountId, (envelope, options) =>
+      return answerCommand(request, reply, [toAccountId, accountId], (envelope, options) =>
         ledger.send('transfer', { accountId, toAccountId, amount, ...given, ...envelope }, options),
       );
     },

@@ -112,7 +112,7 @@ export function addHoldRoutes(app: FastifyInstance, ledger: Ledger, guard: Acces
     },
     (request, reply) => {
       const { id: accountId, holdId, amount } = request.body;
-      return answerCommand(request, reply, accountId, (envelope, options) =>
+      return answerCommand(request, reply, [accountId], (envelope, options) =>
         ledger.send(
           'settle',
           { accountId, holdId, ...(amount !== undefined && { amount }), ...envelope },
@@ -137,7 +137,7 @@ export function addHoldRoutes(app: FastifyInstance, ledger: Ledger, guard: Acces
     },
     (request, reply) => {
       const { id: accountId, holdId } = request.body;
-      return answerCommand(request, reply, accountId, (envelope, options) =>
+      return answerCommand(request, reply, [accountId], (envelope, options) =>
         ledger.send('release', { accountId, holdId, ...envelope }, options),
       );
     },

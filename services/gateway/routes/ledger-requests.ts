@@ -95,16 +95,16 @@ export async function answerQuery<Answer extends { readonly ok: true }>(
   return reply.send(viewOf(answer));
 }
 
-/** Sends a command about an account, if its caller may, and answers what became of it. */
+/** Sends a command about accounts, if its caller may touch all of them, and answers what became of it. */
 export async function answerCommand(
   request: FastifyRequest,
   reply: FastifyReply,
-  accountId: AccountId,
+  accountIds: readonly AccountId[],
   send: (envelope: Envelope, options: SendOptions) => Promise<AppliedOutcome | FailedOutcome>,
 ): Promise<FastifyReply> {
   const { command, span } = request;
   if (command === undefined) throw new Error(`${request.url} was reached without an idempotency key`);
-  if (refusesAccount(request, reply, accountId)) return reply;
+  if (accountIds.some((accountId) => refusesAccount(request, reply, accountId))) return reply;
   const outcome = await send(
     { id: command.commandId, ...narrowing(request) },
     { deadlineMs: ledgerDeadlineMs, parentSpan: span },

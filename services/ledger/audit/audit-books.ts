@@ -1,4 +1,5 @@
-import { Client } from 'pg';
+import type { Client } from 'pg';
+import { createClient } from '../store/create-client.ts';
 import { reportConfig, type DatabaseAddress } from '../store/session.ts';
 import { checkChains } from './check-chains.ts';
 import { checkTables } from './check-tables.ts';
@@ -40,7 +41,7 @@ export async function auditBooks(address: DatabaseAddress, options: AuditOptions
   const { accountId, onProgress, onHead, moreChecks } = options;
   const chainFindings = new FindingList();
   const otherFindings = new FindingList();
-  const [client, other] = [newClient(address), newClient(address)];
+  const [client, other] = [createClient(reportConfig(address)), createClient(reportConfig(address))];
   try {
     await Promise.all([client.connect(), other.connect()]);
     await client.query(beginSnapshot);
@@ -70,13 +71,6 @@ export async function auditBooks(address: DatabaseAddress, options: AuditOptions
     // They only read: closing their sessions ends their transactions.
     await Promise.all([client.end(), other.end()]);
   }
-}
-
-function newClient(address: DatabaseAddress): Client {
-  const client = new Client(reportConfig(address));
-  // A lost connection fails the query that is under way, which is enough; without a listener it would end the process.
-  client.on('error', () => undefined);
-  return client;
 }
 
 const beginSnapshot = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY';

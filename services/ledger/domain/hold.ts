@@ -4,6 +4,7 @@ import { formatUuid } from '../../../shared/contracts/uuid.ts';
 import { sha256 } from '../../../shared/hashing/sha256.ts';
 import { formatMoney, type Money } from '../../../shared/money/money.ts';
 import type { Account } from './account.ts';
+import { reservedCommandId } from './reserved-command-id.ts';
 import { formatSecond, millisOf, type Micros } from './time.ts';
 
 /** Money set aside on an account until it is settled (taken) or released (given back). */
@@ -45,9 +46,8 @@ export function holdIdFor(accountId: AccountId, commandId: CommandId, now: Micro
  * index. (One bit of 62 random ones goes to the variant.)
  */
 export function settleCommandIdFor(holdId: HoldId): CommandId {
-  // The 17th digit of a uuid of the variant that RFC 9562 reserves for the future is one of these.
-  const variant = Number.parseInt(holdId.charAt(19), 16) % 2 === 0 ? 'e' : 'f';
-  return `${holdId.slice(0, 14)}8${holdId.slice(15, 19)}${variant}${holdId.slice(20)}` as CommandId;
+  const digit = Number.parseInt(holdId.charAt(19), 16);
+  return reservedCommandId(`${holdId.slice(0, 14)}8${holdId.slice(15)}`, digit);
 }
 
 /** A hold as an entry left it. */

@@ -1,6 +1,7 @@
 import type { AccountId, CommandId } from '../../../shared/contracts/primitives.ts';
 import { formatUuid } from '../../../shared/contracts/uuid.ts';
 import { sha256 } from '../../../shared/hashing/sha256.ts';
+import { reservedCommandId } from './reserved-command-id.ts';
 
 /**
  * The command id of the entry that a transfer makes on the account that it pays. A command id is unique per account, and the
@@ -10,7 +11,5 @@ import { sha256 } from '../../../shared/hashing/sha256.ts';
  */
 export function receiptCommandIdFor(accountId: AccountId, commandId: CommandId): CommandId {
   const bytes = sha256(`transfer\0${accountId}\0${commandId}`).subarray(0, 16);
-  const uuid = formatUuid(bytes, 8);
-  // The variant that RFC 9562 reserves for the future: its 17th digit is e or f.
-  return `${uuid.slice(0, 19)}${(bytes[15] ?? 0) % 2 === 0 ? 'e' : 'f'}${uuid.slice(20)}` as CommandId;
+  return reservedCommandId(formatUuid(bytes, 8), bytes.readUInt8(15));
 }

@@ -1,9 +1,10 @@
 import knexFactory, { type Knex } from 'knex';
-import { Client, DatabaseError } from 'pg';
+import { DatabaseError } from 'pg';
 import { retryUntilDone } from '../../../shared/lifecycle/retry.ts';
 import { messageOf } from '../../../shared/telemetry/describe-error.ts';
 import type { Logger } from '../../../shared/telemetry/logger.ts';
 import { warningThrottle } from '../../../shared/telemetry/warning-throttle.ts';
+import { createClient } from './create-client.ts';
 import { echoKnex, type Echo } from './echo-statements.ts';
 import { adviceFor } from './database-advice.ts';
 import { refuseOtherEncoding } from './database-encoding.ts';
@@ -65,9 +66,7 @@ export async function migrate(
   address: DatabaseAddress,
   { echo, loginUser, onWait = () => undefined }: MigrateOptions = {},
 ): Promise<Migrated> {
-  const guard = new Client(migrationConfig(address));
-  // A lost guard fails the query that is under way; without a listener it would end the process.
-  guard.on('error', () => undefined);
+  const guard = createClient(migrationConfig(address));
   const knex = knexFactory({
     client: 'pg',
     connection: migrationConfig(address, { lock_timeout: tableTimeout }) as Knex.PgConnectionConfig,
@@ -166,8 +165,7 @@ export async function waitUntilMigrated(
 ): Promise<void> {
   await whenReachable(address, logger, stopping, async () => {
     // One small question: a server that lets us in and then says nothing is as good as away.
-    const client = new Client({ ...migrationConfig(address), query_timeout: queryTimeoutMs });
-    client.on('error', () => undefined);
+    const client = createClient({ ...migrationConfig(address), query_timeout: queryTimeoutMs });
     try {
       await client.connect();
       const { rows } = await client.query<{ name: string }>('SELECT name FROM knex_migrations');
