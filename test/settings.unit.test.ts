@@ -126,6 +126,7 @@ const triedIn: Readonly<Record<string, string>> = {
   'test/nats-access.e2e.test.ts': 'NATS_USER NATS_PASSWORD NATS_CREDS NATS_TLS_CA NATS_TLS_CERT NATS_TLS_KEY',
   'test/database-tls.e2e.test.ts': 'DB_SSL DB_SSL_CA',
   'test/nats-cluster.e2e.test.ts': 'NATS_STREAM_REPLICAS',
+  'test/test-clock.e2e.test.ts': 'TEST_CLOCK',
   'deploy/local/run-tests.int.test.ts':
     'TEST_DB_HOST TEST_DB_PORT TEST_DB_USER TEST_DB_PASSWORD TEST_DB_NAME',
 };

@@ -6,7 +6,7 @@ import { settlerSettings } from '../../services/settler/config.ts';
 import { anyText, remotePort, secret } from '../../shared/config/fields.ts';
 import { readNatsAccess } from '../../shared/config/nats-access.ts';
 import { isSet, parseSettings, SettingsError, type Environment } from '../../shared/config/parse-settings.ts';
-import { environmentSettings } from '../../shared/config/setting-groups.ts';
+import { isProduction } from '../../shared/config/test-clock.ts';
 
 /** The settings that only running on one machine has. */
 export const localSettings = z.object({
@@ -15,7 +15,6 @@ export const localSettings = z.object({
     default: '.data',
     expected: 'the path of a folder',
   }),
-  ...environmentSettings,
 });
 
 /** The settings that only `npm test` has. */
@@ -57,7 +56,7 @@ export function readLocalSettings(env: Environment) {
   const given = parseSettings(allSettings, env);
   return {
     dataDir: resolve(given.DATA_DIR),
-    isProduction: given.NODE_ENV.toLowerCase() === 'production',
+    isProduction: isProduction(given.NODE_ENV),
     host: given.HOST,
     port: given.PORT,
     access: readGatewaySettings(env).access,

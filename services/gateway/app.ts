@@ -21,6 +21,7 @@ import { addAccountRoutes } from './routes/accounts.ts';
 import { addBalanceRoutes } from './routes/balances.ts';
 import { addHealthRoutes } from './routes/health.ts';
 import { addHoldRoutes } from './routes/holds.ts';
+import { addTestClockRoute } from './routes/test-clock.ts';
 
 /** Far more than any request of this API needs. */
 const bodyLimitBytes = 64 * 1024;
@@ -43,12 +44,14 @@ export async function buildApp(options: {
   logger: Logger;
   metrics: Pick<Metrics, 'httpServerDuration'>;
   jsonAsAscii?: boolean;
+  /** The books' time can be moved forward. */
+  testClock?: boolean;
   /** Where traces are looked at, without the id at its end. */
   traceUrl?: string | undefined;
   /** Without it everyone may use the API, as often as they like. */
   access?: Pick<AccessSettings, 'tokens' | 'rateLimit' | 'trustProxy'>;
 }): Promise<FastifyInstance> {
-  const { ledger, logger, metrics, jsonAsAscii = false, traceUrl, access } = options;
+  const { ledger, logger, metrics, jsonAsAscii = false, testClock = false, traceUrl, access } = options;
   const loggerInstance: FastifyBaseLogger = logger;
   const app: FastifyInstance = fastify({
     loggerInstance,
@@ -94,10 +97,11 @@ export async function buildApp(options: {
   if (jsonAsAscii) answerJsonAsAscii(app);
   const tokens = access?.tokens && createTokenVerifier(access.tokens, logger);
   const guard = await addAccessGuard(app, { tokens, limit: access?.rateLimit });
-  await addOpenApi(app);
+  await addOpenApi(app, { testClock });
   addBalanceRoutes(app, ledger, guard);
   addHoldRoutes(app, ledger, guard);
   addAccountRoutes(app, ledger, guard);
   addHealthRoutes(app, ledger);
+  if (testClock) addTestClockRoute(app, ledger, guard);
   return app;
 }

@@ -3,6 +3,7 @@ import { host, listenPort, onOff, optionalPort, webPrefix } from '../../shared/c
 import { readNatsAccess } from '../../shared/config/nats-access.ts';
 import { parseSettings, type Environment } from '../../shared/config/parse-settings.ts';
 import { logLevelOf, logSettings, natsSettings, opsSettings } from '../../shared/config/setting-groups.ts';
+import { readTestClock, testClockSettings } from '../../shared/config/test-clock.ts';
 import { accessSettings, readAccess } from './auth/settings.ts';
 
 /** Every setting of the gateway. */
@@ -26,6 +27,7 @@ export const gatewaySettings = z.object({
   GATEWAY_LOG_LEVEL: logLevelOf('gateway'),
   ...opsSettings,
   ...logSettings,
+  ...testClockSettings,
 });
 
 export type GatewaySettings = ReturnType<typeof readGatewaySettings>;
@@ -38,6 +40,7 @@ export function readGatewaySettings(env: Environment) {
     host: given.HOST,
     access: readAccess(given),
     jsonAsAscii: given.JSON_AS_ASCII,
+    testClock: readTestClock(given),
     /** Undefined links nowhere. */
     traceUrl: given.TRACE_URL,
     nats: readNatsAccess(given),

@@ -4,6 +4,7 @@ import { openingFields } from '../../shared/contracts/commands.ts';
 import {
   accountStatuses,
   accountViewSchema,
+  advancedOutcomeSchema,
   entryHoldSchema,
   entryViewSchema,
   holdStatuses,
@@ -15,6 +16,7 @@ import {
   amountSchema,
   anotherAccountMessage,
   balanceSchema,
+  clockSecondsSchema,
   commandIdSchema,
   dueInSecondsSchema,
   expectedVersionSchema,
@@ -201,10 +203,14 @@ const changedAccount = accountViewSchema.pick({
   version: true,
 });
 
-const addAnswer = changedAccount.extend({
-  entry: entryViewSchema.describe('What the command wrote into the journal.'),
+const commandIdentity = {
   commandId: commandIdSchema,
   idempotencyKey: z.string().describe('The key that was sent, or one made up.'),
+};
+
+const addAnswer = changedAccount.extend({
+  entry: entryViewSchema.describe('What the command wrote into the journal.'),
+  ...commandIdentity,
 });
 export const addAnswerSchema = addAnswer.meta({
   id: 'Added',
@@ -345,6 +351,16 @@ export const releaseAnswerSchema = endAnswer.meta({
   ],
 });
 
+export const advanceClockBodySchema = z
+  .strictObject({ seconds: clockSecondsSchema })
+  .meta({ examples: [{ seconds: 600 }] });
+export const advanceClockAnswerSchema = z
+  .object({ ...advancedOutcomeSchema.omit({ ok: true, commandId: true }).shape, ...commandIdentity })
+  .meta({
+    id: 'ClockAdvanced',
+    examples: [{ now: '2026-01-31T12:10:00.043877Z', more: false, ...exampleIdentity }],
+  });
+
 export type AccountParams = z.output<typeof accountParamsSchema>;
 export type StatusAnswer = z.output<typeof statusAnswerSchema>;
 export type HoldParams = z.output<typeof holdParamsSchema>;
@@ -359,6 +375,8 @@ export type SubtractBody = z.output<typeof subtractBodySchema>;
 export type TransferBody = z.output<typeof transferBodySchema>;
 export type SettleBody = z.output<typeof settleBodySchema>;
 export type ReleaseBody = z.output<typeof releaseBodySchema>;
+export type AdvanceClockBody = z.output<typeof advanceClockBodySchema>;
+export type AdvanceClockAnswer = z.output<typeof advanceClockAnswerSchema>;
 export type AddAnswer = z.output<typeof addAnswerSchema>;
 export type SubtractAnswer = z.output<typeof subtractAnswerSchema>;
 

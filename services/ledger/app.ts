@@ -16,6 +16,7 @@ import { Outbox } from './outbox/outbox.ts';
 import { processBatch, type Books } from './process-batch.ts';
 import { runBatch, type BatchRunner } from './run-batch.ts';
 import { SettleDueTurns } from './settle-due.ts';
+import { TestClock } from './test-clock.ts';
 import { BookQueries } from './store/book-queries.ts';
 import { echoTo } from './store/echo-statements.ts';
 import { openDatabase } from './store/open-database.ts';
@@ -23,6 +24,7 @@ import { prepareDatabase, type LedgerUser } from './store/prepare-database.ts';
 import { LockedAccounts } from './store/locked-accounts.ts';
 import { OutboxTable } from './store/outbox-table.ts';
 import { countHolds } from './store/count-holds.ts';
+import { TestClockRow } from './store/test-clock.ts';
 import { DatabaseWatch } from './store/database-watch.ts';
 import { deleteOldRefusals } from './store/delete-old-refusals.ts';
 import type { DatabaseAddress } from './store/session.ts';
@@ -62,6 +64,8 @@ export async function createLedger(options: {
   link: NatsLink;
   streamReplicas: number;
   holdPeriodMs: number;
+  /** The books' time can be moved forward. */
+  testClock: boolean;
   /** A line in the log for each SQL statement. */
   echoStatements: boolean;
   logger: Logger;
@@ -74,6 +78,7 @@ export async function createLedger(options: {
     link,
     streamReplicas,
     holdPeriodMs,
+    testClock,
     echoStatements,
     logger,
     metrics,
@@ -83,7 +88,7 @@ export async function createLedger(options: {
   if (warning !== undefined) logger.warn(`${warning}: run ${oldestVersion} or newer`);
 
   const echo = echoStatements ? echoTo(logger) : undefined;
-  const address = await prepareDatabase({ owner, ledgerUser, logger, stopping, echo });
+  const address = await prepareDatabase({ owner, ledgerUser, testClock, logger, stopping, echo });
   await ensureStreamsWhenReachable({ nats: link.connection, replicas: streamReplicas, logger, stopping });
 
   const currentSpan = new CurrentSpan();
@@ -149,6 +154,9 @@ export async function createLedger(options: {
   const commands = serveCommands(link.connection, {
     offer,
     settleDue,
+    testClock: testClock
+      ? new TestClock({ row: new TestClockRow(pool), settleDue, queries: bookQueries })
+      : undefined,
     observe,
     logger,
   });
@@ -160,12 +168,13 @@ export async function createLedger(options: {
     logger,
     metrics,
     stopping,
-    now: () => bookQueries.now(),
+    now: async () => (await bookQueries.now()).now,
     onOpen: async () => {
       await ensureStreams(link.connection, streamReplicas);
       await outbox.brokerReturned(await streamSince(link.connection, holdsStream));
     },
   });
+  if (testClock) logger.warn('TEST_CLOCK is on: callers can move the time that the books go by');
   outbox.start();
   const stopGauges = startGauges({
     metrics,

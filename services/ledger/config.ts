@@ -21,6 +21,7 @@ import {
   opsSettings,
   streamSettings,
 } from '../../shared/config/setting-groups.ts';
+import { readTestClock, testClockSettings } from '../../shared/config/test-clock.ts';
 import type { DatabaseTls } from './store/session.ts';
 
 /** Every setting of the ledger. */
@@ -76,6 +77,7 @@ export const ledgerSettings = z.object({
   LEDGER_LOG_LEVEL: logLevelOf('ledger'),
   ...opsSettings,
   ...logSettings,
+  ...testClockSettings,
 });
 
 /** Throws a `SettingsError` that names all settings that are invalid by themselves, or else the first that contradict each other. */
@@ -99,6 +101,7 @@ export function readLedgerSettings(env: Environment) {
     nats: readNatsAccess(given),
     streamReplicas: given.NATS_STREAM_REPLICAS,
     holdPeriodMs: given.SUBSTRACT_HOLD_PERIOD,
+    testClock: readTestClock(given),
     /** Undefined is off. */
     opsPort: given.LEDGER_OPS_PORT.port,
     opsHost: given.OPS_HOST,

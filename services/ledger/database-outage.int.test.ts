@@ -29,6 +29,7 @@ let watch: DatabaseWatch;
 beforeEach(async () => {
   servers = await Stack.start({ gateways: 0, ledgers: 0, settlers: 0 });
   const { address: direct } = servers.database;
+  await migrate(direct);
   line = new TcpLine(`tcp://${direct.host}:${direct.port}`);
   await line.open();
   const address = { ...direct, host: '127.0.0.1', port: line.port };
@@ -78,7 +79,6 @@ test('a database that is away is told of once, not at every ping, and that it is
 });
 
 test('a line that falls silent costs the lists that were on it, and lists are well within seconds', async () => {
-  await migrate(servers.database.address);
   const accountId = randomUUID() as AccountId;
   const page = { accountId, limit: 10 };
   const lists = [

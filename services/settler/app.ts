@@ -78,7 +78,7 @@ export function createSettler(options: {
       logger,
       metrics,
       stopping,
-      now: () => client.ledgerNow(),
+      now: () => client.booksNow(),
       onOpen: () => void sweep(),
       onDue: (message) => queue.add(message),
       keepAlive: () => queue.keepAlive(),

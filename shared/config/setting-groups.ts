@@ -67,7 +67,8 @@ export function logLevelOf(service: string) {
 
 export const environmentSettings = {
   NODE_ENV: anyText({
-    description: 'Set to production where real money is at stake.',
+    description:
+      'Set to production where real money is at stake: there is no test clock then, and npm start traces one request in a hundred and installs no fixtures.',
     default: 'development',
     expected: 'a word such as production, development or test',
     formerName: 'FLASK_ENV',

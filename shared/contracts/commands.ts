@@ -7,6 +7,7 @@ import {
   amountSchema,
   anotherAccountMessage,
   callersCommandIdSchema,
+  clockSecondsSchema,
   dueInSecondsSchema,
   expectedVersionSchema,
   holdIdSchema,
@@ -116,6 +117,14 @@ const settleDueCommandSchema = z.strictObject({
     ),
 });
 
+/** Moves the test clock forward, where there is one, and settles what has fallen due. The same id again does not move it again. */
+const advanceClockCommandSchema = z.strictObject({
+  id: callersCommandIdSchema,
+  deadline: envelope.deadline.describe('Taken and not looked at.'),
+  traceparent: envelope.traceparent,
+  seconds: clockSecondsSchema,
+});
+
 /** What a payload of each kind of command must be. */
 export const commandSchemas = {
   open: openCommandSchema,
@@ -126,6 +135,7 @@ export const commandSchemas = {
   release: releaseCommandSchema,
   transfer: transferCommandSchema,
   'settle-due': settleDueCommandSchema,
+  'advance-clock': advanceClockCommandSchema,
 } as const satisfies Record<CommandKind, z.ZodType>;
 
 /** A command as a caller writes it: ids in any case, defaults left out. */

@@ -15,6 +15,9 @@ export const earliestDeadlineMs = 1_000_000_000_000;
 /** Seconds until a hold falls due: ten years, far beyond any use, and far from where dates or timers overflow. */
 export const maxHoldSeconds = 315_576_000;
 
+/** Years that the test clock may be ahead: with a hold's ten more, far from where times in microseconds become inexact. */
+export const maxClockYears = 100;
+
 /** Characters in an account's name. */
 export const maxNameLength = 200;
 

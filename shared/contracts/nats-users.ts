@@ -20,6 +20,9 @@ import {
 export const natsUserNames = ['gateway', 'ledger', 'settler', 'tools', 'shop-add', 'reports'] as const;
 export type NatsUserName = (typeof natsUserNames)[number];
 
+/** All but what the settler alone does. A ledger without a test clock refuses to move it. */
+const callersCommandKinds = [...accountCommandKinds, 'advance-clock'] as const;
+
 /** What one user may do; all else the server refuses. */
 export interface NatsPermissions {
   /** What it is for, in a few words. */
@@ -48,7 +51,7 @@ export function natsPasswordVariable(user: NatsUserName): string {
 export const natsPermissions: Readonly<Record<NatsUserName, NatsPermissions>> = {
   gateway: {
     purpose: 'the gateway: sends what its callers may ask for',
-    publish: [...accountCommandKinds.map(commandSubject), ...queryKinds.map(querySubject)],
+    publish: [...callersCommandKinds.map(commandSubject), ...queryKinds.map(querySubject)],
     subscribe: [inboxOf('gateway')],
     answers: false,
   },
@@ -81,7 +84,7 @@ export const natsPermissions: Readonly<Record<NatsUserName, NatsPermissions>> = 
   tools: {
     purpose: 'operators’ tools, such as fixtures and the import: all that callers may, waiting or not',
     publish: [
-      ...accountCommandKinds.map(commandSubject),
+      ...callersCommandKinds.map(commandSubject),
       ...queryKinds.map(querySubject),
       ...accountCommandKinds.map(asyncCommandSubject),
     ],

@@ -165,6 +165,15 @@ const settledOutcomeSchema = z.object({
 });
 export type SettledOutcome = z.output<typeof settledOutcomeSchema>;
 
+/** What moving the test clock came to. */
+export const advancedOutcomeSchema = z.object({
+  ok: z.literal(true),
+  commandId: commandIdSchema,
+  now: timeSchema.describe('The time that the books go by now.'),
+  more: z.boolean().describe('More holds are due than could be ended in a second: send 0 seconds to go on.'),
+});
+export type AdvancedOutcome = z.output<typeof advancedOutcomeSchema>;
+
 const accountOutcomeSchema = z.discriminatedUnion('ok', [appliedOutcomeSchema, failedOutcomeSchema]);
 
 /** What each kind of command is answered with. */
@@ -177,6 +186,7 @@ export const outcomeSchemas = {
   release: accountOutcomeSchema,
   transfer: accountOutcomeSchema,
   'settle-due': z.discriminatedUnion('ok', [settledOutcomeSchema, failedOutcomeSchema]),
+  'advance-clock': z.discriminatedUnion('ok', [advancedOutcomeSchema, failedOutcomeSchema]),
 } as const satisfies Record<CommandKind, z.ZodType>;
 
 export type CommandOutcome<K extends CommandKind> = z.output<(typeof outcomeSchemas)[K]>;

@@ -62,6 +62,13 @@ export const dueInSecondsSchema = z
   .optional()
   .describe('Seconds until the hold falls due. Left out, as many as the ledger is set to.');
 
+/** How far the test clock is moved. */
+export const clockSecondsSchema = z
+  .int()
+  .min(0)
+  .max(maxHoldSeconds)
+  .describe('Seconds that the test clock is moved forward by. With 0 it stays, and what is due is settled.');
+
 /** How much of a hold is settled. */
 export const settleAmountSchema = amountSchema
   .optional()

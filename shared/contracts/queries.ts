@@ -90,7 +90,14 @@ export type FailedAnswer = z.output<typeof failedSchema>;
 /** What each kind of query is answered with. */
 export const answerSchemas = {
   ping: z.discriminatedUnion('ok', [
-    z.object({ ok: z.literal(true), now: z.number().describe('The ledger’s time, ms since 1970 UTC.') }),
+    z.object({
+      ok: z.literal(true),
+      now: z.number().describe('The ledger’s time, which deadlines are in, ms since 1970 UTC.'),
+      clockAheadMs: z
+        .number()
+        .optional()
+        .describe('How far the test clock is ahead of it, ms; missing when it was not moved.'),
+    }),
     failedSchema,
   ]),
   account: z.discriminatedUnion('ok', [

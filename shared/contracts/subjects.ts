@@ -13,7 +13,7 @@ export const accountCommandKinds = [
 export type AccountCommandKind = (typeof accountCommandKinds)[number];
 
 /** The commands that there are, each on a subject of its own, so that permissions can allow just one kind. */
-export const commandKinds = [...accountCommandKinds, 'settle-due'] as const;
+export const commandKinds = [...accountCommandKinds, 'settle-due', 'advance-clock'] as const;
 export type CommandKind = (typeof commandKinds)[number];
 
 /** The questions a caller can ask; they change nothing. */

@@ -91,6 +91,7 @@ function wholeNumber(min: number, max: number): Sort {
 
 export const decimals = wholeNumber(0, maxDecimals);
 export const holdSeconds = wholeNumber(1, maxHoldSeconds);
+export const clockSeconds = wholeNumber(0, maxHoldSeconds);
 export const pageSize = wholeNumber(1, maxPageSize);
 export const afterSeq = wholeNumber(0, Number.MAX_SAFE_INTEGER);
 export const version = wholeNumber(1, Number.MAX_SAFE_INTEGER);

@@ -11,12 +11,13 @@ export interface Attempt {
 }
 
 /** Right values of fields that must be there. */
-const rightValues: Readonly<Record<string, () => string>> = {
+const rightValues: Readonly<Record<string, () => string | number>> = {
   id: randomUUID,
   accountId: () => accountId,
   amount: () => '1.00',
   name: () => 'Test account',
   holdId: randomUUID,
+  seconds: () => 600,
   toAccountId: () => otherAccountId,
   to: () => otherAccountId,
 };
@@ -39,7 +40,7 @@ export function objectWith(
   return `{${members.join(',')}}`;
 }
 
-export function valueOf(values: typeof rightValues, field: string): string {
+export function valueOf(values: typeof rightValues, field: string): string | number {
   const make = values[field];
   if (make === undefined) throw new Error(`say in test/bad-input/messages.ts what a right ${field} is`);
   return make();

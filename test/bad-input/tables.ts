@@ -54,6 +54,12 @@ export const commandFields: { readonly [K in CommandKind]: Fields<CommandInput<K
     until: sorts.time,
     sweep: sorts.flag,
   },
+  'advance-clock': {
+    id: sorts.commandId,
+    deadline: sorts.deadline,
+    traceparent: sorts.traceparent,
+    seconds: sorts.clockSeconds,
+  },
 };
 
 export const queryFields: { readonly [K in QueryKind]: Fields<QueryInput<K>> } = {
@@ -135,6 +141,7 @@ export const routeFields: Readonly<Record<string, RouteFields>> = {
   'post /api/transfer': { ...changeRoute, body: { ...amountBody, to: sorts.otherUuid } },
   'post /api/open': { ...changeRoute, body: { id: sorts.uuid, ...openingFields } },
   'post /api/close': { ...changeRoute, body: { id: sorts.uuid, expectedVersion: sorts.version } },
+  'post /api/advance-clock': { ...changeRoute, body: { seconds: sorts.clockSeconds } },
   'get /api/accounts': {
     query: { after: sorts.uuid, status: sorts.oneOf(accountStatuses), limit: sorts.pageSize },
   },

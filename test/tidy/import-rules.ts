@@ -72,16 +72,16 @@ const layers: readonly Layer[] = [
   },
   {
     files:
-      /^services\/ledger\/(?:batching\/|outbox\/|store\/|(?:process-batch|run-batch|settle-due|settle-holds)\.ts$)/,
+      /^services\/ledger\/(?:batching\/|outbox\/|store\/|(?:process-batch|run-batch|settle-due|settle-holds|test-clock)\.ts$)/,
     imports:
-      /^(?:shared\/|services\/ledger\/(?:domain\/|batching\/|outbox\/|store\/|(?:process-batch|run-batch|settle-due|settle-holds)\.ts$))/,
+      /^(?:shared\/|services\/ledger\/(?:domain\/|batching\/|outbox\/|store\/|(?:process-batch|run-batch|settle-due|settle-holds|test-clock)\.ts$))/,
     withoutPackages: /^(?:fastify|@fastify\/.+|@nats-io\/(?!jetstream$).+)$/,
     rule: "the ledger's batches import each other, the domain and shared; NATS only as the outbox's JetStream",
   },
   {
     files: /^services\/ledger\/(?:messaging\/|telemetry\.ts$)/,
     imports:
-      /^(?:shared\/|services\/ledger\/(?:domain|batching|outbox|store|messaging)\/|services\/ledger\/(?:process-batch|run-batch|settle-due|settle-holds|telemetry)\.ts$)/,
+      /^(?:shared\/|services\/ledger\/(?:domain|batching|outbox|store|messaging)\/|services\/ledger\/(?:process-batch|run-batch|settle-due|settle-holds|telemetry|test-clock)\.ts$)/,
     withoutPackages: /^(?:knex|fastify|@fastify\/.+)$/,
     rule: "the ledger's messaging imports the batches, the domain, telemetry and shared, not what puts it together",
   },

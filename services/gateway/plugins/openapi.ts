@@ -22,7 +22,10 @@ const docsCsp =
 const token = 'token';
 
 /** `GET /openapi.json`, and a page to try the API on at `/docs`. Must be added before the routes that it describes. */
-export async function addOpenApi(app: FastifyInstance): Promise<void> {
+export async function addOpenApi(
+  app: FastifyInstance,
+  { testClock }: { readonly testClock: boolean },
+): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -50,6 +53,9 @@ export async function addOpenApi(app: FastifyInstance): Promise<void> {
         { name: 'balances', description: 'What an account has, what has changed it, and changing it.' },
         { name: 'holds', description: 'What a subtract holds, and ending it before it is due.' },
         { name: 'accounts', description: 'Opening, closing and listing accounts.' },
+        ...(testClock
+          ? [{ name: 'test clock', description: 'Moving the books’ time, to see what it brings.' }]
+          : []),
         { name: 'health', description: 'For load balancers and supervisors.' },
       ],
     },

@@ -89,7 +89,7 @@ export async function answerQuery<Answer extends { readonly ok: true }>(
   ask: Ask<Answer>,
   viewOf: (answer: Answer) => object,
 ): Promise<FastifyReply> {
-  const answer = await ask(narrowing(request), { deadlineMs: ledgerDeadlineMs, parentSpan: request.span });
+  const answer = await ask(narrowing(request), sendOptions(request));
   reply.header('cache-control', 'no-store');
   if (!answer.ok) return sendProblem(reply, inHttpWords(answer.error), undefined);
   return reply.send(viewOf(answer));
@@ -102,16 +102,23 @@ export async function answerCommand(
   accountIds: readonly AccountId[],
   send: (envelope: Envelope, options: SendOptions) => Promise<AppliedOutcome | FailedOutcome>,
 ): Promise<FastifyReply> {
-  const { command, span } = request;
-  if (command === undefined) throw new Error(`${request.url} was reached without an idempotency key`);
+  const command = identityOf(request);
   if (accountIds.some((accountId) => refusesAccount(request, reply, accountId))) return reply;
-  const outcome = await send(
-    { id: command.commandId, ...narrowing(request) },
-    { deadlineMs: ledgerDeadlineMs, parentSpan: span },
-  );
+  const outcome = await send({ id: command.commandId, ...narrowing(request) }, sendOptions(request));
   if (outcome.replayed === true) reply.header('idempotency-replayed', 'true');
   if (!outcome.ok) return sendProblem(reply, inHttpWords(outcome.error), command);
   return reply.send(changeAnswer(outcome, command));
+}
+
+/** The key and command id of a request to a route that changes something. */
+export function identityOf({ command, url }: FastifyRequest): CommandIdentity {
+  if (command === undefined) throw new Error(`${url} was reached without an idempotency key`);
+  return command;
+}
+
+/** How a request is passed on to the ledger. */
+export function sendOptions({ span }: FastifyRequest): SendOptions {
+  return { deadlineMs: ledgerDeadlineMs, parentSpan: span };
 }
 
 /** For the ledger, which has the last word about what a narrowed caller may touch. */

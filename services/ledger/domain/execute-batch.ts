@@ -12,7 +12,10 @@ import { receiptCommandIdFor } from './transfer.ts';
 
 /** Everything that decisions depend on, as it was once the accounts were locked, or as the commands before have left it. */
 export interface BatchState {
+  /** The books' time: of entries, and of when holds fall due. */
   readonly now: Micros;
+  /** What deadlines are in. It is another one where a test clock was moved. */
+  readonly realNow: Micros;
   readonly accounts: ReadonlyMap<AccountId, Account>;
   /** The entries and refusals that commands with the ids of this batch led to before. */
   readonly applied: ReadonlyMap<CommandKey, Entry>;
@@ -98,7 +101,7 @@ function executeOne(command: Command, batch: OpenBatch, holdPeriodMs: number): O
 
   const earlier = batch.earlierOutcome(key, fingerprint);
   if (earlier !== undefined) return earlier;
-  if (command.deadline !== null && command.deadline <= batch.now) return { type: 'expired' };
+  if (command.deadline !== null && command.deadline <= batch.realNow) return { type: 'expired' };
 
   const decision = decide(command, {
     account: batch.account(command.accountId),
@@ -115,6 +118,7 @@ function executeOne(command: Command, batch: OpenBatch, holdPeriodMs: number): O
 /** The state of a batch while its commands are decided. */
 class OpenBatch {
   readonly now: Micros;
+  readonly realNow: Micros;
   readonly #state: BatchState;
   readonly #accounts: Map<AccountId, Account>;
   readonly #holds: Map<HoldId, Hold>;
@@ -127,6 +131,7 @@ class OpenBatch {
 
   constructor(state: BatchState) {
     this.now = state.now;
+    this.realNow = state.realNow;
     this.#state = state;
     this.#accounts = new Map(state.accounts);
     this.#holds = new Map(state.holds);
@@ -224,6 +229,7 @@ class OpenBatch {
   after(): BatchState {
     return {
       now: this.now,
+      realNow: this.realNow,
       accounts: this.#accounts,
       applied: this.#applied,
       refused: this.#refused,

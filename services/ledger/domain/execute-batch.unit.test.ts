@@ -171,6 +171,7 @@ class Journal {
     const named = commands.flatMap((each) => (endsHold(each) ? [each.holdId] : []));
     return {
       now,
+      realNow: now,
       accounts: new Map(this.accounts().map((account) => [account.id, account])),
       applied: asked(this.entries),
       refused: asked(this.refusals),

@@ -3,7 +3,9 @@ import type { Logger } from '../../../shared/telemetry/logger.ts';
 import type { KeptSubscription } from '../../../shared/messaging/keep-subscription.ts';
 import { maxPayloadOf } from '../../../shared/messaging/max-payload.ts';
 import { commandSchemas } from '../../../shared/contracts/commands.ts';
+import { maxClockYears } from '../../../shared/contracts/limits.ts';
 import type {
+  AdvancedOutcome,
   AppliedOutcome,
   ErrorView,
   FailedOutcome,
@@ -21,6 +23,7 @@ import { formatMicros, parseTime } from '../domain/time.ts';
 import type { Failure, WaitingCommand } from '../run-batch.ts';
 import type { SettleDueTurns, SettleDueAnswer } from '../settle-due.ts';
 import type { CommandObserver } from '../telemetry.ts';
+import type { AdvanceAnswer, TestClock } from '../test-clock.ts';
 import { failedView, outcomeView } from './outcome-view.ts';
 import { readElement, type Payload, type PayloadElement } from './payload.ts';
 import { readCommand } from './read-command.ts';
@@ -35,11 +38,13 @@ interface CommandsOptions {
   /** @returns false when too much waits already. */
   readonly offer: (command: QueuedCommand) => boolean;
   readonly settleDue: SettleDueTurns;
+  /** Undefined: the books go by real time. */
+  readonly testClock: TestClock | undefined;
   readonly observe: CommandObserver;
   readonly logger: Logger;
 }
 
-type OutcomeView = AppliedOutcome | FailedOutcome | SettledOutcome;
+type OutcomeView = AppliedOutcome | FailedOutcome | SettledOutcome | AdvancedOutcome;
 
 /** As long as callers over HTTP are promised an answer within; a command without a deadline gets as long. */
 const giveUpAfterMs = 5_000;
@@ -47,6 +52,19 @@ const giveUpAfterMs = 5_000;
 const overloaded: ErrorView = {
   code: 'overloaded',
   detail: 'Too many commands are waiting; this one was not taken. Send it again a little later.',
+};
+
+const unreachable: ErrorView = { code: 'unavailable', detail: 'The database can’t be reached just now.' };
+
+const noTestClock: ErrorView = {
+  code: 'forbidden',
+  detail: 'These books go by real time: the ledger was started without TEST_CLOCK=on.',
+};
+
+const clockTooFar: ErrorView = {
+  code: 'invalid_request',
+  detail: 'Not valid.',
+  fields: [{ field: 'seconds', message: `must not put the clock more than ${maxClockYears} years ahead` }],
 };
 
 /** Answers `balance.command.*`, until the subscription is drained. */
@@ -91,6 +109,7 @@ function serveElement(
   options: CommandsOptions,
 ): void {
   if (kind === 'settle-due') serveSettleDue(element, done, options);
+  else if (kind === 'advance-clock') void serveAdvanceClock(element, done, options);
   else serveAccountCommand(kind, element, done, options);
 }
 
@@ -154,7 +173,48 @@ function settledView(commandId: CommandId, answer: SettleDueAnswer): SettledOutc
         waitMs: answer.waitMs,
       };
     case 'failed':
-      return failedView(commandId, { code: answer.code, detail: 'The database can’t be reached just now.' });
+      return failedView(commandId, unreachable);
+    case 'overloaded':
+      return failedView(commandId, overloaded);
+  }
+}
+
+async function serveAdvanceClock(
+  element: PayloadElement,
+  done: (outcome: OutcomeView) => void,
+  { testClock, logger }: CommandsOptions,
+): Promise<void> {
+  const read = readElement(commandSchemas['advance-clock'], element);
+  if ('error' in read) {
+    done(failedView(readableId(element), read.error));
+    return;
+  }
+  const { id, seconds } = read.value;
+  if (testClock === undefined) {
+    done(failedView(id, noTestClock));
+    return;
+  }
+  try {
+    done(advancedView(id, await testClock.advance(id, seconds)));
+  } catch (error) {
+    logger.warn({ err: error }, 'the test clock could not be moved; its caller was told to try again');
+    done(failedView(id, unreachable));
+  }
+}
+
+function advancedView(commandId: CommandId, answer: AdvanceAnswer): AdvancedOutcome | FailedOutcome {
+  switch (answer.type) {
+    case 'advanced':
+      return {
+        ok: true,
+        commandId,
+        now: formatMicros(answer.now),
+        more: answer.more,
+      };
+    case 'too-far':
+      return failedView(commandId, clockTooFar);
+    case 'failed':
+      return failedView(commandId, unreachable);
     case 'overloaded':
       return failedView(commandId, overloaded);
   }

@@ -9,7 +9,7 @@ import { querySchemas, type QueryAnswer, type QueryPayload } from '../../../shar
 import { queryKinds, querySubjectPrefix, type QueryKind } from '../../../shared/contracts/subjects.ts';
 import type { Account } from '../domain/account.ts';
 import { millisOf } from '../domain/time.ts';
-import type { BookQueries } from '../store/book-queries.ts';
+import type { BookQueries, BooksTime } from '../store/book-queries.ts';
 import { faultKindOf } from '../store/faults.ts';
 import { accountView, entryView, holdDetail } from './book-views.ts';
 import { forbiddenFor, readElement, type PayloadElement } from './payload.ts';
@@ -127,9 +127,7 @@ async function answerElement(
   switch (kind) {
     case 'ping': {
       const read = readElement(querySchemas.ping, element);
-      return 'error' in read
-        ? failed(read.error)
-        : { ok: true, now: Math.floor(millisOf(await queries.now())) };
+      return 'error' in read ? failed(read.error) : pong(await queries.now());
     }
     case 'accounts': {
       const read = readElement(querySchemas.accounts, element);
@@ -163,6 +161,11 @@ async function answerElement(
       }));
     }
   }
+}
+
+function pong({ now, realNow }: BooksTime): Answer {
+  const clockAheadMs = Math.round(millisOf(now - realNow));
+  return { ok: true, now: Math.floor(millisOf(realNow)), ...(clockAheadMs > 0 && { clockAheadMs }) };
 }
 
 type AccountQuery = Pick<QueryPayload<'account'>, 'accountId' | 'allowedAccounts'>;

@@ -75,7 +75,7 @@ export async function inBatchTransaction<T>(
   );
 }
 
-/** Due holds that nobody else is settling, and the database's clock. */
+/** Due holds that nobody else is settling, and the books' time. */
 export interface DuePick {
   /** False when another ledger is settling just now. */
   readonly claimed: boolean;
@@ -244,6 +244,7 @@ function loadedFrom([accounts, lookedUp, holds]: readonly Answer[]): Loaded {
   const holdRows = (holds?.rows ?? []) as LocatedHoldRow[];
   const state: BatchState = {
     now: found.now,
+    realNow: found.real_now,
     accounts: new Map(accountRows.map((row) => [row.id, accountOf(row)])),
     applied: new Map(entriesOf(found).map((entry) => [commandKey(entry.accountId, entry.commandId), entry])),
     refused: new Map(refusalsOf(found).map((kept) => [commandKey(kept.accountId, kept.commandId), kept])),

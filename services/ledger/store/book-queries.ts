@@ -45,6 +45,12 @@ export function knexForLists(address: DatabaseAddress, logger: Logger): Knex {
   });
 }
 
+/** The books' time and the real one: the same, unless a test clock was moved. */
+export interface BooksTime {
+  readonly now: Micros;
+  readonly realNow: Micros;
+}
+
 /** Reads of what is committed, beside the batches: they lock nothing and wait for nobody. */
 export class BookQueries {
   readonly #pool: Pool;
@@ -56,14 +62,18 @@ export class BookQueries {
     this.#knex = knex;
   }
 
-  /** The database's clock; rejects when the database can't be asked. */
-  async now(): Promise<Micros> {
-    const { rows } = await this.#pool.query<{ now: Micros }>({
+  /** What time it is; rejects when the database can't be asked. */
+  async now(): Promise<BooksTime> {
+    const { rows } = await this.#pool.query<{ now: Micros; real_now: Micros }>({
       name: 'now',
-      text: 'SELECT clock_timestamp() AS now',
+      // The clock is asked once, so that the two are the same where nobody moved the one.
+      text: `
+        SELECT clock.now AS real_now, clock.now + ahead AS now
+        FROM test_clock, (SELECT clock_timestamp() AS now) AS clock WHERE only_row`,
     });
-    if (rows[0] === undefined) throw new Error('the clock gave no row');
-    return rows[0].now;
+    const [row] = rows;
+    if (row === undefined) throw new Error('the clock gave no row');
+    return { now: row.now, realNow: row.real_now };
   }
 
   /** Those of the accounts that there are. */

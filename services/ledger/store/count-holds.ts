@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import { booksNow } from './statements/books-now.ts';
 
 /** Counting further would walk over more of the index than a figure is worth. */
 const countTo = 10_000;
@@ -35,9 +36,9 @@ export async function countHolds(pool: Pool): Promise<HoldCounts> {
         (SELECT count(*) FROM (
           SELECT FROM holds
           WHERE status = 'pending'
-            AND due_at < (SELECT clock_timestamp() - interval '${overdueAfter}')
+            AND due_at < (SELECT ${booksNow} - interval '${overdueAfter}')
           LIMIT $1) AS late) AS overdue,
-        (SELECT extract(epoch FROM clock_timestamp() - due_at)::float8 FROM holds
+        (SELECT extract(epoch FROM ${booksNow} - due_at)::float8 FROM holds
           WHERE status = 'pending' ORDER BY due_at LIMIT 1) AS oldest_s`,
     values: [countTo],
   });

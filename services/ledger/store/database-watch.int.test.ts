@@ -9,6 +9,7 @@ import { startTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.ts
 import { BookQueries } from './book-queries.ts';
 import { DatabaseWatch } from './database-watch.ts';
 import { ConnectionLostError, faultKindOf } from './faults.ts';
+import { migrate } from './migrate.ts';
 import { sessionConfig } from './session.ts';
 import { WriteConnection } from './write-connection.ts';
 
@@ -19,6 +20,7 @@ let watch: DatabaseWatch;
 
 beforeAll(async () => {
   database = await createTestDatabase();
+  await migrate(database.address);
   proxy = await startTcpProxy(database.connection);
   const address = { ...database.address, host: '127.0.0.1', port: proxy.port };
   pool = new Pool({ ...sessionConfig(address), max: 2 });

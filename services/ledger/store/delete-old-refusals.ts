@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import { refusalsKeptMs } from '../../../shared/contracts/limits.ts';
+import { booksNow } from './statements/books-now.ts';
 
 /** Rows deleted by one statement, and statements per turn: together half a million a minute, in locks of milliseconds. */
 const rowsPerStatement = 5_000;
@@ -19,7 +20,7 @@ export async function deleteOldRefusals(pool: Pool): Promise<number> {
       text: `
         DELETE FROM refusals WHERE ctid = ANY (ARRAY(
           SELECT ctid FROM refusals
-          WHERE at < (SELECT clock_timestamp() - $1 * interval '1 millisecond') LIMIT $2
+          WHERE at < (SELECT ${booksNow} - $1 * interval '1 millisecond') LIMIT $2
         ))`,
       values: [refusalsKeptMs, rowsPerStatement],
     });

@@ -104,7 +104,7 @@ describe('the ledger’s role', () => {
       await admin.query(`ALTER DATABASE ${other.connection.database} OWNER TO ${modest.user}`);
       const address = { ...owner, ...modest, name: other.address.name };
       expect(await migrate(address)).toEqual({
-        names: ['001-books', '002-named-entries', '003-released-holds', '004-transfers'],
+        names: ['001-books', '002-named-entries', '003-released-holds', '004-transfers', '005-test-clock'],
         ledgerRole: undefined,
       });
     } finally {

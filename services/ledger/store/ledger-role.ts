@@ -13,6 +13,7 @@ const privileges = {
   refusals: 'SELECT, INSERT, DELETE',
   outbox: 'SELECT, INSERT, DELETE',
   announcements: 'SELECT, UPDATE',
+  test_clock: 'SELECT, UPDATE',
   knex_migrations: 'SELECT',
 } as const;
 

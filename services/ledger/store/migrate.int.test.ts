@@ -8,7 +8,7 @@ import { OutboxTable } from './outbox-table.ts';
 import { queryTimeoutMs, sessionConfig, type DatabaseAddress } from './session.ts';
 import { createLogger } from '../../../shared/telemetry/logger.ts';
 
-const allNames = ['001-books', '002-named-entries', '003-released-holds', '004-transfers'];
+const allNames = ['001-books', '002-named-entries', '003-released-holds', '004-transfers', '005-test-clock'];
 
 describe('migrating', () => {
   let database: TestDatabase;
@@ -41,7 +41,7 @@ describe('migrating', () => {
     await client.query('DELETE FROM knex_migrations');
     // What the killed one had not yet done: its transaction was rolled back with it.
     await client.query(
-      'DROP TABLE accounts, entries, holds, refusals, outbox, announcements; ' +
+      'DROP TABLE accounts, entries, holds, refusals, outbox, announcements, test_clock; ' +
         'DROP DOMAIN minor_units, minor_units_from_zero, count_from_one, currency_decimals, currency_code, ' +
         'account_name, entry_hash, command_fingerprint, one_byte, whole_second; ' +
         'DROP TYPE account_status, entry_kind, hold_status, due_action, outbox_topic; ' +

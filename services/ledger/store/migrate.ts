@@ -3,10 +3,8 @@ import { DatabaseError } from 'pg';
 import { retryUntilDone } from '../../../shared/lifecycle/retry.ts';
 import { messageOf } from '../../../shared/telemetry/describe-error.ts';
 import type { Logger } from '../../../shared/telemetry/logger.ts';
-import { warningThrottle } from '../../../shared/telemetry/warning-throttle.ts';
 import { createClient } from './create-client.ts';
 import { echoKnex, type Echo } from './echo-statements.ts';
-import { adviceFor } from './database-advice.ts';
 import { refuseOtherEncoding } from './database-encoding.ts';
 import { isLockTimeout, UnfitDatabase } from './faults.ts';
 import { grantLedgerRole } from './ledger-role.ts';
@@ -14,7 +12,9 @@ import * as books from './migrations/001-books.ts';
 import * as namedEntries from './migrations/002-named-entries.ts';
 import * as releasedHolds from './migrations/003-released-holds.ts';
 import * as transfers from './migrations/004-transfers.ts';
-import { migrationConfig, queryTimeoutMs, type DatabaseAddress } from './session.ts';
+import * as testClock from './migrations/005-test-clock.ts';
+import { migrationConfig, type DatabaseAddress } from './session.ts';
+import { askWhenReachable, repeatWarningMs, whenReachable } from './when-reachable.ts';
 
 /** In order. Names are kept in the database: a migration is never renamed, and never changed once released. */
 const migrations: Readonly<Record<string, Pick<Knex.Migration, 'up' | 'down'>>> = {
@@ -22,6 +22,7 @@ const migrations: Readonly<Record<string, Pick<Knex.Migration, 'up' | 'down'>>> 
   '002-named-entries': namedEntries,
   '003-released-holds': releasedHolds,
   '004-transfers': transfers,
+  '005-test-clock': testClock,
 };
 
 const migrationSource: Knex.MigrationSource<string> = {
@@ -120,10 +121,6 @@ async function runMigrations(knex: Knex, onLocked: () => void): Promise<string[]
   return names;
 }
 
-/** While the database can't be reached, or something of it is waited for, the log says so this often. */
-const repeatWarningMs = 5_000;
-const retryDelayMs = 250;
-
 /**
  * As {@link migrate}, and waits for a database that can't be reached yet, saying so; also what a migration waits for, as
  * nothing ends it when a server that let us in says nothing more.
@@ -163,11 +160,8 @@ export async function waitUntilMigrated(
   logger: Logger,
   stopping: AbortSignal,
 ): Promise<void> {
-  await whenReachable(address, logger, stopping, async () => {
-    // One small question: a server that lets us in and then says nothing is as good as away.
-    const client = createClient({ ...migrationConfig(address), query_timeout: queryTimeoutMs });
+  await askWhenReachable(address, logger, stopping, async (client) => {
     try {
-      await client.connect();
       const { rows } = await client.query<{ name: string }>('SELECT name FROM knex_migrations');
       const done = new Set(rows.map(({ name }) => name));
       const open = Object.keys(migrations).filter((name) => !done.has(name));
@@ -177,9 +171,6 @@ export async function waitUntilMigrated(
     } catch (error) {
       if (error instanceof DatabaseError && notYetThere.has(error.code ?? '')) throw new NotMigrated(address);
       throw error;
-    } finally {
-      // Not waited for: a server that has fallen silent would never end its side.
-      void client.end();
     }
   });
 }
@@ -208,21 +199,3 @@ function isOfNewerVersion(error: unknown): boolean {
 
 /** The table of migrations is not there, or nobody has let us read it: undefined_table, insufficient_privilege. */
 const notYetThere = new Set(['42P01', '42501']);
-
-function whenReachable<T>(
-  address: DatabaseAddress,
-  logger: Logger,
-  stopping: AbortSignal,
-  work: () => Promise<T>,
-): Promise<T> {
-  const isWarningDue = warningThrottle(repeatWarningMs);
-  return retryUntilDone(work, {
-    delayMs: retryDelayMs,
-    stopping,
-    onError: (error) => {
-      const advice = adviceFor(error, address);
-      if (advice === undefined) throw error;
-      if (isWarningDue()) logger.warn(`${advice}; trying again until it works`);
-    },
-  });
-}

@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import type { AccountId } from '../../../shared/contracts/primitives.ts';
 import type { EntryOfAccount, EntryRange, OutboxMessage, StoredMessage } from './outbox-message.ts';
+import { booksNow } from './statements/books-now.ts';
 import { entryOfAccount, readRanges, type EntryInRangeRow } from './statements/read-ranges.ts';
 
 /**
@@ -92,7 +93,7 @@ export class OutboxTable {
           SELECT date_trunc('second', CASE WHEN announced_until > now + interval '${announcedByBatches}' THEN now
                    ELSE greatest(announced_until, now) END) AS since,
                  date_trunc('second', now) + interval '${announcedAhead}' AS until
-          FROM announcements, (SELECT clock_timestamp() AS now) AS clock FOR UPDATE OF announcements
+          FROM announcements, (SELECT ${booksNow} AS now) AS clock FOR UPDATE OF announcements
         ), moved AS (
           UPDATE announcements SET announced_until = turn.until FROM turn WHERE turn.since < turn.until
         )
@@ -121,7 +122,7 @@ export class OutboxTable {
     const { rowCount } = await this.#pool.query({
       name: 'note-stream',
       text: `
-        UPDATE announcements SET announced_until = clock_timestamp(), stream_since = $1
+        UPDATE announcements SET announced_until = ${booksNow}, stream_since = $1
         WHERE stream_since IS DISTINCT FROM $1::timestamptz`,
       values: [since],
     });

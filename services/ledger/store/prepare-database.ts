@@ -2,6 +2,7 @@ import type { Logger } from '../../../shared/telemetry/logger.ts';
 import type { Echo } from './echo-statements.ts';
 import { migrateWhenReachable, waitUntilMigrated } from './migrate.ts';
 import type { DatabaseAddress } from './session.ts';
+import { refuseMovedClock } from './test-clock.ts';
 
 /** A login of the ledger's own. */
 export interface LedgerUser {
@@ -10,17 +11,31 @@ export interface LedgerUser {
 }
 
 /**
- * Brings the database to the newest schema. With a login of its own the ledger migrates nothing, and waits for whoever does.
+ * Brings the database to the newest schema, and looks whether its books go by the time that the ledger was told of. With a login of its own the ledger migrates nothing, and waits for whoever does.
  *
  * @returns how the ledger is to work with it: as a role that can only add to the journal.
  */
-export async function prepareDatabase(options: {
-  owner: DatabaseAddress;
-  ledgerUser: LedgerUser | undefined;
-  logger: Logger;
-  stopping: AbortSignal;
-  echo: Echo | undefined;
-}): Promise<DatabaseAddress> {
+export async function prepareDatabase(
+  options: PrepareOptions & {
+    /** The books' time may have been moved. */
+    testClock: boolean;
+  },
+): Promise<DatabaseAddress> {
+  const { testClock, logger, stopping } = options;
+  const address = await migrateOrWait(options);
+  if (!testClock) await refuseMovedClock(address, logger, stopping);
+  return address;
+}
+
+interface PrepareOptions {
+  readonly owner: DatabaseAddress;
+  readonly ledgerUser: LedgerUser | undefined;
+  readonly logger: Logger;
+  readonly stopping: AbortSignal;
+  readonly echo: Echo | undefined;
+}
+
+async function migrateOrWait(options: PrepareOptions): Promise<DatabaseAddress> {
   const { owner, ledgerUser, logger, stopping, echo } = options;
   if (ledgerUser !== undefined) {
     const address = { ...owner, ...ledgerUser };

@@ -38,7 +38,7 @@ interface DueConsumerOptions {
   readonly logger: Logger;
   readonly metrics: Pick<Metrics, 'redeliveries'>;
   readonly stopping: AbortSignal;
-  /** The ledger's time in ms since 1970. */
+  /** The time that the books go by, in ms since 1970. */
   readonly now: () => number | undefined;
   /** The broker is there, or there again; what it had may be lost. */
   readonly onOpen: () => void;

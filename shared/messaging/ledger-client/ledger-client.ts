@@ -77,8 +77,8 @@ export interface LedgerClient {
   room(): number;
   /** What is missing for a command to be served, from memory, in words for people; empty when nothing is. */
   missing(): string[];
-  /** The ledger's time now, in ms since 1970; undefined until it has told it. The same for all, whatever our clock. */
-  ledgerNow(): number | undefined;
+  /** The time that the books go by, in ms since 1970; undefined until the ledger has told it. The same for all, whatever our clock. */
+  booksNow(): number | undefined;
   /** Takes nothing new, and resolves when all that was sent has its answer. */
   close(): Promise<void>;
 }
@@ -186,7 +186,7 @@ export function createLedgerClient(options: {
     send,
     ask,
     room,
-    ledgerNow: () => watch.ledgerTimeAt(performance.now()),
+    booksNow: () => watch.booksTimeAt(performance.now()),
     missing: () => (closed ? ['this service is stopping'] : watch.missing()),
     close: async () => {
       closed = true;

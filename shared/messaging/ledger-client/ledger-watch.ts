@@ -21,6 +21,7 @@ export class LedgerWatch {
   readonly #clock = new LedgerClock();
   #timer: NodeJS.Timeout | undefined;
   #answeredAtMs = -Infinity;
+  #clockAheadMs = 0;
   #problem = 'No answer yet.';
   #stopped = false;
 
@@ -33,6 +34,12 @@ export class LedgerWatch {
   /** The ledger's time at a `performance.now()`, in ms since 1970; undefined until it has told it. */
   ledgerTimeAt(ownMs: number): number | undefined {
     return this.#clock.at(ownMs);
+  }
+
+  /** What the books go by at a `performance.now()`: as {@link ledgerTimeAt}, and as far ahead as the test clock was moved. */
+  booksTimeAt(ownMs: number): number | undefined {
+    const ledgerMs = this.#clock.at(ownMs);
+    return ledgerMs === undefined ? undefined : ledgerMs + this.#clockAheadMs;
   }
 
   /** What is missing for a command to be served, in words for people; empty when nothing is. */
@@ -54,6 +61,7 @@ export class LedgerWatch {
     const heardAtMs = performance.now();
     if (answer.ok) {
       this.#clock.observe({ askedAtMs, heardAtMs, ledgerNowMs: answer.now });
+      this.#clockAheadMs = answer.clockAheadMs ?? 0;
       this.#answeredAtMs = heardAtMs;
       this.#problem = 'No answer came in time.';
     } else {

@@ -49,9 +49,9 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: 'services/ledger/store/statements/look-up.js',
-        search: 'SELECT clock_timestamp() AS now,',
+        search: 'SELECT clock_timestamp() AS real_now,',
         replace: `WITH locked AS MATERIALIZED (SELECT id FROM accounts WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE)
-      SELECT (SELECT clock_timestamp() FROM (SELECT count(*) FROM locked) AS all_locked) AS now,`,
+      SELECT (SELECT clock_timestamp() FROM (SELECT count(*) FROM locked) AS all_locked) AS real_now,`,
       },
       // The accounts are read afterwards, as the lock's previous owner left them.
       {
@@ -107,7 +107,7 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: executeBatch,
-        search: 'if (command.deadline !== null && command.deadline <= batch.now)',
+        search: 'if (command.deadline !== null && command.deadline <= batch.realNow)',
         replace: 'if (command.deadline === 0)',
       },
     ],

@@ -6,16 +6,18 @@ import type { KeptRefusal, Refusal } from '../../domain/refusals.ts';
 import type { Micros } from '../../domain/time.ts';
 import type { Statement } from '../pipeline.ts';
 import { uuid } from './array-types.ts';
+import { booksNow } from './books-now.ts';
 
 /** The one row of the look-up. The lists are null when empty, which they nearly always are. */
 export interface LookUpRow {
   now: Micros;
+  real_now: Micros;
   applied: string | null;
   refused: string | null;
 }
 
 /**
- * The database's clock, and what the batch's command ids have led to before.
+ * The books' time and the real one, and what the batch's command ids have led to before.
  *
  * This must be a statement of its own, after the one that locks: only a later statement has a snapshot that shows what
  * the lock's previous owner wrote. Lock and look-up in one statement apply a command twice, because after the wait they
@@ -29,7 +31,7 @@ export function lookUp(accountIds: readonly AccountId[], commandIds: readonly Co
   return {
     name: 'look-up',
     text: `
-      SELECT clock_timestamp() AS now,
+      SELECT clock_timestamp() AS real_now, ${booksNow} AS now,
         (SELECT json_agg(json_build_array(e.account_id, e.seq, e.command_id, e.kind, e.amount::text, e.balance::text,
                   e.held::text, e.overdraft_limit::text, e.hold_id, (extract(epoch FROM e.at) * 1000000)::bigint,
                   encode(e.fingerprint, 'hex'), e.details::text, e.format_version, encode(e.hash, 'hex')))

@@ -3,6 +3,7 @@ import type { AccountId, HoldId } from '../../../../shared/contracts/primitives.
 import { formatMicros, type Micros } from '../../domain/time.ts';
 import type { Statement } from '../pipeline.ts';
 import { uuid } from './array-types.ts';
+import { booksNow } from './books-now.ts';
 
 /** A due hold, with what it takes to find and to trace it. */
 export interface PickedRow {
@@ -44,7 +45,7 @@ export function pickDueHolds({ from, until, limit, except, exceptAccounts }: Due
       SELECT account_id, id, due_at, on_due, traceparent, ctid FROM holds
       WHERE status = 'pending'
         AND due_at >= coalesce($1::timestamptz, '-infinity')
-        AND due_at <= (SELECT least($2::timestamptz, clock_timestamp()))
+        AND due_at <= (SELECT least($2::timestamptz, ${booksNow}))
         AND id <> ALL ($4::uuid[]) AND account_id NOT IN (SELECT unnest($5::uuid[]))
       ORDER BY due_at LIMIT $3`,
     values: [
