@@ -5,7 +5,7 @@ import { holdDueSubject, holdsStream, settlerConsumer } from '../shared/contract
 import type { QueryAnswer } from '../shared/contracts/queries.ts';
 import { openAccount } from './support/accounts.ts';
 import { eventually } from './support/eventually.ts';
-import { call, spread } from './support/http.ts';
+import { call, newKey, spread } from './support/http.ts';
 import { Stack, type StackOptions } from './support/stack.ts';
 
 /** Milliseconds after its due time within which a hold is settled when nothing is down. */
@@ -36,7 +36,7 @@ async function settledHolds(stack: Stack, limitMs: number): Promise<SettleRow[]>
     }, limitMs);
     const { rows } = await books.query<SettleRow>(
       `SELECT h.due_at, e.at AS settled_at FROM holds h
-       JOIN entries e ON e.account_id = h.account_id AND e.hold_id = h.id AND e.kind <> 'subtract'`,
+       JOIN entries e ON e.account_id = h.account_id AND e.hold_id = h.id AND e.kind NOT IN ('subtract', 'extend')`,
     );
     return rows;
   } finally {
@@ -90,6 +90,46 @@ describe('a hold settles by itself', () => {
       >;
       const settled = entries.filter(({ kind }) => kind === 'settle');
       expect(settled.map(({ details }) => details)).toEqual([{ reference: 'order 4711' }]);
+    });
+  }, 60_000);
+
+  test('at the time that it was extended to, and not before', async () => {
+    await withStack({ holdPeriodMinutes: 60 }, async (stack) => {
+      const { client } = await stack.ledgerClient();
+      const id = await openAccount(client, '100.00');
+      const send = (path: string, body: object, key = newKey()) =>
+        call(stack.url(), path, { id, ...body }, { 'idempotency-key': key });
+      const held = await send('/api/substract', {
+        amount: '20.00',
+        dueInSeconds: 2,
+        reference: 'order 4711',
+      });
+      const { id: holdId, dueAt } = held.body['hold'] as { id: string; dueAt: string };
+      const extended = await send('/api/extend', { holdId, dueInSeconds: 5 }, 'extend');
+      expect(extended).toMatchObject({
+        status: 200,
+        body: {
+          balance: '100.00',
+          held: '20.00',
+          version: 4,
+          entry: { kind: 'extend', amount: '20.00', reference: 'order 4711' },
+          hold: { id: holdId, amount: '20.00', status: 'pending', onDue: 'settle' },
+        },
+      });
+      const later = extended.body['hold'] as { dueAt: string };
+      expect(Date.parse(later.dueAt)).toBeGreaterThan(Date.parse(dueAt));
+      const holds = await settledHolds(stack, 20_000);
+      expect(holds).toMatchObject([{ due_at: new Date(later.dueAt) }]);
+      for (const { due_at: due, settled_at: settled } of holds) {
+        expect(settled.getTime()).toBeGreaterThanOrEqual(due.getTime());
+        expect(settled.getTime() - due.getTime()).toBeLessThan(promptLagMs);
+      }
+      const again = await send('/api/extend', { holdId, dueInSeconds: 5 }, 'extend');
+      expect([again.body, again.headers.get('idempotency-replayed')]).toEqual([extended.body, 'true']);
+      expect(await send('/api/extend', { holdId, dueInSeconds: 5 })).toMatchObject({
+        status: 409,
+        body: { code: 'hold_not_pending', hold: { status: 'settled', dueAt: later.dueAt } },
+      });
     });
   }, 60_000);
 

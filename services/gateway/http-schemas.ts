@@ -20,6 +20,7 @@ import {
   commandIdSchema,
   dueInSecondsSchema,
   expectedVersionSchema,
+  extendSecondsSchema,
   holdIdSchema,
   referenceSchema,
   settleAmountSchema,
@@ -147,6 +148,9 @@ export const exampleHold = {
   onDue: 'settle',
 };
 
+export const extendBodySchema = holdParamsSchema
+  .extend({ dueInSeconds: extendSecondsSchema })
+  .meta({ examples: [{ id: exampleAccount.id, holdId: exampleHold.id, dueInSeconds: 86_400 }] });
 export const releaseBodySchema = holdParamsSchema.meta({
   examples: [{ id: exampleAccount.id, holdId: exampleHold.id }],
 });
@@ -323,6 +327,21 @@ export const holdsAnswerSchema = z
 
 export const holdAnswerSchema = holdViewSchema.meta({ id: 'Hold', examples: [exampleHold] });
 
+export const extendAnswerSchema = addAnswer
+  .extend({ hold: holdViewSchema.describe('The hold, with the time at which it is due now.') })
+  .meta({
+    id: 'Extended',
+    examples: [
+      {
+        ...exampleAccount,
+        version: 5,
+        entry: { ...exampleEntry, id: `${exampleAccount.id}:5`, seq: 5, kind: 'extend' },
+        hold: exampleHold,
+        ...exampleIdentity,
+      },
+    ],
+  });
+
 const endAnswer = addAnswer.extend({ hold: holdViewSchema.describe('The hold, which has ended.') });
 export const settleAnswerSchema = endAnswer.meta({
   id: 'Settled',
@@ -374,6 +393,7 @@ export type AddBody = z.output<typeof addBodySchema>;
 export type SubtractBody = z.output<typeof subtractBodySchema>;
 export type TransferBody = z.output<typeof transferBodySchema>;
 export type SettleBody = z.output<typeof settleBodySchema>;
+export type ExtendBody = z.output<typeof extendBodySchema>;
 export type ReleaseBody = z.output<typeof releaseBodySchema>;
 export type AdvanceClockBody = z.output<typeof advanceClockBodySchema>;
 export type AdvanceClockAnswer = z.output<typeof advanceClockAnswerSchema>;

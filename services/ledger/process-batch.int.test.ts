@@ -170,6 +170,10 @@ function releasingOf(accountId: AccountId, holdId: HoldId): Command {
   return { ...common(accountId), kind: 'release', holdId };
 }
 
+function extendingOf(accountId: AccountId, holdId: HoldId): Command {
+  return { ...common(accountId), kind: 'extend', holdId, dueInSeconds: 60 };
+}
+
 function settlingPartOf(accountId: AccountId, holdId: HoldId, amount: string): Command {
   return { ...common(accountId), kind: 'settle', holdId, amount };
 }
@@ -385,16 +389,18 @@ describe('a hold that is ended before it is due', () => {
   });
 
   test.each([
-    [['turn', 'caller'], 'settle'],
-    [['caller', 'turn'], 'release'],
-  ] as const)('is ended by who comes first: %j', async (order, kind) => {
+    [['turn', 'caller'], releasingOf, 'settle'],
+    [['caller', 'turn'], releasingOf, 'release'],
+    [['turn', 'caller'], extendingOf, 'settle'],
+    [['caller', 'turn'], extendingOf, 'extend'],
+  ] as const)('is ended or extended by who comes first: %j, %p', async (order, commandOf, kind) => {
     const { id, holdId } = await accountWithHold('4', openLedger(address.port, 0));
     await untilDue(id);
     const { ask } = settler(openLedger());
     const underWay: { turn?: Promise<SettleDueAnswer>; caller?: Promise<readonly Outcome[]> } = {};
     const begin = {
       turn: () => (underWay.turn = ask()),
-      caller: () => (underWay.caller = processBatch([releasingOf(id, holdId)], openLedger())),
+      caller: () => (underWay.caller = processBatch([commandOf(id, holdId)], openLedger())),
     };
     const release = await lockAccount(id);
     for (const [before, who] of order.entries()) {
@@ -407,6 +413,32 @@ describe('a hold that is ended before it is due', () => {
       kind === 'settle' ? 'hold_not_pending' : 'applied',
     ]);
     expect((await entriesOf(id)).map((entry) => entry.kind)).toEqual(['open', 'add', 'subtract', kind]);
+    await expectSoundBooks(id);
+    // What stays pending would be due in a later test.
+    await processBatch([releasingOf(id, holdId)], openLedger());
+  });
+
+  test('is extended, announced anew, and ended in the same batch as at its last time', async () => {
+    const ledger = openLedger(address.port, 600_000, refuser);
+    const { id, holdId } = await accountWithHold('4', ledger);
+    const [extended] = await processBatch([extendingOf(id, holdId)], ledger);
+    // It was due later than that.
+    expect(extended).toMatchObject({ type: 'applied', hold: { status: 'pending', amount: 400n } });
+    const later = { ...extendingOf(id, holdId), dueInSeconds: 1_200 } as Command;
+    const [moved] = await processBatch([later], ledger);
+    const dueAt = moved?.type === 'applied' ? (moved.hold?.dueAt ?? 0) : 0;
+    const { rows } = await pool.query<{ due_at: Micros; version: number; told: bigint }>(
+      `SELECT due_at, version, (SELECT count(*) FROM outbox WHERE message_id = 'due:' || $2) AS told
+       FROM holds WHERE id = $1`,
+      [holdId, formatSecond(dueAt as Micros)],
+    );
+    expect(rows).toEqual([{ due_at: dueAt, version: 3, told: 1n }]);
+    const last = { ...extendingOf(id, holdId), dueInSeconds: 2_400 } as Command;
+    expect(words(await processBatch([last, releasingOf(id, holdId), last], ledger))).toEqual([
+      'applied',
+      'applied',
+      'again applied',
+    ]);
     await expectSoundBooks(id);
   });
 

@@ -1,5 +1,6 @@
 import type { Command } from './domain/commands.ts';
-import { executeBatch, type Outcome } from './domain/execute-batch.ts';
+import { executeBatch, type BatchChanges, type Outcome } from './domain/execute-batch.ts';
+import type { Hold } from './domain/hold.ts';
 import type { Outbox } from './outbox/outbox.ts';
 import type { SendableMessage } from './outbox/messages.ts';
 import { inBatchTransaction, type BatchTransaction } from './store/batch-transaction.ts';
@@ -34,13 +35,19 @@ export async function decideAndSave(
 ): Promise<readonly Outcome[]> {
   const { state } = transaction;
   const { outcomes, changes } = executeBatch(commands, state, holdPeriodMs);
-  const messages = outbox.messagesFor(commands, outcomes, changes.newHolds, state.now);
+  const messages = outbox.messagesFor(commands, outcomes, dueHoldsOf(changes), state.now);
   await saveAndPublish(transaction, outbox, {
     changes: transaction.fill(changes),
     messages,
     deletesSent: true,
   });
   return outcomes;
+}
+
+/** Those that were made or extended: when they fall due must be announced. */
+function dueHoldsOf({ newHolds, changedHolds }: BatchChanges): readonly Hold[] {
+  const extended = changedHolds.filter(({ status }) => status === 'pending');
+  return extended.length === 0 ? newHolds : [...newHolds, ...extended];
 }
 
 /** How a transaction ends. */

@@ -10,6 +10,7 @@ import {
   clockSecondsSchema,
   dueInSecondsSchema,
   expectedVersionSchema,
+  extendSecondsSchema,
   holdIdSchema,
   limitSchema,
   metadataSchema,
@@ -99,6 +100,9 @@ const releaseCommandSchema = z.strictObject({
 /** Ends a hold before it is due: what it holds is taken, or a part of it. */
 const settleCommandSchema = releaseCommandSchema.extend({ amount: settleAmountSchema });
 
+/** Has a hold fall due later than it would. */
+const extendCommandSchema = releaseCommandSchema.extend({ dueInSeconds: extendSecondsSchema });
+
 /** Settles what is due, over all accounts. It has no account of its own and is harmless to repeat. */
 const settleDueCommandSchema = z.strictObject({
   id: callersCommandIdSchema,
@@ -133,6 +137,7 @@ export const commandSchemas = {
   subtract: subtractCommandSchema,
   settle: settleCommandSchema,
   release: releaseCommandSchema,
+  extend: extendCommandSchema,
   transfer: transferCommandSchema,
   'settle-due': settleDueCommandSchema,
   'advance-clock': advanceClockCommandSchema,

@@ -34,6 +34,7 @@ export const entryKinds = [
   'subtract',
   'settle',
   'release',
+  'extend',
   'transfer-out',
   'transfer-in',
 ] as const;
@@ -84,9 +85,9 @@ export type EntryView = z.output<typeof entryViewSchema>;
 
 /** What an entry tells of the hold that it makes or ends, in the journal as in facts. */
 export const entryHoldSchema = z.object({
-  holdId: holdIdSchema.optional().describe('The hold that is made or ended.'),
-  dueAt: timeSchema.optional().describe('Of the hold that is made.'),
-  onDue: z.enum(dueActions).optional().describe('Of the hold that is made.'),
+  holdId: holdIdSchema.optional().describe('The hold that is made, extended or ended.'),
+  dueAt: timeSchema.optional().describe('Of the hold that is made or extended.'),
+  onDue: z.enum(dueActions).optional().describe('Of the hold that is made or extended.'),
   released: balanceSchema.optional().describe('What a settle of a part has released.'),
   due: z.literal(true).optional().describe('The hold has ended by itself, since it was due.'),
 });
@@ -148,7 +149,7 @@ const appliedOutcomeSchema = z.object({
   replayed: z.boolean(),
   account: accountViewSchema,
   entry: entryViewSchema,
-  hold: holdViewSchema.optional().describe('The hold that was made or ended, as it was then.'),
+  hold: holdViewSchema.optional().describe('The hold that was made, extended or ended, as it was then.'),
 });
 export type AppliedOutcome = z.output<typeof appliedOutcomeSchema>;
 
@@ -184,6 +185,7 @@ export const outcomeSchemas = {
   subtract: accountOutcomeSchema,
   settle: accountOutcomeSchema,
   release: accountOutcomeSchema,
+  extend: accountOutcomeSchema,
   transfer: accountOutcomeSchema,
   'settle-due': z.discriminatedUnion('ok', [settledOutcomeSchema, failedOutcomeSchema]),
   'advance-clock': z.discriminatedUnion('ok', [advancedOutcomeSchema, failedOutcomeSchema]),

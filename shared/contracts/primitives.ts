@@ -54,11 +54,15 @@ export const amountSchema = z
   .regex(positiveDecimalPattern, amountMessage)
   .meta({ description: 'A decimal string above zero; never a number.', examples: ['33.48'] });
 
-/** When a hold falls due. */
-export const dueInSecondsSchema = z
+/** How far off the due time of a hold is put. */
+export const extendSecondsSchema = z
   .int()
   .min(1)
   .max(maxHoldSeconds)
+  .describe('Seconds from now until the hold falls due; it never falls due earlier than it did before.');
+
+/** When a hold falls due. */
+export const dueInSecondsSchema = extendSecondsSchema
   .optional()
   .describe('Seconds until the hold falls due. Left out, as many as the ledger is set to.');
 

@@ -8,6 +8,7 @@ export const accountCommandKinds = [
   'subtract',
   'settle',
   'release',
+  'extend',
   'transfer',
 ] as const;
 export type AccountCommandKind = (typeof accountCommandKinds)[number];

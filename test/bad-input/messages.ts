@@ -18,6 +18,7 @@ const rightValues: Readonly<Record<string, () => string | number>> = {
   name: () => 'Test account',
   holdId: randomUUID,
   seconds: () => 600,
+  dueInSeconds: () => 600,
   toAccountId: () => otherAccountId,
   to: () => otherAccountId,
 };

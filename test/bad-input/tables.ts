@@ -40,6 +40,7 @@ export const commandFields: { readonly [K in CommandKind]: Fields<CommandInput<K
   subtract: { ...envelope, accountId: sorts.uuid, amount: sorts.amount, ...holdOptions },
   settle: { ...envelope, accountId: sorts.uuid, holdId: sorts.uuid, amount: sorts.amount },
   release: { ...envelope, accountId: sorts.uuid, holdId: sorts.uuid },
+  extend: { ...envelope, accountId: sorts.uuid, holdId: sorts.uuid, dueInSeconds: sorts.holdSeconds },
   transfer: {
     ...envelope,
     accountId: sorts.uuid,
@@ -138,6 +139,7 @@ export const routeFields: Readonly<Record<string, RouteFields>> = {
   'get /api/status/{id}/holds/{holdId}': { path: { id: sorts.uuid, holdId: sorts.uuid } },
   'post /api/settle': { ...changeRoute, body: { ...endBody, amount: sorts.amount } },
   'post /api/release': { ...changeRoute, body: endBody },
+  'post /api/extend': { ...changeRoute, body: { ...endBody, dueInSeconds: sorts.holdSeconds } },
   'post /api/transfer': { ...changeRoute, body: { ...amountBody, to: sorts.otherUuid } },
   'post /api/open': { ...changeRoute, body: { id: sorts.uuid, ...openingFields } },
   'post /api/close': { ...changeRoute, body: { id: sorts.uuid, expectedVersion: sorts.version } },

@@ -63,8 +63,9 @@ export interface Operation {
   readonly toAccountId?: string;
   /** A close is to be done at this version alone; left out, at any. */
   readonly expectedVersion?: number;
-  /** The hold that it is to end. */
+  /** The hold that it is to end, or to extend by so many seconds. */
   readonly hold?: HoldToEnd;
+  readonly dueInSeconds?: number;
   readonly calls: Call[];
 }
 

@@ -3,6 +3,8 @@ import type { ErrorCode } from '../../../shared/contracts/error-codes.ts';
 import type { HoldView } from '../../../shared/contracts/outcomes.ts';
 import type { AccessGuard } from '../auth/access-guard.ts';
 import {
+  extendAnswerSchema,
+  extendBodySchema,
   holdAnswerSchema,
   holdParamsSchema,
   accountParamsSchema,
@@ -13,6 +15,7 @@ import {
   settleAnswerSchema,
   settleBodySchema,
   type AccountParams,
+  type ExtendBody,
   type HoldParams,
   type HoldsQuery,
   type ReleaseBody,
@@ -29,10 +32,10 @@ import {
   queryRoute,
 } from './ledger-requests.ts';
 
-const releaseErrors = [...changeErrors, 'hold_not_found', 'hold_not_pending'] as const satisfies ErrorCode[];
-const settleErrors = [...releaseErrors, 'amount_too_large'] as const satisfies ErrorCode[];
+const holdErrors = [...changeErrors, 'hold_not_found', 'hold_not_pending'] as const satisfies ErrorCode[];
+const settleErrors = [...holdErrors, 'amount_too_large'] as const satisfies ErrorCode[];
 
-/** The routes about holds: what became of one, and ending it before it is due. */
+/** The routes about holds: what became of one, ending it before it is due, and having it fall due later. */
 export function addHoldRoutes(app: FastifyInstance, ledger: Ledger, guard: AccessGuard): void {
   const asking = queryRoute(guard, 'balance:read');
   const { onRequest, schema } = commandRoute(guard, 'balance:write');
@@ -132,13 +135,34 @@ export function addHoldRoutes(app: FastifyInstance, ledger: Ledger, guard: Acces
         summary: 'Releases a hold: its amount is available again',
         tags: ['holds'],
         body: releaseBodySchema,
-        response: { 200: jsonResponse('Released.', releaseAnswerSchema), ...problemResponses(releaseErrors) },
+        response: { 200: jsonResponse('Released.', releaseAnswerSchema), ...problemResponses(holdErrors) },
       },
     },
     (request, reply) => {
       const { id: accountId, holdId } = request.body;
       return answerCommand(request, reply, [accountId], (envelope, options) =>
         ledger.send('release', { accountId, holdId, ...envelope }, options),
+      );
+    },
+  );
+
+  app.post<{ Body: ExtendBody }>(
+    '/api/extend',
+    {
+      onRequest,
+      schema: {
+        ...schema,
+        operationId: 'extend',
+        summary: 'Extends a hold: it falls due later than it would',
+        tags: ['holds'],
+        body: extendBodySchema,
+        response: { 200: jsonResponse('Extended.', extendAnswerSchema), ...problemResponses(holdErrors) },
+      },
+    },
+    (request, reply) => {
+      const { id: accountId, holdId, dueInSeconds } = request.body;
+      return answerCommand(request, reply, [accountId], (envelope, options) =>
+        ledger.send('extend', { accountId, holdId, dueInSeconds, ...envelope }, options),
       );
     },
   );

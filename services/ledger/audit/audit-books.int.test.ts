@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database.ts';
@@ -284,12 +284,60 @@ describe('an audit', () => {
 
   test('finds a hold that was ended by itself before it was due', async () => {
     const early = '00000000-0000-4000-8000-00000000000f' as AccountId;
-    await run(commandsOn(early).open(), commandsOn(early).add('1.00'));
-    const undue = commandsOn(early).subtract('1.00');
-    await run({ ...undue, dueInSeconds: 60 } as Command);
+    await run(commandsOn(early).open(), commandsOn(early).add('1.00'), commandsOn(early).subtract('1.00'));
     await settleFirstHoldOf(early);
+    await intruder.query("UPDATE holds SET due_at = due_at + interval '1 hour' WHERE account_id = $1", [
+      early,
+    ]);
+    await intruder.query(
+      `UPDATE entries SET details = json_build_object('dueAt', (details ->> 'dueAt')::bigint + 3600)
+       WHERE account_id = $1 AND kind = 'subtract'`,
+      [early],
+    );
+    await chainAnew(early);
     const { findings } = await auditBooks(address, { accountId: early });
     expect(findings).toMatchObject([{ accountId: early }]);
+  });
+
+  describe('of books with holds that were extended', () => {
+    const extended = '00000000-0000-4000-8000-0000000000e1' as AccountId;
+    const on = commandsOn(extended);
+    beforeEach(async () => {
+      await run(
+        on.open(),
+        on.add('10.00'),
+        on.subtract('1.00', 'release', 'order 4712'),
+        on.subtract('2.00'),
+      );
+      const [first, second] = await holdsOf(extended);
+      await run(on.extend(first, 60), on.extend(first, 90), on.extend(second, 30));
+      await run(on.settle(first, '0.40'));
+    });
+
+    test('finds nothing where they are in order', async () => {
+      for (const options of [{}, { accountId: extended }])
+        expect((await auditBooks(address, options)).findings).toEqual([]);
+    });
+
+    test.each([
+      ['has another due time than the last of them', `UPDATE holds SET due_at = due_at + interval '1 s'`],
+      ['has no such version', 'UPDATE holds SET version = version - 1'],
+      ['was extended to a later time than the hold says', setDetails('dueAt', '4000000000', 5)],
+      ['was extended to no time', setDetails('dueAt', '"soon"', 7)],
+      ['was extended for something else', setDetails('reference', '"x"', 6)],
+      ['was extended to do something else', setDetails('onDue', '"settle"', 5)],
+      ['was extended by an amount', 'UPDATE entries SET amount = 99 WHERE seq = 7'],
+      ['was extended once more, after its end', insertCopyOf(6, 9)],
+      ['was extended by an entry that is no extension', `UPDATE entries SET kind = 'close' WHERE seq = 5`],
+    ])('finds one that %s, where the hashes are right', async (_, change) => {
+      const where = change.includes('WHERE') ? ' AND' : ' WHERE';
+      const changed = await intruder.query(`${change}${where} account_id = '${extended}'`);
+      expect(changed.rowCount).toBeGreaterThan(0);
+      await chainAnew(extended);
+      const { findings } = await auditBooks(address);
+      expect(findings.map(({ accountId }) => accountId)).toContain(extended);
+      expect((await auditBooks(address, { accountId: extended })).findings).not.toEqual([]);
+    });
   });
 
   test.each([
@@ -403,6 +451,17 @@ describe('an audit', () => {
   });
 });
 
+/** Of the entry at this seq. */
+function setDetails(key: string, value: string, seq: number): string {
+  return `UPDATE entries SET details = jsonb_set(details::jsonb, '{${key}}', '${value}') WHERE seq = ${seq}`;
+}
+
+/** The entry at one seq once more, at another. */
+function insertCopyOf(seq: number, at: number): string {
+  return `INSERT INTO entries SELECT (jsonb_populate_record(e,
+      jsonb_build_object('seq', ${at}, 'command_id', gen_random_uuid(), 'at', now()))).* FROM entries e WHERE seq = ${seq}`;
+}
+
 async function* linesOf(lines: readonly string[]): AsyncGenerator<string> {
   yield* lines;
 }
@@ -449,6 +508,12 @@ function commandsOn(accountId: AccountId) {
       reference: 'rent',
     }),
     release: (holdId: HoldId): Command => ({ ...common(), kind: 'release', holdId }),
+    extend: (holdId: HoldId, dueInSeconds: number): Command => ({
+      ...common(),
+      kind: 'extend',
+      holdId,
+      dueInSeconds,
+    }),
     endDue: (holdId: HoldId): Command => ({
       ...common(),
       kind: 'end-due-hold',

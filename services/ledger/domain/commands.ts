@@ -62,6 +62,13 @@ export interface ReleaseCommand extends AccountCommand {
   readonly holdId: HoldId;
 }
 
+export interface ExtendCommand extends AccountCommand {
+  readonly kind: 'extend';
+  readonly holdId: HoldId;
+  /** From now until the hold falls due, unless it falls due later anyway. */
+  readonly dueInSeconds: number;
+}
+
 export interface TransferCommand extends AccountCommand {
   readonly kind: 'transfer';
   /** The account that is paid: never the one that pays, which is the command's own. */
@@ -78,8 +85,8 @@ export interface EndDueHoldCommand extends AccountCommand {
   readonly holdId: HoldId;
 }
 
-/** A command that ends a hold. */
-export type HoldCommand = SettleCommand | ReleaseCommand | EndDueHoldCommand;
+/** A command about a hold that is there. */
+export type HoldCommand = SettleCommand | ReleaseCommand | ExtendCommand | EndDueHoldCommand;
 
 export type Command =
   OpenCommand | CloseCommand | AddCommand | SubtractCommand | TransferCommand | HoldCommand;
@@ -94,8 +101,8 @@ export function accountsOf(commands: readonly Command[]): AccountId[] {
   return [...ids];
 }
 
-/** Whether the command ends a hold, which must be read before it is decided. */
-export function endsHold(command: Command): command is HoldCommand {
+/** Whether the command is about a hold that is there, which must be read before it is decided. */
+export function namesHold(command: Command): command is HoldCommand {
   return 'holdId' in command;
 }
 
@@ -166,6 +173,8 @@ function meaningOf(command: Command): readonly (string | number | null)[] {
         command.holdId,
         command.amount === null ? null : canonicalDecimal(command.amount),
       ];
+    case 'extend':
+      return [command.kind, command.accountId, command.holdId, command.dueInSeconds];
     case 'release':
     case 'end-due-hold':
       return [command.kind, command.accountId, command.holdId];

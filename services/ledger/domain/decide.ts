@@ -15,6 +15,7 @@ import type {
   AddCommand,
   CloseCommand,
   Command,
+  ExtendCommand,
   HoldCommand,
   OpenCommand,
   ReleaseCommand,
@@ -25,7 +26,7 @@ import type {
 } from './commands.ts';
 import { chainStart } from './entry.ts';
 import {
-  endingDetails,
+  holdChangeDetails,
   holdDetails,
   referenceDetails,
   transferInDetails,
@@ -33,7 +34,7 @@ import {
 } from './entry-details.ts';
 import { holdIdFor, holdView, type Hold } from './hold.ts';
 import type { Refusal } from './refusals.ts';
-import { addMillis, ceilToSecond, type Micros } from './time.ts';
+import { addMillis, ceilToSecond, laterOf, type Micros } from './time.ts';
 
 /** What a decision may depend on, beside the command. */
 export interface Situation {
@@ -95,6 +96,8 @@ export function decide(command: Command, situation: Situation): Decision {
       return decideSettle(command, situation);
     case 'release':
       return decideRelease(command, situation);
+    case 'extend':
+      return decideExtend(command, situation);
     case 'end-due-hold':
       return decideEndDue(command, situation);
   }
@@ -237,7 +240,7 @@ function decideSettle(command: SettleCommand, situation: Situation): Decision {
     const detail = `${asked} was asked, hold ${hold.id} is of ${held}: settle at most that, as another command.`;
     return refuse({ code: 'amount_too_large', detail, hold: holdView(hold, account) });
   }
-  const details = endingDetails(hold, account, subtractMoney(hold.remaining, amount));
+  const details = holdChangeDetails(hold, account, subtractMoney(hold.remaining, amount));
   return settle(account, hold, amount, details);
 }
 
@@ -245,13 +248,30 @@ function decideRelease(command: ReleaseCommand, situation: Situation): Decision 
   const found = findPending(command, situation);
   if ('refusal' in found) return found;
   const { account, hold } = found;
-  return release(account, hold, endingDetails(hold, account, zeroMoney));
+  return release(account, hold, holdChangeDetails(hold, account, zeroMoney));
+}
+
+/** What it holds stays as it is. It may have been due already, and nobody has ended it yet. */
+function decideExtend(command: ExtendCommand, situation: Situation): Decision {
+  const found = findPending(command, situation);
+  if ('refusal' in found) return found;
+  const { account } = found;
+  const asked = ceilToSecond(addMillis(situation.now, command.dueInSeconds * 1_000));
+  const dueAt = laterOf(found.hold.dueAt, asked);
+  const hold = { ...found.hold, dueAt, version: found.hold.version + 1 };
+  const details = holdChangeDetails(hold, account, zeroMoney);
+  return { change: { kind: 'extend', account, amount: hold.remaining, details, hold } };
 }
 
 function decideEndDue(command: EndDueHoldCommand, situation: Situation): Decision {
   const found = findPending(command, situation);
   if ('refusal' in found) return found;
   const { account, hold } = found;
+  // It was when it was picked, before its account was locked.
+  if (hold.dueAt > situation.now) {
+    const detail = `Hold ${hold.id} was extended, and is not due.`;
+    return refuse({ code: 'hold_not_pending', detail, hold: holdView(hold, account) });
+  }
   return hold.onDue === 'release'
     ? release(account, hold, referenceDetails(hold.reference))
     : settle(account, hold, hold.remaining, referenceDetails(hold.reference));
@@ -287,7 +307,7 @@ function release(account: Account, hold: Hold, details: string | null): Decision
   };
 }
 
-/** The hold that a command ends, if it can be ended. A closed account still has its holds, so its status is not asked. */
+/** The hold that a command names, if it is pending. A closed account still has its holds, so its status is not asked. */
 function findPending(
   command: HoldCommand,
   { account, hold }: Situation,

@@ -38,12 +38,12 @@ export function holdDetails({ dueAt, onDue, reference }: Hold): string {
 }
 
 /**
- * Of the entry by which a caller ends a hold: what its repeated command tells of that moment and the entry does not say
- * anyway.
+ * Of the entry by which a caller ends or extends a hold: what its repeated command tells of that moment and the entry does
+ * not say anyway.
  *
  * @param released what a settle of a part gives back; zero when it takes all.
  */
-export function endingDetails(
+export function holdChangeDetails(
   { dueAt, onDue, reference }: Hold,
   { status }: Account,
   released: Money,
@@ -88,9 +88,9 @@ export interface EntryMoment {
   readonly fromAccountId?: AccountId;
   /** On the account that was paid: the transfer's command, of which this entry's id is made. */
   readonly transferId?: CommandId | undefined;
-  /** The hold as the entry left it: where a hold was made, or ended by a caller. */
+  /** The hold as the entry left it: where a hold was made or extended, or ended by a caller. */
   readonly hold?: HoldAsOf;
-  /** Where a caller ended a hold: that may be on a closed account. */
+  /** Where a caller extended or ended a hold: that may be on a closed account. */
   readonly accountStatus?: AccountStatus | undefined;
 }
 
@@ -101,25 +101,15 @@ export function momentOf({ kind, holdId, amount, details }: Entry): EntryMoment 
   // Those of an `open` are the account's own.
   if (details === null || kind === 'open') return nothingTold;
   const read = JSON.parse(details) as Details;
-  const {
-    reference = null,
-    to,
-    from,
-    commandId,
-    dueAt,
-    onDue = 'settle',
-    accountStatus,
-    released = '0',
-  } = read;
+  const { reference = null, to, from, commandId, dueAt, onDue = 'settle', accountStatus, released } = read;
   if (to !== undefined) return { reference, toAccountId: to };
   if (from !== undefined) return { reference, fromAccountId: from, transferId: commandId };
   if (holdId === null || dueAt === undefined) return { reference };
-  const isMade = kind === 'subtract';
   // Without spreads, which take V8 several times as long as all of the rest.
   const hold: HoldAsOf = {
     id: holdId,
-    amount: isMade ? amount : addMoney(amount, money(BigInt(released))),
-    status: isMade ? 'pending' : endedAs(kind),
+    amount: released === undefined ? amount : addMoney(amount, money(BigInt(released))),
+    status: statusAfter(kind),
     dueAt: microsOfSeconds(dueAt),
     onDue,
     reference,
@@ -127,7 +117,8 @@ export function momentOf({ kind, holdId, amount, details }: Entry): EntryMoment 
   return { reference, hold, accountStatus };
 }
 
-function endedAs(kind: EntryKind): HoldStatus {
+function statusAfter(kind: EntryKind): HoldStatus {
+  if (kind === 'subtract' || kind === 'extend') return 'pending';
   return kind === 'release' ? 'released' : 'settled';
 }
 
@@ -145,7 +136,7 @@ export function transferFields({
 type TransferFields = Pick<EntryView, 'toAccountId' | 'fromAccountId' | 'transferId'>;
 const noTransfer: TransferFields = {};
 
-/** What callers read of the hold that an entry makes or ends. */
+/** What callers read of the hold that an entry makes, extends or ends. */
 export function holdFields(entry: Entry, { hold }: Pick<EntryMoment, 'hold'>, decimals: number): EntryHold {
   if (entry.holdId === null) return {};
   return {

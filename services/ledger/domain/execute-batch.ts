@@ -1,7 +1,7 @@
 import type { AccountStatus, EntryKind } from '../../../shared/contracts/outcomes.ts';
 import type { AccountId, CommandId, HoldId } from '../../../shared/contracts/primitives.ts';
 import type { Account } from './account.ts';
-import { commandKey, endsHold, fingerprintOf, type Command, type CommandKey } from './commands.ts';
+import { commandKey, namesHold, fingerprintOf, type Command, type CommandKey } from './commands.ts';
 import { decide, type Change, type Effect } from './decide.ts';
 import { momentOf } from './entry-details.ts';
 import { chainEntry, type Entry } from './entry.ts';
@@ -106,7 +106,7 @@ function executeOne(command: Command, batch: OpenBatch, holdPeriodMs: number): O
   const decision = decide(command, {
     account: batch.account(command.accountId),
     toAccount: command.kind === 'transfer' ? batch.account(command.toAccountId) : undefined,
-    hold: endsHold(command) ? batch.hold(command.holdId) : undefined,
+    hold: namesHold(command) ? batch.hold(command.holdId) : undefined,
     now: batch.now,
     holdPeriodMs,
   });
@@ -178,7 +178,8 @@ class OpenBatch {
   apply(command: Command, key: CommandKey, fingerprint: Buffer, { change, receipt }: Effect): Outcome {
     const entry = this.#append(change, command.id, fingerprint);
     this.#applied.set(key, entry);
-    const isEndedByCaller = endsHold(command) && command.kind !== 'end-due-hold';
+    const isEnded = change.hold !== undefined && change.hold.status !== 'pending';
+    const isEndedByCaller = isEnded && command.kind !== 'end-due-hold';
     const outcome = this.#outcomeOf(entry, false, isEndedByCaller ? change.hold : undefined);
     if (receipt === undefined) return outcome;
     const { account } = receipt;
@@ -265,7 +266,7 @@ const idempotencyConflict: Outcome = {
   },
 };
 
-/** The status that an entry of a kind leaves behind; holds end on open and closed accounts alike. */
+/** The status that an entry of a kind leaves behind; holds end, and are extended, on open and closed accounts alike. */
 const accountStatusAfter: Record<EntryKind, AccountStatus | undefined> = {
   open: 'open',
   close: 'closed',
@@ -273,6 +274,7 @@ const accountStatusAfter: Record<EntryKind, AccountStatus | undefined> = {
   subtract: 'open',
   settle: undefined,
   release: undefined,
+  extend: undefined,
   'transfer-out': 'open',
   'transfer-in': 'open',
 };

@@ -5,17 +5,19 @@ import { dueActions } from '../../../shared/contracts/outcomes.ts';
 import type { AccountId, CommandId, HoldId } from '../../../shared/contracts/primitives.ts';
 import { maxMinorUnits, money } from '../../../shared/money/money.ts';
 import { availableOf, type Account } from './account.ts';
-import { commandKey, endsHold, type AddCommand, type Command, type SubtractCommand } from './commands.ts';
+import { commandKey, namesHold, type AddCommand, type Command, type SubtractCommand } from './commands.ts';
 import { momentOf } from './entry-details.ts';
 import { chainStart, entryFormatVersion, hashEntry, type Entry } from './entry.ts';
 import { executeBatch, type BatchChanges, type BatchState, type Outcome } from './execute-batch.ts';
 import { holdIdFor, settleCommandIdFor, type Hold } from './hold.ts';
 import { refusalPrecedence, type KeptRefusal } from './refusals.ts';
-import { secondsOf, type Micros } from './time.ts';
+import { addMillis, secondsOf, type Micros } from './time.ts';
 import { receiptCommandIdFor } from './transfer.ts';
 
-const startedAt = 1_769_860_800_123_456 as Micros;
-const holdPeriodMs = 600_000;
+/** A whole second: holds that are due at once are due now. */
+const startedAt = 1_769_860_800_000_000 as Micros;
+/** So that some holds are due as soon as they are made. */
+const holdPeriodMs = 0;
 
 const accountIds = ['a', 'b'].map((digit) => `00000000-0000-4000-8000-00000000000${digit}` as AccountId);
 /** Few, so that ids are often used again: for the same command and for another one. */
@@ -133,6 +135,17 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       holdId: holdIdFor(common.accountId, subtract, startedAt),
     })),
   },
+  {
+    weight: 2,
+    arbitrary: fc
+      .tuple(base, fc.constantFrom(...commandIds), fc.constantFrom(1, 1, 3_600))
+      .map(([common, subtract, dueInSeconds]) => ({
+        ...common,
+        kind: 'extend' as const,
+        holdId: holdIdFor(common.accountId, subtract, startedAt),
+        dueInSeconds,
+      })),
+  },
 );
 
 /** Both accounts are often there from the start: else most commands would be refused for want of one. */
@@ -168,7 +181,7 @@ class Journal {
           .map((row) => [commandKey(row.accountId, row.commandId), row] as const)
           .filter(([key]) => keys.has(key)),
       );
-    const named = commands.flatMap((each) => (endsHold(each) ? [each.holdId] : []));
+    const named = commands.flatMap((each) => (namesHold(each) ? [each.holdId] : []));
     return {
       now,
       realNow: now,
@@ -293,10 +306,10 @@ function isConflict(outcome: Outcome): boolean {
   return outcome.type === 'refused' && outcome.refusal.code === 'idempotency_conflict';
 }
 
-/** The commands of a batch that end holds, turned to the holds that there are. */
+/** The commands of a batch about holds, turned to the holds that there are. */
 function aimed(commands: readonly Command[], journal: Journal): Command[] {
   return commands.map((each) => {
-    if (!endsHold(each)) return each;
+    if (!namesHold(each)) return each;
     const hold = [...journal.holds.values()].find(
       ({ accountId, status }) => accountId === each.accountId && status === 'pending',
     );
@@ -403,7 +416,7 @@ describe('executing a batch', () => {
               told.map((hold) => journal.holdOf(hold.id).amount),
             );
             const ended = entries.flatMap(({ kind, holdId }) =>
-              kind === 'subtract' || holdId === null ? [] : holdId,
+              kind === 'subtract' || kind === 'extend' || holdId === null ? [] : holdId,
             );
             const holds = [...journal.holds.values()].filter((hold) => hold.accountId === account.id);
             expect(ended.toSorted()).toEqual(
@@ -789,20 +802,66 @@ describe('deciding', () => {
       onDue,
       dueInSeconds: 60 + index,
     }));
-    journal.run([opening(), adding('10'), ...held]);
-    const due = held.map(({ id }) => journal.holdOf(holdIdFor(accountId, id, startedAt)));
-    expect(due.map(({ dueAt }) => secondsOf(dueAt - startedAt))).toEqual([60.876544, 61.876544]);
+    // A second's beginning comes after whatever is within it.
+    const now = addMillis(startedAt, 123.456);
+    journal.run([opening(), adding('10'), ...held], now);
+    const due = held.map(({ id }) => journal.holdOf(holdIdFor(accountId, id, now)));
+    expect(due.map(({ dueAt }) => secondsOf(dueAt - now))).toEqual([60.876544, 61.876544]);
     const ends = due.map(({ id }): Command => ({
       ...common,
       kind: 'end-due-hold',
       id: settleCommandIdFor(id),
       holdId: id,
     }));
-    expect(journal.run(ends)).toMatchObject([
+    expect(codes(journal.run(ends, addMillis(startedAt, 60_999)))).toEqual(
+      ends.map(() => 'hold_not_pending'),
+    );
+    expect(journal.run(ends, addMillis(startedAt, 62_000))).toMatchObject([
       { entry: { kind: 'settle', amount: 400n, balance: 600n, held: 400n, details: null } },
       { entry: { kind: 'release', amount: 400n, balance: 600n, held: 0n, details: null } },
     ]);
     expect(due.map(({ id }) => journal.holdOf(id).status)).toEqual(['settled', 'released']);
+  });
+
+  test('extends a hold, never to an earlier time, also on a closed account and once it is due', () => {
+    const journal = new Journal();
+    const held = { ...(subtracting('4') as SubtractCommand), dueInSeconds: 60, onDue: 'release' as const };
+    const holdId = holdIdFor(accountId, held.id, startedAt);
+    const extending = (dueInSeconds: number): Command => ({
+      ...common,
+      kind: 'extend',
+      id: nextId(),
+      holdId,
+      dueInSeconds,
+    });
+    const [earlier, later, last] = [extending(30), extending(90), extending(1)] as const;
+    const closing: Command = { ...common, kind: 'close', id: nextId(), expectedVersion: null };
+    journal.run([opening(), adding('10'), held]);
+    const told = (seconds: number, version: number) => ({
+      entry: { kind: 'extend', amount: 400n, balance: 1_000n, held: 400n, holdId },
+      hold: {
+        amount: 400n,
+        status: 'pending',
+        dueAt: addMillis(startedAt, seconds * 1_000),
+        onDue: 'release',
+      },
+      asOf: { status: version < 3 ? 'open' : 'closed' },
+    });
+    const outcomes = journal.run([earlier, later]);
+    expect(outcomes).toMatchObject([told(60, 1), told(90, 2)]);
+    expect(outcomes.every((outcome) => !('endedHold' in outcome))).toBe(true);
+
+    const end: Command = { ...common, kind: 'end-due-hold', id: settleCommandIdFor(holdId), holdId };
+    // It was picked before it was extended.
+    expect(codes(journal.run([end], addMillis(startedAt, 89_000)))).toEqual(['hold_not_pending']);
+    journal.run([closing]);
+    const due = addMillis(startedAt, 90_000);
+    expect(journal.run([last, end], due)).toMatchObject([told(91, 3), { type: 'refused' }]);
+    expect(journal.holdOf(holdId)).toMatchObject({ status: 'pending', version: 4 });
+    const ended = journal.run([end, extending(60), later], addMillis(due, 1_000));
+    expect(codes(ended)).toEqual(['applied', 'hold_not_pending', 'applied']);
+    expect(ended[2]).toMatchObject({ replayed: true, ...told(90, 2) });
+    expect(journal.holdOf(holdId)).toMatchObject({ status: 'released', version: 5 });
   });
 
   test('tells what money is for with each entry about it, and again when asked again', () => {

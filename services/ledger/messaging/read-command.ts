@@ -76,6 +76,8 @@ function commandOf(given: AccountPayload, traceparent: string | null, unattended
       };
     case 'settle':
       return { kind, holdId: payload.holdId, amount: payload.amount ?? null, ...common };
+    case 'extend':
+      return { kind, holdId: payload.holdId, dueInSeconds: payload.dueInSeconds, ...common };
     case 'release':
       return { kind, holdId: payload.holdId, ...common };
   }

@@ -26,7 +26,7 @@ const maxRemembered = 8_192;
 export class DueSeconds {
   readonly #announced = new Set<string>();
 
-  /** The messages for the holds that a batch makes. */
+  /** The messages for the holds that a batch makes or extends. */
   messagesFor(holds: readonly Hold[], now: Micros): SendableMessage[] {
     // Those that come first first.
     const seconds = [...new Set(holds.map((hold) => hold.dueAt))].toSorted((left, right) => left - right);

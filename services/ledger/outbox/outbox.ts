@@ -97,14 +97,18 @@ export class Outbox {
     this.#relay.start();
   }
 
-  /** What a decided batch must tell the world. */
+  /**
+   * What a decided batch must tell the world.
+   *
+   * @param dueHolds the holds that it has made or extended.
+   */
   messagesFor(
     commands: readonly Command[],
     outcomes: readonly Outcome[],
-    newHolds: readonly Hold[],
+    dueHolds: readonly Hold[],
     now: Micros,
   ): SendableMessage[] {
-    return [...eventMessages(commands, outcomes, now), ...this.#dueSeconds.messagesFor(newHolds, now)];
+    return [...eventMessages(commands, outcomes, now), ...this.#dueSeconds.messagesFor(dueHolds, now)];
   }
 
   /** Rows that the next batch can delete in passing. */

@@ -1,5 +1,5 @@
 import type { AccountId, HoldId } from '../../../shared/contracts/primitives.ts';
-import { accountsOf, commandKey, endsHold, type Command } from '../domain/commands.ts';
+import { accountsOf, commandKey, namesHold, type Command } from '../domain/commands.ts';
 import type { BatchChanges, BatchState } from '../domain/execute-batch.ts';
 import type { OutboxMessage, StoredMessage } from './outbox-message.ts';
 import { CommitUnknownError, faultKindOf } from './faults.ts';
@@ -202,7 +202,7 @@ async function beginBatch(session: Session, commands: readonly Command[]): Promi
 
 /** By their keys: nobody has picked them. */
 function readNamedHolds(commands: readonly Command[]): Statement[] {
-  const naming = commands.filter(endsHold);
+  const naming = commands.filter(namesHold);
   if (naming.length === 0) return [];
   return [
     readHolds(

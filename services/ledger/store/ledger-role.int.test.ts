@@ -104,7 +104,14 @@ describe('the ledger’s role', () => {
       await admin.query(`ALTER DATABASE ${other.connection.database} OWNER TO ${modest.user}`);
       const address = { ...owner, ...modest, name: other.address.name };
       expect(await migrate(address)).toEqual({
-        names: ['001-books', '002-named-entries', '003-released-holds', '004-transfers', '005-test-clock'],
+        names: [
+          '001-books',
+          '002-named-entries',
+          '003-released-holds',
+          '004-transfers',
+          '005-test-clock',
+          '006-extended-holds',
+        ],
         ledgerRole: undefined,
       });
     } finally {

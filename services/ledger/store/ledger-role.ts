@@ -9,7 +9,7 @@ import { DatabaseError, type Client } from 'pg';
 const privileges = {
   accounts: 'SELECT, INSERT, UPDATE (balance, held, overdraft_limit, status, seq, chain_head, last_entry_at)',
   entries: 'SELECT, INSERT',
-  holds: 'SELECT, INSERT, UPDATE (remaining, status, version)',
+  holds: 'SELECT, INSERT, UPDATE (remaining, due_at, status, version)',
   refusals: 'SELECT, INSERT, DELETE',
   outbox: 'SELECT, INSERT, DELETE',
   announcements: 'SELECT, UPDATE',

@@ -8,7 +8,14 @@ import { OutboxTable } from './outbox-table.ts';
 import { queryTimeoutMs, sessionConfig, type DatabaseAddress } from './session.ts';
 import { createLogger } from '../../../shared/telemetry/logger.ts';
 
-const allNames = ['001-books', '002-named-entries', '003-released-holds', '004-transfers', '005-test-clock'];
+const allNames = [
+  '001-books',
+  '002-named-entries',
+  '003-released-holds',
+  '004-transfers',
+  '005-test-clock',
+  '006-extended-holds',
+];
 
 describe('migrating', () => {
   let database: TestDatabase;

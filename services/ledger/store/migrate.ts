@@ -13,6 +13,7 @@ import * as namedEntries from './migrations/002-named-entries.ts';
 import * as releasedHolds from './migrations/003-released-holds.ts';
 import * as transfers from './migrations/004-transfers.ts';
 import * as testClock from './migrations/005-test-clock.ts';
+import * as extendedHolds from './migrations/006-extended-holds.ts';
 import { migrationConfig, type DatabaseAddress } from './session.ts';
 import { askWhenReachable, repeatWarningMs, whenReachable } from './when-reachable.ts';
 
@@ -23,6 +24,7 @@ const migrations: Readonly<Record<string, Pick<Knex.Migration, 'up' | 'down'>>> 
   '003-released-holds': releasedHolds,
   '004-transfers': transfers,
   '005-test-clock': testClock,
+  '006-extended-holds': extendedHolds,
 };
 
 const migrationSource: Knex.MigrationSource<string> = {

@@ -48,6 +48,11 @@ export function idOf({ accountId, id }: { readonly accountId: string; readonly i
   return `${accountId}/${id}`;
 }
 
+/** Whether it ends the hold that it is about. */
+export function endsHold({ kind, holdId }: JournalEntry): boolean {
+  return holdId !== null && kind !== 'subtract' && kind !== 'extend';
+}
+
 /** Whether the ledger wrote it by itself, as a hold fell due or a transfer came in: no caller can have such a command id. */
 export function isOwnDoing({ commandId }: JournalEntry): boolean {
   return !callersCommandIdSchema.safeParse(commandId).success;

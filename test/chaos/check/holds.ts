@@ -1,4 +1,4 @@
-import { isOwnDoing, type Books, type JournalEntry } from './books.ts';
+import { endsHold, isOwnDoing, type Books, type JournalEntry } from './books.ts';
 
 /** The database's clock decided, and an entry's time is rounded to microseconds. */
 const clockToleranceMs = 1;
@@ -6,13 +6,17 @@ const clockToleranceMs = 1;
 /** Every hold comes from a subtract and ends exactly once: by a caller, or by itself and then not before it is due. */
 export function checkHolds({ journals, holds }: Books): string[] {
   const made = new Map<string, JournalEntry>();
+  const extended = new Map<string, JournalEntry[]>();
   const ended = new Map<string, JournalEntry[]>();
   for (const journal of journals.values()) {
     for (const entry of journal) {
       const { kind, holdId } = entry;
       if (holdId === null) continue;
       if (kind === 'subtract') made.set(holdId, entry);
-      else ended.set(holdId, [...(ended.get(holdId) ?? []), entry]);
+      else {
+        const later = endsHold(entry) ? ended : extended;
+        later.set(holdId, [...(later.get(holdId) ?? []), entry]);
+      }
     }
   }
   const problems: string[] = [];
@@ -20,12 +24,14 @@ export function checkHolds({ journals, holds }: Books): string[] {
     problems.push(`${made.size} subtracts made holds, and there are ${holds.length}`);
   for (const { id, accountId, status, dueMs, onDue, reference } of holds) {
     const report = (what: string): void => void problems.push(`hold ${id} of ${accountId} ${what}`);
-    const ends = ended.get(id) ?? [];
+    const [extensions, ends] = [extended.get(id) ?? [], ended.get(id) ?? []];
     const making = made.get(id);
     if (making === undefined) report('was made by no subtract');
-    for (const entry of making === undefined ? ends : [making, ...ends])
+    for (const entry of [...(making === undefined ? [] : [making]), ...extensions, ...ends])
       if (entry.reference !== reference)
         report(`is for ${reference}, and its ${entry.kind} for ${entry.reference}`);
+    for (const { seq } of extensions)
+      if (ends.some((end) => end.seq < seq)) report(`was extended by entry ${seq}, after its end`);
     if (ends.length > 1) report(`ended ${ends.length} times`);
     if (ends.length === 0 || status === 'pending') report(`never ended: it is ${status}`);
     for (const end of ends) {

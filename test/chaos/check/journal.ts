@@ -13,6 +13,7 @@ const effects: Readonly<
   subtract: (amount) => ({ balance: 0, held: amount }),
   settle: (amount, holdOf) => ({ balance: -amount, held: -holdOf }),
   release: (_, holdOf) => ({ balance: 0, held: -holdOf }),
+  extend: () => ({ balance: 0, held: 0 }),
   'transfer-out': (amount) => ({ balance: -amount, held: 0 }),
   'transfer-in': (amount) => ({ balance: amount, held: 0 }),
 };

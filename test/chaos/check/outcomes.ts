@@ -1,6 +1,6 @@
 import { decimal } from '../clients/door.ts';
 import { beliefOf, windowOf, type HoldToEnd, type Operation } from '../history.ts';
-import { idOf, isOwnDoing, type Books, type JournalEntry } from './books.ts';
+import { endsHold, idOf, isOwnDoing, type Books, type JournalEntry } from './books.ts';
 import type { Evidences } from './check.ts';
 import type { Timeline } from './timeline.ts';
 
@@ -94,7 +94,7 @@ function deviations(operation: Operation, entry: JournalEntry): string[] {
   if (entry.otherAccountId !== (operation.toAccountId ?? null))
     problems.push(`it was to pay ${operation.toAccountId}, and the entry is about ${entry.otherAccountId}`);
   if (operation.hold !== undefined && entry.holdId !== operation.hold.id)
-    problems.push(`it was to end ${operation.hold.id}, and the entry is about ${entry.holdId}`);
+    problems.push(`it was about ${operation.hold.id}, and the entry is about ${entry.holdId}`);
   if (operation.expectedVersion !== undefined && entry.seq !== operation.expectedVersion + 1)
     problems.push(`it was to follow version ${operation.expectedVersion}, and the entry is ${entry.seq}`);
   for (const { answer, door } of operation.calls) {
@@ -165,5 +165,5 @@ function gives(
 }
 
 function hasEnded(hold: HoldToEnd, journal: readonly JournalEntry[], version: number): boolean {
-  return journal.some(({ kind, holdId, seq }) => kind !== 'subtract' && holdId === hold.id && seq <= version);
+  return journal.some((entry) => endsHold(entry) && entry.holdId === hold.id && entry.seq <= version);
 }

@@ -15,7 +15,7 @@ export const firstBalance = 20_000;
 const mostSubtracted = 9_000;
 const mostAdded = 6_000;
 const mostTransferred = 5_000;
-/** Commands that are to end a hold, of those on hot accounts. */
+/** Commands that are to end or extend a hold, of those on hot accounts. */
 const endsHold = 0.3;
 /** Subtracts whose hold is to be released when due. */
 const releasedWhenDue = 0.3;
@@ -28,7 +28,10 @@ const mostExpectedVersion = 6;
 const settlesPart = 0.4;
 const settlesTooMuch = 0.1;
 
-const none = { open: 0, close: 0, settle: 0, release: 0 };
+/** Short, so that some fall due in the meantime. */
+const mostExtendedSeconds = 6;
+
+const none = { open: 0, close: 0, settle: 0, release: 0, extend: 0 };
 
 /** Which accounts there are, and what is asked of them. */
 export class Accounts {
@@ -83,17 +86,18 @@ export class Accounts {
 
   #ofHot(accountId: string, kinds: readonly AccountCommandKind[]): Omit<Operation, 'calls'> {
     const holds = this.#holds.get(accountId);
-    const ends = (['settle', 'release'] as const).filter((kind) => kinds.includes(kind));
+    const ends = (['settle', 'release', 'extend'] as const).filter((kind) => kinds.includes(kind));
     if (holds === undefined || ends.length === 0 || !this.#random.chance(endsHold))
       return this.#make(accountId, this.#random.pick(['add', 'subtract', 'subtract', 'transfer'] as const));
     return this.#end(accountId, this.#random.pick(ends), this.#random.pick(holds));
   }
 
-  #end(accountId: string, kind: 'settle' | 'release', hold: HoldToEnd): Omit<Operation, 'calls'> {
+  #end(accountId: string, kind: 'settle' | 'release' | 'extend', hold: HoldToEnd): Omit<Operation, 'calls'> {
     const random = this.#random;
     const part = kind === 'settle' && random.chance(settlesPart) ? random.int(1, hold.amount) : hold.amount;
     const amount = kind === 'settle' && random.chance(settlesTooMuch) ? hold.amount + 1 : part;
-    return { ...this.#make(accountId, kind), amount, hold };
+    const dueInSeconds = kind === 'extend' ? { dueInSeconds: random.int(1, mostExtendedSeconds) } : {};
+    return { ...this.#make(accountId, kind), amount, hold, ...dueInSeconds };
   }
 
   #make(accountId: string, kind: AccountCommandKind): Omit<Operation, 'calls'> {

@@ -37,6 +37,7 @@ export function fieldsOf({
   hold,
   expectedVersion,
   toAccountId,
+  dueInSeconds,
 }: Operation): Record<string, string | number> {
   switch (kind) {
     case 'open':
@@ -58,6 +59,8 @@ export function fieldsOf({
         amount: decimal(amount),
         ...(reference !== undefined && { reference }),
       };
+    case 'extend':
+      return { accountId, holdId: hold?.id ?? '', dueInSeconds: dueInSeconds ?? 1 };
     case 'settle':
     case 'release':
       return {

@@ -65,7 +65,7 @@ export function arrayDoor(link: NatsLink): Door {
 export function streamDoor(link: NatsLink): Door {
   return {
     name: 'stream',
-    kinds: ['add', 'subtract', 'settle', 'release', 'transfer'],
+    kinds: ['add', 'subtract', 'settle', 'release', 'extend', 'transfer'],
     most: 8,
     send: async (operations) => {
       const [first] = operations;

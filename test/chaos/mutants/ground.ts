@@ -41,6 +41,14 @@ export class Ground {
     return this.#history.begin({ key, id, accountId, kind: 'transfer', amount, toAccountId });
   }
 
+  /** A hold's extension that nobody has sent yet. */
+  extend(accountId: string, hold: HoldToEnd, dueInSeconds: number): Operation {
+    const key = randomUUID();
+    const id = commandIdOf(anonymous, key);
+    const { amount } = hold;
+    return this.#history.begin({ key, id, accountId, kind: 'extend', amount, hold, dueInSeconds });
+  }
+
   /** Holds an amount. */
   async hold(accountId: string, amount: number): Promise<HoldToEnd> {
     const [answer] = await this.ask([this.command('subtract', accountId, amount)]);

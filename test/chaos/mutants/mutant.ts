@@ -163,7 +163,7 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: 'services/ledger/outbox/outbox.js',
-        search: '...this.#dueSeconds.messagesFor(newHolds, now)]',
+        search: '...this.#dueSeconds.messagesFor(dueHolds, now)]',
         replace: ']',
       },
     ],
@@ -192,6 +192,17 @@ export const mutants: readonly Mutant[] = [
       },
     ],
     scenario: scenarios.endedTwice,
+  },
+  {
+    name: 'writes no new due time of a hold that is extended',
+    patches: [
+      {
+        file: 'services/ledger/store/statements/write-changes.js',
+        search: `due_at: column(timestamptz, ({ hold }) => hold.dueAt),`,
+        replace: '',
+      },
+    ],
+    scenario: scenarios.extendedHold,
   },
   {
     name: 'keeps held what a settle of a part leaves',

@@ -53,6 +53,20 @@ export const oneHold: Scenario = {
   },
 };
 
+export const extendedHold: Scenario = {
+  name: 'a hold is extended, and falls due',
+  ledgers: 1,
+  play: async (ground) => {
+    const account = await ground.account(200);
+    // On a machine that is slow just then, one may fall due before it is asked for.
+    for (let tries = 0; tries < 4; tries += 1) {
+      const hold = await ground.hold(account, 50);
+      const [answer] = await ground.ask([ground.extend(account, hold, 4)]);
+      if (answer?.is === 'ok') return;
+    }
+  },
+};
+
 export const endedTwice: Scenario = {
   name: 'a hold is released, and then settled',
   ledgers: 1,

@@ -108,6 +108,7 @@ interface LocatedHold {
 const changedHoldColumns: Columns<LocatedHold> = {
   ctid: column(tid, ({ ctid }) => ctid),
   remaining: column(bigint, ({ hold }) => hold.remaining),
+  due_at: column(timestamptz, ({ hold }) => hold.dueAt),
   status: column(holdStatus, ({ hold }) => hold.status),
   version: column(integer, ({ hold }) => hold.version),
 };
@@ -213,7 +214,7 @@ const openAccounts = insert('opened', 'accounts', openedAccountColumns);
 const changeAccounts = updateByKey('accounts', 'accounts', changedAccountColumns, 'id');
 const addEntries = insert('entries', 'entries', entryColumns);
 const addHolds = insert('holds', 'holds', newHoldColumns);
-const endHolds = updateByCtid('ended', 'holds', changedHoldColumns);
+const changeHolds = updateByCtid('changed', 'holds', changedHoldColumns);
 const keepRefusals = insert('refusals', 'refusals', refusalColumns);
 
 /**
@@ -227,7 +228,7 @@ export function fillChanges(changes: BatchChanges, holdCtids: ReadonlyMap<HoldId
     ...changeAccounts(changes.changedAccounts),
     ...addEntries(changes.entries),
     ...addHolds(changes.newHolds),
-    ...endHolds(changes.changedHolds.map((hold) => ({ hold, ctid: ctidOf(hold, holdCtids) }))),
+    ...changeHolds(changes.changedHolds.map((hold) => ({ hold, ctid: ctidOf(hold, holdCtids) }))),
     ...keepRefusals(changes.refusals),
   ];
 }
