@@ -1,5 +1,9 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
+import { eventSchema, type Fact } from '../shared/contracts/events.ts';
+import { eventSubject } from '../shared/contracts/subjects.ts';
+import { openAccount } from './support/accounts.ts';
+import { eventually } from './support/eventually.ts';
 import { call } from './support/http.ts';
 import { Stack } from './support/stack.ts';
 
@@ -96,6 +100,32 @@ test('an amount goes from one account to another as a whole, and both journals t
     status: 404,
     body: { code: 'account_not_found' },
   });
+});
+
+test('an overdraft limit is set, and told as a fact', async () => {
+  const { client, link } = await stack.ledgerClient();
+  const id = await openAccount(client, '10.00');
+  const facts: Fact[] = [];
+  link.connection.subscribe(eventSubject, {
+    callback: (_, message) => void facts.push(...eventSchema.parse(message.json())),
+  });
+  await link.connection.flush();
+  const set = await send('/api/set-limit', { id, overdraftLimit: '5.00', expectedVersion: 2 }, 'raise');
+  const entry = { seq: 3, kind: 'set-limit', amount: '0.00' };
+  expect(set).toMatchObject({
+    status: 200,
+    body: { balance: '10.00', available: '15.00', version: 3, entry },
+  });
+  const again = await send('/api/set-limit', { id, overdraftLimit: '5.00', expectedVersion: 2 }, 'raise');
+  expect([again.body, again.headers.get('idempotency-replayed')]).toEqual([set.body, 'true']);
+  expect(await ask(`/api/status/${id}`)).toMatchObject({ available: '15.00', overdraftLimit: '5.00' });
+  expect(await send('/api/substract', { id, amount: '12.00' })).toMatchObject({ status: 200 });
+  expect(await send('/api/set-limit', { id, overdraftLimit: '1.99' })).toMatchObject({
+    status: 409,
+    body: { code: 'insufficient_funds', available: '3.00', requested: '3.01' },
+  });
+  const fact = await eventually(async () => facts.find((each) => each.type === 'entry' && each.seq === 3));
+  expect(fact).toMatchObject({ kind: 'set-limit', available: '15.00', overdraftLimit: '5.00' });
 });
 
 test('accounts are listed a page at a time', async () => {

@@ -60,7 +60,7 @@ const consuming = (stream: string, consumer: string): string =>
 /** What each may publish to; said here once more, so that a line too many in the table does not go unnoticed. */
 const mayPublish: Readonly<Record<NatsUserName, RegExp>> = {
   gateway:
-    /^balance\.(?:command\.(?:open|close|add|subtract|settle|release|extend|transfer|advance-clock)|query\.\w+)$/,
+    /^balance\.(?:command\.(?:open|set-limit|close|add|subtract|settle|release|extend|transfer|advance-clock)|query\.\w+)$/,
   ledger: new RegExp(
     String.raw`^(balance\.(event|hold\.due)$|\$JS\.API\.STREAM\.(INFO|CREATE)\.|${consuming('BALANCE_COMMANDS', 'ledger')})`,
   ),
@@ -68,7 +68,7 @@ const mayPublish: Readonly<Record<NatsUserName, RegExp>> = {
     String.raw`^(balance\.(command\.settle-due|query\.ping)$|\$JS\.API\.STREAM\.(INFO|CREATE)\.BALANCE_HOLDS$|${consuming('BALANCE_HOLDS', 'settler')})`,
   ),
   tools:
-    /^balance\.(?:command\.(?:open|close|add|subtract|settle|release|extend|transfer|advance-clock)|query\.\w+|async\.\w+)$/,
+    /^balance\.(?:command\.(?:open|set-limit|close|add|subtract|settle|release|extend|transfer|advance-clock)|query\.\w+|async\.[\w-]+)$/,
   'shop-add': /^balance\.command\.add$/,
   reports: new RegExp(String.raw`^(\$JS\.API\.INFO$|${consuming('BALANCE_EVENTS', 'reports')})`),
 };

@@ -22,6 +22,7 @@ import {
   expectedVersionSchema,
   extendSecondsSchema,
   holdIdSchema,
+  limitSchema,
   referenceSchema,
   settleAmountSchema,
 } from '../../shared/contracts/primitives.ts';
@@ -120,6 +121,10 @@ export const openBodySchema = accountParamsSchema
       },
     ],
   });
+export const setLimitBodySchema = accountParamsSchema
+  .extend({ overdraftLimit: limitSchema, expectedVersion: expectedVersionSchema })
+  .meta({ examples: [{ id: exampleAccount.id, overdraftLimit: '250.00' }] });
+
 export const closeBodySchema = accountParamsSchema
   .extend({ expectedVersion: expectedVersionSchema })
   .meta({ examples: [{ id: exampleAccount.id }, { id: exampleAccount.id, expectedVersion: 3 }] });
@@ -238,6 +243,18 @@ export const openAnswerSchema = addAnswer.meta({
       ...exampleAccount,
       ...exampleOpening,
       entry: { ...exampleEntry, id: `${exampleAccount.id}:1`, seq: 1, kind: 'open', amount: '0.00' },
+      ...exampleIdentity,
+    },
+  ],
+});
+export const setLimitAnswerSchema = addAnswer.meta({
+  id: 'LimitSet',
+  examples: [
+    {
+      ...exampleAccount,
+      available: '1650.00',
+      version: 4,
+      entry: { ...exampleEntry, kind: 'set-limit', amount: '0.00' },
       ...exampleIdentity,
     },
   ],
@@ -388,6 +405,7 @@ export type EntriesAnswer = z.output<typeof entriesAnswerSchema>;
 export type HoldsQuery = z.output<typeof holdsQuerySchema>;
 export type AccountsQuery = z.output<typeof accountsQuerySchema>;
 export type OpenBody = z.output<typeof openBodySchema>;
+export type SetLimitBody = z.output<typeof setLimitBodySchema>;
 export type CloseBody = z.output<typeof closeBodySchema>;
 export type AddBody = z.output<typeof addBodySchema>;
 export type SubtractBody = z.output<typeof subtractBodySchema>;

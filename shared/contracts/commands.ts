@@ -41,7 +41,7 @@ const envelope = {
   ),
 };
 
-/** What an account is opened with. None of it can be changed later. */
+/** What an account is opened with. None of it can be changed later but the overdraft limit. */
 export const openingFields = {
   name: nameSchema,
   currency: z
@@ -62,6 +62,14 @@ export const openingFields = {
 };
 
 const openCommandSchema = z.strictObject({ ...envelope, accountId: accountIdSchema, ...openingFields });
+
+/** Changes how far an account's balance may go below zero. */
+const setLimitCommandSchema = z.strictObject({
+  ...envelope,
+  accountId: accountIdSchema,
+  overdraftLimit: limitSchema.describe('How far the balance may go below zero from now on.'),
+  expectedVersion: expectedVersionSchema,
+});
 
 /** Closes an account for good, with whatever is on it. */
 const closeCommandSchema = z.strictObject({
@@ -132,6 +140,7 @@ const advanceClockCommandSchema = z.strictObject({
 /** What a payload of each kind of command must be. */
 export const commandSchemas = {
   open: openCommandSchema,
+  'set-limit': setLimitCommandSchema,
   close: closeCommandSchema,
   add: addCommandSchema,
   subtract: subtractCommandSchema,

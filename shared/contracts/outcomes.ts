@@ -29,6 +29,7 @@ export const onDueSchema = z
 /** Every change of an account is an entry of one of these kinds. */
 export const entryKinds = [
   'open',
+  'set-limit',
   'close',
   'add',
   'subtract',
@@ -180,6 +181,7 @@ const accountOutcomeSchema = z.discriminatedUnion('ok', [appliedOutcomeSchema, f
 /** What each kind of command is answered with. */
 export const outcomeSchemas = {
   open: accountOutcomeSchema,
+  'set-limit': accountOutcomeSchema,
   close: accountOutcomeSchema,
   add: accountOutcomeSchema,
   subtract: accountOutcomeSchema,

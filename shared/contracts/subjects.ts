@@ -3,6 +3,7 @@
 /** The commands that change accounts; all but `transfer` change one. They may also be sent without waiting for an answer. */
 export const accountCommandKinds = [
   'open',
+  'set-limit',
   'close',
   'add',
   'subtract',

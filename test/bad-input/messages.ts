@@ -16,6 +16,7 @@ const rightValues: Readonly<Record<string, () => string | number>> = {
   accountId: () => accountId,
   amount: () => '1.00',
   name: () => 'Test account',
+  overdraftLimit: () => '1.00',
   holdId: randomUUID,
   seconds: () => 600,
   dueInSeconds: () => 600,

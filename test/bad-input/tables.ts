@@ -35,6 +35,12 @@ const openingFields = {
 
 export const commandFields: { readonly [K in CommandKind]: Fields<CommandInput<K>> } = {
   open: { ...envelope, accountId: sorts.uuid, ...openingFields },
+  'set-limit': {
+    ...envelope,
+    accountId: sorts.uuid,
+    overdraftLimit: sorts.limitAmount,
+    expectedVersion: sorts.version,
+  },
   close: { ...envelope, accountId: sorts.uuid, expectedVersion: sorts.version },
   add: { ...envelope, accountId: sorts.uuid, amount: sorts.amount, reference: sorts.reference },
   subtract: { ...envelope, accountId: sorts.uuid, amount: sorts.amount, ...holdOptions },
@@ -142,6 +148,10 @@ export const routeFields: Readonly<Record<string, RouteFields>> = {
   'post /api/extend': { ...changeRoute, body: { ...endBody, dueInSeconds: sorts.holdSeconds } },
   'post /api/transfer': { ...changeRoute, body: { ...amountBody, to: sorts.otherUuid } },
   'post /api/open': { ...changeRoute, body: { id: sorts.uuid, ...openingFields } },
+  'post /api/set-limit': {
+    ...changeRoute,
+    body: { id: sorts.uuid, overdraftLimit: sorts.limitAmount, expectedVersion: sorts.version },
+  },
   'post /api/close': { ...changeRoute, body: { id: sorts.uuid, expectedVersion: sorts.version } },
   'post /api/advance-clock': { ...changeRoute, body: { seconds: sorts.clockSeconds } },
   'get /api/accounts': {

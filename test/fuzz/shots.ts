@@ -66,6 +66,12 @@ function goodValue(field: string, isClose: boolean): fc.Arbitrary<string> {
       return fc
         .tuple(fc.integer({ min: 0, max: 100 }), fc.integer({ min: 1, max: 99 }))
         .map(([units, cents]) => JSON.stringify(`${units}.${cents.toString().padStart(2, '0')}`));
+    case 'overdraftLimit':
+      return fc.integer({ min: 0, max: 50 }).map((units) => JSON.stringify(`${units}`));
+    case 'dueInSeconds':
+    case 'seconds':
+      // Nothing falls due while this goes on.
+      return fc.integer({ min: 3_600, max: 86_400 }).map(String);
     case 'holdId':
       return fc.constant(JSON.stringify(someHold));
     case 'name':

@@ -74,6 +74,7 @@ describe('the OpenAPI document', () => {
       'post /api/extend',
       'get /api/accounts',
       'post /api/open',
+      'post /api/set-limit',
       'post /api/close',
       'get /api/ping',
       'get /healthz',
@@ -123,6 +124,7 @@ describe('the OpenAPI document', () => {
       ['post /api/extend', [{}, { token: ['balance:write'] }]],
       ['get /api/accounts', [{}, { token: ['balance:admin'] }]],
       ['post /api/open', [{}, { token: ['balance:admin'] }]],
+      ['post /api/set-limit', [{}, { token: ['balance:admin'] }]],
       ['post /api/close', [{}, { token: ['balance:admin'] }]],
     ]);
     for (const { statuses } of needs) expect(statuses).toEqual(expect.arrayContaining(['401', '403', '429']));

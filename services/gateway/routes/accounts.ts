@@ -7,9 +7,12 @@ import {
   closeBodySchema,
   openAnswerSchema,
   openBodySchema,
+  setLimitAnswerSchema,
+  setLimitBodySchema,
   type AccountsQuery,
   type CloseBody,
   type OpenBody,
+  type SetLimitBody,
 } from '../http-schemas.ts';
 import { jsonResponse, problemResponses } from '../openapi-responses.ts';
 import type { AccessGuard } from '../auth/access-guard.ts';
@@ -27,7 +30,13 @@ import {
 const openErrors = [...commandErrors, 'account_exists', 'amount_too_large'] as const satisfies ErrorCode[];
 const closeErrors = [...changeErrors, 'account_closed', 'version_conflict'] as const satisfies ErrorCode[];
 
-/** The routes of those who keep the accounts: opening, closing and listing them. */
+const setLimitErrors = [
+  ...closeErrors,
+  'insufficient_funds',
+  'amount_too_large',
+] as const satisfies ErrorCode[];
+
+/** The routes of those who keep the accounts: opening, closing and listing them, and how far they may be overdrawn. */
 export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, guard: AccessGuard): void {
   const asking = queryRoute(guard, 'balance:admin');
   const { onRequest, schema } = commandRoute(guard, 'balance:admin');
@@ -74,6 +83,28 @@ export function addAccountRoutes(app: FastifyInstance, ledger: Ledger, guard: Ac
       const { id: accountId, ...opening } = request.body;
       return answerCommand(request, reply, [accountId], (envelope, options) =>
         ledger.send('open', { accountId, ...opening, ...envelope }, options),
+      );
+    },
+  );
+
+  app.post<{ Body: SetLimitBody }>(
+    '/api/set-limit',
+    {
+      onRequest,
+      schema: {
+        ...schema,
+        operationId: 'set-limit',
+        summary: 'Changes an account’s overdraft limit; what it is lowered by must be available',
+        tags: ['accounts'],
+        body: setLimitBodySchema,
+        response: { 200: jsonResponse('Set.', setLimitAnswerSchema), ...problemResponses(setLimitErrors) },
+      },
+    },
+    (request, reply) => {
+      const { id: accountId, overdraftLimit, expectedVersion } = request.body;
+      const given = expectedVersion !== undefined && { expectedVersion };
+      return answerCommand(request, reply, [accountId], (envelope, options) =>
+        ledger.send('set-limit', { accountId, overdraftLimit, ...given, ...envelope }, options),
       );
     },
   );

@@ -282,6 +282,25 @@ describe('an audit', () => {
     );
   });
 
+  test('finds an entry that changes the overdraft limit and is not there for that, where the hashes are right', async () => {
+    const changed = await intruder.query(
+      `UPDATE entries SET overdraft_limit = 500 WHERE account_id = $1 AND seq >= 4`,
+      [ended],
+    );
+    expect(changed.rowCount).toBeGreaterThan(1);
+    await intruder.query('UPDATE accounts SET overdraft_limit = 500 WHERE id = $1', [ended]);
+    await chainAnew(ended);
+    const { findings } = await auditBooks(address);
+    expect(findings).toMatchObject([{ accountId: ended, seq: 4 }]);
+    expect(findings[0]?.problem).toContain('changes the overdraft limit to 500');
+  });
+
+  test('finds nothing where the overdraft limit was set', async () => {
+    const on = commandsOn('00000000-0000-4000-8000-0000000000d1' as AccountId);
+    await run(on.open(), on.setLimit('5.00'), on.subtract('4.00'), on.setLimit('4.00'));
+    expect((await auditBooks(address)).findings).toEqual([]);
+  });
+
   test('finds a hold that was ended by itself before it was due', async () => {
     const early = '00000000-0000-4000-8000-00000000000f' as AccountId;
     await run(commandsOn(early).open(), commandsOn(early).add('1.00'), commandsOn(early).subtract('1.00'));
@@ -483,6 +502,12 @@ function commandsOn(accountId: AccountId) {
       decimals: 2,
       overdraftLimit: '0',
       metadata: '{"tier":"gold"}',
+    }),
+    setLimit: (overdraftLimit: string): Command => ({
+      ...common(),
+      kind: 'set-limit',
+      overdraftLimit,
+      expectedVersion: null,
     }),
     close: (): Command => ({ ...common(), kind: 'close', expectedVersion: null }),
     add: (amount: string): Command => ({ ...common(), kind: 'add', amount, reference: null }),

@@ -76,6 +76,7 @@ class Chain {
   #accountId: string | undefined;
   #seq = 0;
   #at = 0;
+  #overdraftLimit = '';
   #head: Buffer = Buffer.alloc(0);
 
   constructor(check: ChainCheck) {
@@ -103,6 +104,8 @@ class Chain {
     const seq = Number(seqText);
     if (seq !== this.#seq + 1) this.#report(seq, `follows entry ${this.#seq}: ${this.#seq + 1} is missing`);
     if (Number(at) < this.#at) this.#report(seq, 'is older than its predecessor');
+    if (overdraftLimit !== this.#overdraftLimit && kind !== 'open' && kind !== 'set-limit')
+      this.#report(seq, `changes the overdraft limit to ${overdraftLimit}, which a ${kind} does not`);
     const expected = hashFields(this.#head, {
       formatVersion: Number(formatVersion),
       plain: [accountId, seqText, commandId, kind, amount, balance, held, overdraftLimit, holdId, at],
@@ -112,6 +115,7 @@ class Chain {
     if (expected !== stored) this.#report(seq, `has the hash ${stored}, expected ${expected}`);
     this.#seq = seq;
     this.#at = Number(at);
+    this.#overdraftLimit = overdraftLimit;
     this.#head = Buffer.from(stored, 'hex');
   }
 

@@ -25,6 +25,14 @@ export interface OpenCommand extends AccountCommand {
   readonly metadata: string | null;
 }
 
+export interface SetLimitCommand extends AccountCommand {
+  readonly kind: 'set-limit';
+  /** A decimal string: which minor units it is, only the account tells. */
+  readonly overdraftLimit: string;
+  /** It is changed only if the account's last entry has this seq; null if that does not matter. */
+  readonly expectedVersion: number | null;
+}
+
 export interface CloseCommand extends AccountCommand {
   readonly kind: 'close';
   /** It is closed only if its last entry has this seq; null if that does not matter. */
@@ -89,7 +97,7 @@ export interface EndDueHoldCommand extends AccountCommand {
 export type HoldCommand = SettleCommand | ReleaseCommand | ExtendCommand | EndDueHoldCommand;
 
 export type Command =
-  OpenCommand | CloseCommand | AddCommand | SubtractCommand | TransferCommand | HoldCommand;
+  OpenCommand | SetLimitCommand | CloseCommand | AddCommand | SubtractCommand | TransferCommand | HoldCommand;
 
 /** The accounts that commands may change, each once. */
 export function accountsOf(commands: readonly Command[]): AccountId[] {
@@ -136,6 +144,13 @@ function meaningOf(command: Command): readonly (string | number | null)[] {
         command.decimals,
         canonicalDecimal(command.overdraftLimit),
         command.metadata,
+      ];
+    case 'set-limit':
+      return [
+        command.kind,
+        command.accountId,
+        canonicalDecimal(command.overdraftLimit),
+        command.expectedVersion,
       ];
     case 'close':
       return [

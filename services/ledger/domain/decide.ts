@@ -19,6 +19,7 @@ import type {
   HoldCommand,
   OpenCommand,
   ReleaseCommand,
+  SetLimitCommand,
   SettleCommand,
   EndDueHoldCommand,
   SubtractCommand,
@@ -84,6 +85,8 @@ export function decide(command: Command, situation: Situation): Decision {
   switch (command.kind) {
     case 'open':
       return decideOpen(command, situation);
+    case 'set-limit':
+      return decideSetLimit(command, situation);
     case 'close':
       return decideClose(command, situation);
     case 'add':
@@ -137,14 +140,29 @@ function decideOpen(command: OpenCommand, { account, now }: Situation): Decision
   };
 }
 
+function decideSetLimit(command: SetLimitCommand, { account }: Situation): Decision {
+  if (account === undefined) return notFound(command.accountId);
+  if (account.status === 'closed') return closed(account);
+  if (hasOtherVersion(account, command)) return otherVersion(account, command);
+  const limit = readAmount(command.overdraftLimit, account.decimals, 'overdraftLimit');
+  if (typeof limit !== 'bigint') return limit;
+  // What the limit is lowered by must be available.
+  const lowered = subtractMoney(account.overdraftLimit, limit);
+  if (availableOf(account) < lowered) return insufficient(account, lowered, 'to lower the limit by');
+  return {
+    change: {
+      kind: 'set-limit',
+      account: { ...account, overdraftLimit: limit },
+      amount: zeroMoney,
+      details: null,
+    },
+  };
+}
+
 function decideClose(command: CloseCommand, { account }: Situation): Decision {
   if (account === undefined) return notFound(command.accountId);
   if (account.status === 'closed') return closed(account);
-  const { expectedVersion } = command;
-  if (expectedVersion !== null && expectedVersion !== account.seq) {
-    const detail = `Account ${account.id} is at version ${account.seq}, not ${expectedVersion}: look at it again.`;
-    return refuse({ code: 'version_conflict', detail });
-  }
+  if (hasOtherVersion(account, command)) return otherVersion(account, command);
   return {
     change: { kind: 'close', account: { ...account, status: 'closed' }, amount: zeroMoney, details: null },
   };
@@ -323,6 +341,17 @@ function findPending(
   return { account, hold };
 }
 
+type VersionedCommand = SetLimitCommand | CloseCommand;
+
+function hasOtherVersion({ seq }: Account, { expectedVersion }: VersionedCommand): boolean {
+  return expectedVersion !== null && expectedVersion !== seq;
+}
+
+function otherVersion({ id, seq }: Account, { expectedVersion }: VersionedCommand): Refused {
+  const detail = `Account ${id} is at version ${seq}, not ${expectedVersion}: look at it again.`;
+  return refuse({ code: 'version_conflict', detail });
+}
+
 function refuse(refusal: Refusal): Refused {
   return { refusal };
 }
@@ -331,13 +360,15 @@ function notFound(accountId: AccountId): Refused {
   return refuse({ code: 'account_not_found', detail: `There is no account ${accountId}.` });
 }
 
-function insufficient(account: Account, amount: Money): Refused {
+/** @param what the amount is, where it is not what was asked for. */
+function insufficient(account: Account, amount: Money, what = ''): Refused {
   const { decimals } = account;
   const texts = {
     available: formatMoney(availableOf(account), decimals),
     requested: formatMoney(amount, decimals),
   };
-  const detail = `${texts.requested} was asked, ${texts.available} is available.`;
+  const asked = what === '' ? `${texts.requested} was asked` : `It is ${what} ${texts.requested}`;
+  const detail = `${asked}, ${texts.available} is available.`;
   return refuse({ code: 'insufficient_funds', detail, ...texts });
 }
 

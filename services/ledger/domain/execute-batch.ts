@@ -269,6 +269,7 @@ const idempotencyConflict: Outcome = {
 /** The status that an entry of a kind leaves behind; holds end, and are extended, on open and closed accounts alike. */
 const accountStatusAfter: Record<EntryKind, AccountStatus | undefined> = {
   open: 'open',
+  'set-limit': 'open',
   close: 'closed',
   add: 'open',
   subtract: 'open',

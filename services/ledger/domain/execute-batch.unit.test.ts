@@ -68,6 +68,17 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       .map(([common, expectedVersion]) => ({ ...common, kind: 'close' as const, expectedVersion })),
   },
   {
+    weight: 2,
+    arbitrary: fc
+      .tuple(base, fc.constantFrom('0', '10', '0.001', '999'), fc.constantFrom(null, null, 1, 2, 5))
+      .map(([common, overdraftLimit, expectedVersion]) => ({
+        ...common,
+        kind: 'set-limit' as const,
+        overdraftLimit,
+        expectedVersion,
+      })),
+  },
+  {
     weight: 4,
     arbitrary: fc.tuple(base, amount, reference).map(([common, value, words]) => ({
       ...common,
@@ -793,6 +804,38 @@ describe('deciding', () => {
     expect(refused[1]).toMatchObject({
       refusal: { hold: { id: whole, amount: '3.00', status: 'settled', onDue: 'settle' } },
     });
+  });
+
+  test('changes the overdraft limit, and lowers it by no more than is available', () => {
+    const journal = new Journal();
+    const setting = (overdraftLimit: string, expectedVersion: number | null = null): Command => ({
+      ...common,
+      kind: 'set-limit',
+      id: nextId(),
+      overdraftLimit,
+      expectedVersion,
+    });
+    journal.run([opening(), adding('2'), setting('10'), subtracting('9')]);
+    const lower = [setting('6.99'), setting('7'), setting('7', 4), setting('0.001'), setting('20', 5)];
+    expect(journal.run(lower)).toMatchObject([
+      {
+        refusal: {
+          code: 'insufficient_funds',
+          detail: 'It is to lower the limit by 3.01, 3.00 is available.',
+          available: '3.00',
+          requested: '3.01',
+        },
+      },
+      { entry: { kind: 'set-limit', amount: 0n, balance: 200n, held: 900n, overdraftLimit: 700n } },
+      { refusal: { code: 'version_conflict' } },
+      { refusal: { code: 'invalid_request', fields: [{ field: 'overdraftLimit' }] } },
+      { entry: { kind: 'set-limit', overdraftLimit: 2_000n } },
+    ]);
+    expect(journal.run(lower.slice(1, 2))).toMatchObject([
+      { replayed: true, entry: { overdraftLimit: 700n } },
+    ]);
+    const closing: Command = { ...common, kind: 'close', id: nextId(), expectedVersion: null };
+    expect(codes(journal.run([closing, setting('0')]))).toEqual(['applied', 'account_closed']);
   });
 
   test('does with a hold that is due what was asked for when it was made', () => {

@@ -53,6 +53,13 @@ function commandOf(given: AccountPayload, traceparent: string | null, unattended
         metadata: payload.metadata === undefined ? null : canonicalJson(payload.metadata),
         ...common,
       };
+    case 'set-limit':
+      return {
+        kind,
+        overdraftLimit: payload.overdraftLimit,
+        expectedVersion: payload.expectedVersion ?? null,
+        ...common,
+      };
     case 'close':
       return { kind, expectedVersion: payload.expectedVersion ?? null, ...common };
     case 'add':

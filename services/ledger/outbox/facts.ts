@@ -27,6 +27,7 @@ export function entryFact(
     balance: formatMoney(entry.balance, decimals),
     held: formatMoney(entry.held, decimals),
     available: formatMoney(availableOf(entry), decimals),
+    ...(entry.kind === 'set-limit' && { overdraftLimit: formatMoney(entry.overdraftLimit, decimals) }),
     ...holdFields(entry, moment, decimals),
     ...transferFields(moment),
     ...(reference !== null && { reference }),

@@ -111,6 +111,7 @@ describe('the ledger’s role', () => {
           '004-transfers',
           '005-test-clock',
           '006-extended-holds',
+          '007-changed-limits',
         ],
         ledgerRole: undefined,
       });

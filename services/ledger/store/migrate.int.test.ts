@@ -15,6 +15,7 @@ const allNames = [
   '004-transfers',
   '005-test-clock',
   '006-extended-holds',
+  '007-changed-limits',
 ];
 
 describe('migrating', () => {

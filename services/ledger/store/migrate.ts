@@ -14,6 +14,7 @@ import * as releasedHolds from './migrations/003-released-holds.ts';
 import * as transfers from './migrations/004-transfers.ts';
 import * as testClock from './migrations/005-test-clock.ts';
 import * as extendedHolds from './migrations/006-extended-holds.ts';
+import * as changedLimits from './migrations/007-changed-limits.ts';
 import { migrationConfig, type DatabaseAddress } from './session.ts';
 import { askWhenReachable, repeatWarningMs, whenReachable } from './when-reachable.ts';
 
@@ -25,6 +26,7 @@ const migrations: Readonly<Record<string, Pick<Knex.Migration, 'up' | 'down'>>> 
   '004-transfers': transfers,
   '005-test-clock': testClock,
   '006-extended-holds': extendedHolds,
+  '007-changed-limits': changedLimits,
 };
 
 const migrationSource: Knex.MigrationSource<string> = {

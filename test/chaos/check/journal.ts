@@ -8,6 +8,7 @@ const effects: Readonly<
   >
 > = {
   open: () => ({ balance: 0, held: 0 }),
+  'set-limit': () => ({ balance: 0, held: 0 }),
   close: () => ({ balance: 0, held: 0 }),
   add: (amount) => ({ balance: amount, held: 0 }),
   subtract: (amount) => ({ balance: 0, held: amount }),

@@ -31,7 +31,7 @@ const settlesTooMuch = 0.1;
 /** Short, so that some fall due in the meantime. */
 const mostExtendedSeconds = 6;
 
-const none = { open: 0, close: 0, settle: 0, release: 0, extend: 0 };
+const none = { open: 0, 'set-limit': 0, close: 0, settle: 0, release: 0, extend: 0 };
 
 /** Which accounts there are, and what is asked of them. */
 export class Accounts {

@@ -42,6 +42,8 @@ export function fieldsOf({
   switch (kind) {
     case 'open':
       return { accountId, name: 'Chaos' };
+    case 'set-limit':
+      return { accountId, overdraftLimit: '0' };
     case 'close':
       return { accountId, ...(expectedVersion !== undefined && { expectedVersion }) };
     case 'add':
