@@ -15,7 +15,9 @@ const entryFactSchema = z.object({
   balance: balanceSchema,
   held: balanceSchema,
   available: balanceSchema,
-  overdraftLimit: balanceSchema.optional().describe('Of a `set-limit`: how far the balance may go below zero now.'),
+  overdraftLimit: balanceSchema
+    .optional()
+    .describe('Of a `set-limit`: how far the balance may go below zero now.'),
   ...entryHoldSchema.shape,
   ...transferFieldsSchema.shape,
   reference: toldReferenceSchema,
