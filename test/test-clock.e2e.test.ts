@@ -7,9 +7,10 @@ import { prepareDatabase } from '../services/ledger/store/prepare-database.ts';
 import { createLogger } from '../shared/telemetry/logger.ts';
 import { SettingsError } from '../shared/config/parse-settings.ts';
 import { openAccount } from './support/accounts.ts';
-import { eventually, until } from './support/eventually.ts';
+import { eventually } from './support/eventually.ts';
 import { call, newKey, spread, type Answer } from './support/http.ts';
 import { Stack } from './support/stack.ts';
+import type { TestDatabase } from './support/test-database.ts';
 
 /* The test clock: TEST_CLOCK=on at the gateway and the ledger. */
 
@@ -35,6 +36,20 @@ const hold = (id: string, options: object = {}): Promise<Answer> =>
   call(stack.url(), '/api/substract', { id, amount: '1.00', ...options });
 const status = async (id: string) => (await call(stack.url(), `/api/status/${id}`)).body;
 const account = async (): Promise<string> => openAccount((await stack.ledgerClient()).client, '100.00');
+
+/** A ledger's start on these books, up to where it would serve. */
+async function prepared({ address }: TestDatabase, testClock: boolean): Promise<unknown> {
+  const logger = createLogger('test', 'silent');
+  const stopping = new AbortController().signal;
+  return prepareDatabase({
+    owner: address,
+    ledgerUser: undefined,
+    testClock,
+    logger,
+    stopping,
+    echo: undefined,
+  });
+}
 
 /** The books' time, in ms. */
 async function booksNow(): Promise<number> {
@@ -69,9 +84,46 @@ describe('time that is moved', () => {
     const key = newKey();
     const answers = await spread(8, 8, (index) => advance(hourS, key, index % 2));
     expect(answers.map(({ status: code }) => code)).toEqual(answers.map(() => 200));
-    const movedMs = (await booksNow()) - before;
-    expect(movedMs).toBeGreaterThanOrEqual(hourS * 1_000);
-    expect(movedMs).toBeLessThan(2 * hourS * 1_000);
+    // Whoever else moves it in between.
+    await advance(dayS);
+    const again = await advance(hourS, key);
+    expect([again.status, again.headers.get('idempotency-replayed')]).toEqual([200, 'true']);
+    expect(await advance(2 * hourS, key)).toMatchObject({
+      status: 422,
+      body: { code: 'idempotency_conflict' },
+    });
+    const movedMs = (await booksNow()) - before - (hourS + dayS) * 1_000;
+    expect(movedMs).toBeGreaterThanOrEqual(0);
+    expect(movedMs).toBeLessThan(hourS * 1_000);
+  });
+
+  test('leaves no hold pending that is due by the time that is answered', async () => {
+    const id = await account();
+    for (let round = 0; round < 20; round += 1) {
+      const held = await hold(id, { dueInSeconds: hourS });
+      const { id: holdId, dueAt } = held.body['hold'] as { id: string; dueAt: string };
+      // Just before, at, or just after its second.
+      const { body } = await advance(hourS);
+      const found = await call(stack.url(), `/api/status/${id}/holds/${holdId}`);
+      if (Date.parse(dueAt) <= Date.parse(String(body['now'])))
+        expect(found.body).toMatchObject({ status: 'settled' });
+    }
+  });
+
+  test('says that more is left while somebody keeps an account with a due hold locked', async () => {
+    const id = await account();
+    await hold(id);
+    const books = await stack.books();
+    try {
+      await books.query('BEGIN');
+      await books.query('SELECT FROM accounts WHERE id = $1 FOR UPDATE', [id]);
+      for (const seconds of [2 * hourS, 0, 0])
+        expect(await advance(seconds)).toMatchObject({ status: 200, body: { more: true } });
+    } finally {
+      await books.end();
+    }
+    await eventually(async () => ((await advance(0)).body['more'] === false ? true : undefined));
+    expect(await status(id)).toMatchObject({ balance: '99.00', held: '0.00' });
   });
 
   test('is that of commands right away, whose deadlines stay in real time', async () => {
@@ -94,6 +146,18 @@ describe('time that is moved', () => {
     // Once a service has heard of it, which it asks for once a second.
     await eventually(async () => ((client.booksNow() ?? 0) >= nowMs ? true : undefined));
     await hold(id, { dueInSeconds: 2 });
+    const settled = await eventually(async () => {
+      const now = await status(id);
+      return now['held'] === '0.00' ? now : undefined;
+    });
+    expect(settled).toMatchObject({ balance: '99.00' });
+  });
+
+  test('is the settler’s as well, of what was announced by the time of before', async () => {
+    const id = await account();
+    await hold(id, { dueInSeconds: 600 });
+    // Its message is parked for ten minutes now, most likely.
+    await advance(597);
     const settled = await eventually(async () => {
       const now = await status(id);
       return now['held'] === '0.00' ? now : undefined;
@@ -161,23 +225,32 @@ describe('books whose clock was moved', () => {
   }, 60_000);
 
   test('have no ledger that goes by real time', async () => {
-    const lines: string[] = [];
-    const logger = createLogger('test', 'warn', { write: (line) => lines.push(line) });
-    const stop = new AbortController();
-    const prepared = prepareDatabase({
-      owner: stack.database.address,
-      ledgerUser: undefined,
-      testClock: false,
-      logger,
-      stopping: stop.signal,
-      echo: undefined,
-    });
-    await until(() =>
-      lines.some((line) => line.includes('ahead: set TEST_CLOCK=on, or take another database')),
+    await expect(prepared(stack.database, false)).rejects.toThrow(
+      /has a test clock that is [0-9:.]+ \(hours, minutes, seconds\) ahead: set TEST_CLOCK=on, or take another/,
     );
-    stop.abort();
-    await expect(prepared).rejects.toThrow('abort');
   });
+
+  test('are those that had one from their first entry on, and no others', async () => {
+    const real = await Stack.start({ gateways: 0, settlers: 0 });
+    try {
+      await prepared(real.database, true);
+      await prepared(real.database, false);
+      await openAccount((await real.ledgerClient()).client);
+      // It was movable before that.
+      await prepared(real.database, true);
+    } finally {
+      await real.stop();
+    }
+    const other = await Stack.start({ gateways: 0, settlers: 0 });
+    try {
+      await openAccount((await other.ledgerClient()).client);
+      await expect(prepared(other.database, true)).rejects.toThrow(
+        'was begun without TEST_CLOCK=on, so its time stays: take another database',
+      );
+    } finally {
+      await other.stop();
+    }
+  }, 60_000);
 });
 
 // At the end: the clock is a hundred years ahead then.

@@ -353,7 +353,7 @@ export const extendAnswerSchema = addAnswer
         ...exampleAccount,
         version: 5,
         entry: { ...exampleEntry, id: `${exampleAccount.id}:5`, seq: 5, kind: 'extend' },
-        hold: exampleHold,
+        hold: { ...exampleHold, dueAt: '2026-02-01T12:00:01Z' },
         ...exampleIdentity,
       },
     ],
@@ -391,7 +391,10 @@ export const advanceClockBodySchema = z
   .strictObject({ seconds: clockSecondsSchema })
   .meta({ examples: [{ seconds: 600 }] });
 export const advanceClockAnswerSchema = z
-  .object({ ...advancedOutcomeSchema.omit({ ok: true, commandId: true }).shape, ...commandIdentity })
+  .object({
+    ...advancedOutcomeSchema.omit({ ok: true, commandId: true, replayed: true }).shape,
+    ...commandIdentity,
+  })
   .meta({
     id: 'ClockAdvanced',
     examples: [{ now: '2026-01-31T12:10:00.043877Z', more: false, ...exampleIdentity }],

@@ -24,7 +24,7 @@ import { prepareDatabase, type LedgerUser } from './store/prepare-database.ts';
 import { LockedAccounts } from './store/locked-accounts.ts';
 import { OutboxTable } from './store/outbox-table.ts';
 import { countHolds } from './store/count-holds.ts';
-import { TestClockRow } from './store/test-clock.ts';
+import { TestClockTable } from './store/test-clock-table.ts';
 import { DatabaseWatch } from './store/database-watch.ts';
 import { deleteOldRefusals } from './store/delete-old-refusals.ts';
 import type { DatabaseAddress } from './store/session.ts';
@@ -155,7 +155,7 @@ export async function createLedger(options: {
     offer,
     settleDue,
     testClock: testClock
-      ? new TestClock({ row: new TestClockRow(pool), settleDue, queries: bookQueries })
+      ? new TestClock({ table: new TestClockTable(pool), settleDue, queries: bookQueries })
       : undefined,
     observe,
     logger,

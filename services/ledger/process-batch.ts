@@ -44,7 +44,10 @@ export async function decideAndSave(
   return outcomes;
 }
 
-/** Those that were made or extended: when they fall due must be announced. */
+/**
+ * Those that were made or extended: when they fall due must be announced. Also where an extension has left the time as it was:
+ * a turn that had picked the hold no longer finds it at its place, and has done with the message that announced it.
+ */
 function dueHoldsOf({ newHolds, changedHolds }: BatchChanges): readonly Hold[] {
   const extended = changedHolds.filter(({ status }) => status === 'pending');
   return extended.length === 0 ? newHolds : [...newHolds, ...extended];

@@ -32,14 +32,15 @@ const busyWaitMs = 25;
 const brokenWaitMs = 1_000;
 
 /**
- * A hold is made at most this long before its batch is committed (see the session's time-outs), so once all holds due
- * by some time are settled, none that is due before this much earlier can turn up.
+ * A hold is made, or extended, at most this long before its batch is committed (see the session's time-outs), so once all holds due
+ * by some time are settled, none that is due before this much earlier can turn up (unless a test clock jumps over its batch: the
+ * next minute's turn begins anew).
  */
 const lateCommitMs = 30_000;
 
 /** Who wants what settled. */
 export interface SettleDueRequest {
-  /** Holds due at or before it; null is now, by the database's clock. */
+  /** Holds due at or before it; null is now, by the books' time. */
   readonly until: Micros | null;
   /** Look from the oldest hold on, whatever is believed about it. */
   readonly sweep: boolean;
@@ -51,7 +52,7 @@ export interface SettleDueRequest {
 export type SettleDueAnswer =
   /** So many since it was asked. */
   | { readonly type: 'settled'; readonly settled: number; readonly more: boolean; readonly waitMs: number }
-  /** Asked too early, by the database's clock. */
+  /** Asked too early, by the books' time. */
   | { readonly type: 'too-early'; readonly notBefore: Micros; readonly waitMs: number }
   | { readonly type: 'failed'; readonly code: 'unavailable' }
   /** Too many requests wait; this one was not taken. */

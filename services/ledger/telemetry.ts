@@ -231,8 +231,8 @@ export async function observeSettleTurn(
     holds.forEach((hold, index) => {
       const outcome = outcomes.get(hold.id);
       if (outcome?.type === 'applied') metrics.settleLag.record(Math.max(0, secondsOf(now - hold.due_at)));
-      // A turn that ended early leaves some of its holds to the next one; others have been ended since they were picked.
-      else settling[index]?.setAttribute(attributeNames.outcome, outcome === undefined ? 'left' : 'ended');
+      // A turn that ended early leaves some of its holds to the next one; others have been ended or extended since they were picked.
+      else settling[index]?.setAttribute(attributeNames.outcome, outcome === undefined ? 'left' : 'changed');
     });
     logger.debug({ holds: outcomes.size, ms: msSince(startedAtMs) }, 'settle turn');
     return outcomes;

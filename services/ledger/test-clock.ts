@@ -3,20 +3,28 @@ import type { CommandId } from '../../shared/contracts/primitives.ts';
 import type { Micros } from './domain/time.ts';
 import type { SettleDueAnswer, SettleDueTurns } from './settle-due.ts';
 import type { BookQueries } from './store/book-queries.ts';
-import type { TestClockRow } from './store/test-clock.ts';
+import type { ClockMove, TestClockTable } from './store/test-clock-table.ts';
 
 /** What is due is settled for so long before it is answered that more is left: less than a caller waits for one attempt. */
 const settleForMs = 1_000;
 
+/** How long to leave alone what could not be settled just now, such as the holds of an account that somebody keeps locked. */
+const leftWaitMs = 100;
+
 /** What became of a command to move the clock. */
 export type AdvanceAnswer =
-  | { readonly type: 'advanced'; readonly now: Micros; readonly more: boolean }
-  /** It would be farther ahead than it may. */
-  | { readonly type: 'too-far' }
-  | Extract<SettleDueAnswer, { type: 'failed' | 'overloaded' }>;
+  | {
+      readonly type: 'advanced';
+      /** It had been moved for this command before. */
+      readonly replayed: boolean;
+      readonly now: Micros;
+      /** Not all holds that are due by then have ended. */
+      readonly more: boolean;
+    }
+  | { readonly type: Extract<ClockMove, 'conflict' | 'too-far'> };
 
 interface TestClockOptions {
-  readonly row: TestClockRow;
+  readonly table: TestClockTable;
   readonly settleDue: Pick<SettleDueTurns, 'request'>;
   readonly queries: Pick<BookQueries, 'now'>;
 }
@@ -35,26 +43,28 @@ export class TestClock {
    * @throws when the database can't be asked; the clock may be moved then, and the same id moves it no further.
    */
   async advance(id: CommandId, seconds: number): Promise<AdvanceAnswer> {
-    const { row, queries } = this.#options;
-    if (seconds > 0 && !(await row.advance(id, seconds))) return { type: 'too-far' };
-    const answer = await this.#settleWhatIsDue();
-    if (answer.type !== 'settled') return answer;
+    const { table, queries } = this.#options;
+    const move = seconds === 0 ? 'moved' : await table.move(id, seconds);
+    if (move === 'conflict' || move === 'too-far') return { type: move };
+    // Before what is due is settled: that is by a later time, so no hold that is due by this one is passed over.
     const { now } = await queries.now();
-    return { type: 'advanced', now, more: answer.more };
+    return { type: 'advanced', replayed: move === 'repeated', now, more: await this.#isAnyLeft(now) };
   }
 
-  async #settleWhatIsDue(): Promise<Extract<SettleDueAnswer, { type: 'settled' | 'failed' | 'overloaded' }>> {
+  async #isAnyLeft(dueBy: Micros): Promise<boolean> {
     const untilMs = performance.now() + settleForMs;
-    for (let sweep = true; ; sweep = false) {
-      const answer = await this.#settleOnce(sweep);
-      if (answer.type === 'too-early') throw new Error('what is due now was asked for too early');
-      if (answer.type !== 'settled') return answer;
-      if (!answer.more || performance.now() + answer.waitMs > untilMs) return answer;
-      await delay(answer.waitMs);
+    for (let sweep = true; ;) {
+      const answer = await this.#settle(sweep);
+      const goesOn = answer.type === 'settled' && answer.more;
+      if (!goesOn && !(await this.#options.table.isAnyLeft(dueBy))) return false;
+      const waitMs = goesOn ? answer.waitMs : leftWaitMs;
+      if (performance.now() + waitMs > untilMs) return true;
+      await delay(waitMs);
+      sweep = !goesOn;
     }
   }
 
-  #settleOnce(sweep: boolean): Promise<SettleDueAnswer> {
+  #settle(sweep: boolean): Promise<SettleDueAnswer> {
     return new Promise((answer) =>
       this.#options.settleDue.request({ until: null, sweep, span: undefined, answer }),
     );

@@ -21,6 +21,9 @@ import { settleDue } from './settle-due.ts';
 /** The turn that needs no message, for what a lost message would have announced. Also at the start, and after a loss. */
 const sweepEveryMs = 60_000;
 
+/** Where a test clock was moved: what was parked before that comes back by the time of before. */
+const movedClockEveryMs = 1_000;
+
 /** Given back to the broker when the service stops in the middle of it: another settler, or the next start, takes it. */
 const giveBackMs = 1_000;
 
@@ -71,6 +74,15 @@ export function createSettler(options: {
     }
   });
 
+  const settleByMovedClock = async (): Promise<void> => {
+    if (!client.isClockMoved()) return;
+    try {
+      await settleDue({ client, stopping });
+    } catch (error) {
+      if (!stopping.aborted) throw error;
+    }
+  };
+
   const ended = Promise.all([
     consumeDue({
       link,
@@ -84,6 +96,7 @@ export function createSettler(options: {
       keepAlive: () => queue.keepAlive(),
     }),
     every(sweepEveryMs, sweep, stopping),
+    every(movedClockEveryMs, settleByMovedClock, stopping),
     countParked({ link, metrics, stopping }),
   ]);
   return { ended: ended.then(() => queue.idle()), missing: () => client.missing() };

@@ -171,8 +171,11 @@ export type SettledOutcome = z.output<typeof settledOutcomeSchema>;
 export const advancedOutcomeSchema = z.object({
   ok: z.literal(true),
   commandId: commandIdSchema,
+  replayed: z.boolean(),
   now: timeSchema.describe('The time that the books go by now.'),
-  more: z.boolean().describe('More holds are due than could be ended in a second: send 0 seconds to go on.'),
+  more: z
+    .boolean()
+    .describe('Not all holds that are due by `now` could be ended within a second: send 0 seconds to go on.'),
 });
 export type AdvancedOutcome = z.output<typeof advancedOutcomeSchema>;
 

@@ -54,17 +54,17 @@ export const amountSchema = z
   .regex(positiveDecimalPattern, amountMessage)
   .meta({ description: 'A decimal string above zero; never a number.', examples: ['33.48'] });
 
-/** How far off the due time of a hold is put. */
-export const extendSecondsSchema = z
-  .int()
-  .min(1)
-  .max(maxHoldSeconds)
-  .describe('Seconds from now until the hold falls due; it never falls due earlier than it did before.');
+const holdSecondsSchema = z.int().min(1).max(maxHoldSeconds);
 
 /** When a hold falls due. */
-export const dueInSecondsSchema = extendSecondsSchema
+export const dueInSecondsSchema = holdSecondsSchema
   .optional()
   .describe('Seconds until the hold falls due. Left out, as many as the ledger is set to.');
+
+/** When a hold that is there falls due. */
+export const extendSecondsSchema = holdSecondsSchema.describe(
+  'Seconds from now until the hold falls due; it never falls due earlier than it did before.',
+);
 
 /** How far the test clock is moved. */
 export const clockSecondsSchema = z

@@ -73,7 +73,9 @@ export class PageRun {
       [...words.matchAll(/(\w+)=(\S+)/g)].map(([, name, value]) => [name, value]),
     );
     const { path, env } = this.#clone;
-    this.#own = await LocalHoldfast.start(path, { ...env, ...settings, ...this.#setting.env });
+    // A folder that the page names would lie beside the files which the clone links to.
+    const { DATA_DIR: _, ...others } = settings;
+    this.#own = await LocalHoldfast.start(path, { ...env, ...others, ...this.#setting.env });
   }
 
   #judge(shown: string | undefined, answered: string): string | undefined {

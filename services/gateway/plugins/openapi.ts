@@ -51,7 +51,7 @@ export async function addOpenApi(
       },
       tags: [
         { name: 'balances', description: 'What an account has, what has changed it, and changing it.' },
-        { name: 'holds', description: 'What a subtract holds, and ending it before it is due, or later.' },
+        { name: 'holds', description: 'What a subtract holds, and ending or extending it before it is due.' },
         { name: 'accounts', description: 'Opening, closing and listing accounts, and their limits.' },
         ...(testClock
           ? [{ name: 'test clock', description: 'Moving the books’ time, to see what it brings.' }]

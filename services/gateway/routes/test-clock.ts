@@ -40,6 +40,7 @@ export function addTestClockRoute(app: FastifyInstance, ledger: Ledger, guard: A
       const { seconds } = request.body;
       const { commandId, idempotencyKey } = command;
       const outcome = await ledger.send('advance-clock', { id: commandId, seconds }, sendOptions(request));
+      if (outcome.replayed === true) reply.header('idempotency-replayed', 'true');
       if (!outcome.ok) return sendProblem(reply, outcome.error, command);
       const { now, more } = outcome;
       const answer: AdvanceClockAnswer = { now, more, commandId, idempotencyKey };

@@ -31,13 +31,29 @@ const transferMismatch = `SELECT coalesce(o.account_id, i.account_id) AS account
 const transferDiffers = `(o.amount, o.fingerprint, o.details ->> 'reference', o.account_id::text, o.command_id::text) IS DISTINCT FROM
                 (i.amount, i.fingerprint, i.details ->> 'reference', i.details ->> 'from', i.details ->> 'commandId')`;
 
-/** How often each hold was extended, and until when, as its entries say. By their text: the books of before have no such kind. */
+const ofAccount = '($1::uuid IS NULL OR account_id = $1)';
+
+/**
+ * What the entries of each hold that was extended say of when it is due, the one that makes it and each that extends it: how many
+ * they are, when it is due by the last one, and whether one is no time or an earlier one than before. By their kinds' text, as the
+ * books of before have no `extend`. Gathered first: `entries` has no index by hold, and to look for each hold's would be to walk
+ * over all of its account's.
+ */
 const extensions = `(
-            SELECT account_id, hold_id, count(*) AS times, (array_agg(details ->> 'dueAt' ORDER BY seq DESC))[1] AS due_at
-            FROM entries WHERE kind::text = 'extend' AND ($1::uuid IS NULL OR account_id = $1) GROUP BY account_id, hold_id
+            SELECT account_id, hold_id, count(*) AS times, (array_agg(due ORDER BY seq DESC))[1] AS due_at,
+                   coalesce(bool_or(due IS NULL OR due < before), false) AS is_wrong
+            FROM (
+              SELECT *, lag(due) OVER (PARTITION BY account_id, hold_id ORDER BY seq) AS before
+              FROM (
+                SELECT account_id, hold_id, seq,
+                       CASE WHEN details ->> 'dueAt' ~ '^[0-9]{1,12}$' THEN (details ->> 'dueAt')::bigint END AS due
+                FROM entries WHERE kind::text IN ('subtract', 'extend') AND (account_id, hold_id) IN (
+                  SELECT account_id, hold_id FROM entries WHERE kind::text = 'extend' AND ${ofAccount})
+              ) AS told
+            ) AS told_in_order GROUP BY account_id, hold_id
           ) AS extended ON extended.account_id = h.account_id AND extended.hold_id = h.id`;
 /** Entries that end their hold: not by the names of their kinds, as the books of before have not all of them. */
-const endsHold = (entry: string): string => `${entry}.kind::text NOT IN ('subtract', 'extend')`;
+const endsHold = `kind::text NOT IN ('subtract', 'extend')`;
 
 /** What the journal determines in the other tables. `$1` narrows to one account, null is all. */
 const checks: readonly Check[] = [
@@ -93,8 +109,8 @@ const checks: readonly Check[] = [
             ON e.account_id = h.account_id AND e.hold_id = h.id AND e.kind = 'subtract'
           LEFT JOIN ${extensions}
           WHERE ($1::uuid IS NULL OR h.account_id = $1)
-            AND (e.command_id, e.amount, coalesce(extended.due_at, e.details ->> 'dueAt'), coalesce(e.details ->> 'onDue', 'settle'), e.details ->> 'reference', NULL, NULL) IS DISTINCT FROM
-                (h.command_id, h.amount, trunc(extract(epoch FROM h.due_at))::text, h.on_due::text, h.reference,
+            AND (e.command_id, e.amount, coalesce(extended.due_at::text, e.details ->> 'dueAt'), coalesce(extended.is_wrong, false), coalesce(e.details ->> 'onDue', 'settle'), e.details ->> 'reference', NULL, NULL) IS DISTINCT FROM
+                (h.command_id, h.amount, trunc(extract(epoch FROM h.due_at))::text, false, h.on_due::text, h.reference,
                  h.to_account_id::text, h.metadata::text)`,
   },
   {
@@ -110,12 +126,12 @@ const checks: readonly Check[] = [
                    ELSE format('hold %s, ended by a %s of %s minor units at %s with the details %s',
                                h.id, e.kind, e.amount, e.at, coalesce(e.details::text, 'null')) END AS expected
           FROM holds h LEFT JOIN entries e
-            ON e.account_id = h.account_id AND e.hold_id = h.id AND ${endsHold('e')}
+            ON e.account_id = h.account_id AND e.hold_id = h.id AND e.${endsHold}
           LEFT JOIN ${extensions}
           WHERE ($1::uuid IS NULL OR h.account_id = $1)
             AND (h.remaining <> CASE h.status WHEN 'pending' THEN h.amount ELSE 0 END
-              OR CASE WHEN e.seq IS NULL THEN h.status <> 'pending' OR h.version <> 1 + coalesce(extended.times, 0)
-                ELSE h.version <> 2 + coalesce(extended.times, 0)
+              OR CASE WHEN e.seq IS NULL THEN h.status <> 'pending' OR h.version <> coalesce(extended.times, 1)
+                ELSE h.version <> 1 + coalesce(extended.times, 1)
                   OR h.status <> CASE e.kind WHEN 'settle' THEN 'settled'::hold_status ELSE 'released' END
                   -- With what a settle of a part has released; null, which is no amount, when that is none.
                   OR e.amount + CASE WHEN e.details ->> 'released' IS NULL THEN 0
@@ -131,20 +147,30 @@ const checks: readonly Check[] = [
   {
     problem: 'has a hold that was ended more than once',
     sql: `SELECT e.account_id, max(e.seq) AS seq, format('hold %s', e.hold_id) AS expected FROM entries e
-          WHERE ($1::uuid IS NULL OR e.account_id = $1) AND e.hold_id IS NOT NULL AND ${endsHold('e')}
+          WHERE ($1::uuid IS NULL OR e.account_id = $1) AND e.hold_id IS NOT NULL AND e.${endsHold}
           GROUP BY e.account_id, e.hold_id HAVING count(*) > 1`,
   },
   {
     problem: 'has an entry that extends a hold otherwise than the hold says, or after its end',
-    sql: `SELECT e.account_id, e.seq, format('hold %s of %s minor units, due at %s', h.id, h.amount, h.due_at) AS expected
+    sql: `SELECT e.account_id, e.seq, format('hold %s of %s minor units', h.id, h.amount) AS expected
           FROM entries e JOIN holds h ON h.account_id = e.account_id AND h.id = e.hold_id
-          LEFT JOIN entries ended ON ended.account_id = h.account_id AND ended.hold_id = h.id AND ${endsHold('ended')}
+          LEFT JOIN (
+            SELECT account_id, hold_id, min(seq) AS seq FROM entries
+            WHERE hold_id IS NOT NULL AND ${endsHold} AND ${ofAccount} GROUP BY account_id, hold_id
+          ) AS ended ON ended.account_id = h.account_id AND ended.hold_id = h.id
           WHERE ($1::uuid IS NULL OR e.account_id = $1) AND e.kind::text = 'extend'
             AND ((e.amount, coalesce(e.details ->> 'onDue', 'settle'), e.details ->> 'reference') IS DISTINCT FROM
                  (h.amount, h.on_due::text, h.reference)
-              OR ended.seq < e.seq
-              OR CASE WHEN e.details ->> 'dueAt' ~ '^[0-9]{1,12}$'
-                   THEN (e.details ->> 'dueAt')::bigint > extract(epoch FROM h.due_at) END IS DISTINCT FROM false)`,
+              OR coalesce(e.details ->> 'accountStatus' NOT IN ('open', 'closed'), true)
+              -- What only entries of other kinds say.
+              OR e.details ->> 'released' IS NOT NULL OR e.details ->> 'to' IS NOT NULL OR e.details ->> 'from' IS NOT NULL
+              OR ended.seq < e.seq)`,
+  },
+  {
+    problem: 'has an entry that names a hold and is about none, or the other way round',
+    sql: `SELECT e.account_id, e.seq, NULL::text AS expected FROM entries e
+          WHERE ($1::uuid IS NULL OR e.account_id = $1)
+            AND (e.hold_id IS NOT NULL) <> (e.kind::text IN ('subtract', 'settle', 'release', 'extend'))`,
   },
   {
     problem: 'has a balance that its entries do not add up to',

@@ -285,7 +285,7 @@ function decideEndDue(command: EndDueHoldCommand, situation: Situation): Decisio
   const found = findPending(command, situation);
   if ('refusal' in found) return found;
   const { account, hold } = found;
-  // It was when it was picked, before its account was locked.
+  // It was due when it was picked; its account was locked only later.
   if (hold.dueAt > situation.now) {
     const detail = `Hold ${hold.id} was extended, and is not due.`;
     return refuse({ code: 'hold_not_pending', detail, hold: holdView(hold, account) });

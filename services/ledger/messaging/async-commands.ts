@@ -53,7 +53,7 @@ interface AsyncCommandsOptions {
   readonly logger: Logger;
   readonly metrics: Pick<Metrics, 'redeliveries'>;
   readonly stopping: AbortSignal;
-  /** The database's clock. */
+  /** The books' time. */
   readonly now: () => Promise<Micros>;
   /** The broker is there, or there again. */
   readonly onOpen: () => Promise<void>;

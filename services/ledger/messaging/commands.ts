@@ -61,9 +61,19 @@ const noTestClock: ErrorView = {
   detail: 'These books go by real time: the ledger was started without TEST_CLOCK=on.',
 };
 
+const clockUnknown: ErrorView = {
+  code: 'outcome_unknown',
+  detail: 'The clock may have been moved. The same command, sent again, moves it at most once.',
+};
+
+const clockConflict: ErrorView = {
+  code: 'idempotency_conflict',
+  detail: 'The clock was moved by other seconds under this key or id. Send these under a new one.',
+};
+
 const clockTooFar: ErrorView = {
   code: 'invalid_request',
-  detail: 'Not valid.',
+  detail: `The clock would be more than ${maxClockYears} years ahead.`,
   fields: [{ field: 'seconds', message: `must not put the clock more than ${maxClockYears} years ahead` }],
 };
 
@@ -197,26 +207,21 @@ async function serveAdvanceClock(
   try {
     done(advancedView(id, await testClock.advance(id, seconds)));
   } catch (error) {
-    logger.warn({ err: error }, 'the test clock could not be moved; its caller was told to try again');
-    done(failedView(id, unreachable));
+    logger.warn({ err: error }, 'what became of moving the test clock is not known; its caller was told so');
+    done(failedView(id, clockUnknown));
   }
 }
 
 function advancedView(commandId: CommandId, answer: AdvanceAnswer): AdvancedOutcome | FailedOutcome {
   switch (answer.type) {
-    case 'advanced':
-      return {
-        ok: true,
-        commandId,
-        now: formatMicros(answer.now),
-        more: answer.more,
-      };
+    case 'advanced': {
+      const { replayed, now, more } = answer;
+      return { ok: true, commandId, replayed, now: formatMicros(now), more };
+    }
+    case 'conflict':
+      return { ...failedView(commandId, clockConflict), replayed: false };
     case 'too-far':
       return failedView(commandId, clockTooFar);
-    case 'failed':
-      return failedView(commandId, unreachable);
-    case 'overloaded':
-      return failedView(commandId, overloaded);
   }
 }
 

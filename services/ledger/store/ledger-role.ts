@@ -14,6 +14,7 @@ const privileges = {
   outbox: 'SELECT, INSERT, DELETE',
   announcements: 'SELECT, UPDATE',
   test_clock: 'SELECT, UPDATE',
+  test_clock_moves: 'SELECT, INSERT',
   knex_migrations: 'SELECT',
 } as const;
 

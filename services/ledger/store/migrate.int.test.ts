@@ -49,7 +49,7 @@ describe('migrating', () => {
     await client.query('DELETE FROM knex_migrations');
     // What the killed one had not yet done: its transaction was rolled back with it.
     await client.query(
-      'DROP TABLE accounts, entries, holds, refusals, outbox, announcements, test_clock; ' +
+      'DROP TABLE accounts, entries, holds, refusals, outbox, announcements, test_clock, test_clock_moves; ' +
         'DROP DOMAIN minor_units, minor_units_from_zero, count_from_one, currency_decimals, currency_code, ' +
         'account_name, entry_hash, command_fingerprint, one_byte, whole_second; ' +
         'DROP TYPE account_status, entry_kind, hold_status, due_action, outbox_topic; ' +

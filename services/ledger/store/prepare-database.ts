@@ -2,7 +2,7 @@ import type { Logger } from '../../../shared/telemetry/logger.ts';
 import type { Echo } from './echo-statements.ts';
 import { migrateWhenReachable, waitUntilMigrated } from './migrate.ts';
 import type { DatabaseAddress } from './session.ts';
-import { refuseMovedClock } from './test-clock.ts';
+import { checkTestClock } from './check-test-clock.ts';
 
 /** A login of the ledger's own. */
 export interface LedgerUser {
@@ -11,19 +11,21 @@ export interface LedgerUser {
 }
 
 /**
- * Brings the database to the newest schema, and looks whether its books go by the time that the ledger was told of. With a login of its own the ledger migrates nothing, and waits for whoever does.
+ * Brings the database to the newest schema, and looks whether its books go by the time that the settings say. With a login
+ * of its own the ledger migrates nothing, and waits for whoever does.
  *
  * @returns how the ledger is to work with it: as a role that can only add to the journal.
+ * @throws SettingsError when its books have another time.
  */
 export async function prepareDatabase(
   options: PrepareOptions & {
-    /** The books' time may have been moved. */
+    /** The books' time may be moved. */
     testClock: boolean;
   },
 ): Promise<DatabaseAddress> {
   const { testClock, logger, stopping } = options;
   const address = await migrateOrWait(options);
-  if (!testClock) await refuseMovedClock(address, logger, stopping);
+  await checkTestClock(address, testClock, logger, stopping);
   return address;
 }
 

@@ -79,6 +79,8 @@ export interface LedgerClient {
   missing(): string[];
   /** The time that the books go by, in ms since 1970; undefined until the ledger has told it. The same for all, whatever our clock. */
   booksNow(): number | undefined;
+  /** Whether a test clock has moved the time that the books go by. */
+  isClockMoved(): boolean;
   /** Takes nothing new, and resolves when all that was sent has its answer. */
   close(): Promise<void>;
 }
@@ -187,6 +189,7 @@ export function createLedgerClient(options: {
     ask,
     room,
     booksNow: () => watch.booksTimeAt(performance.now()),
+    isClockMoved: () => watch.isClockMoved(),
     missing: () => (closed ? ['this service is stopping'] : watch.missing()),
     close: async () => {
       closed = true;

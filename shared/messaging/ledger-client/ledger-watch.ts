@@ -42,6 +42,10 @@ export class LedgerWatch {
     return ledgerMs === undefined ? undefined : ledgerMs + this.#clockAheadMs;
   }
 
+  isClockMoved(): boolean {
+    return this.#clockAheadMs > 0;
+  }
+
   /** What is missing for a command to be served, in words for people; empty when nothing is. */
   missing(): string[] {
     if (!this.#isConnected()) return ['nats: not connected'];

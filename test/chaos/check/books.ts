@@ -13,6 +13,8 @@ export interface JournalEntry {
   readonly held: number;
   readonly holdId: string | null;
   readonly reference: string | null;
+  /** Of what makes or extends a hold, or of a caller who ends it: when it is due, in seconds since 1970. */
+  readonly dueS: number | null;
   /** Of a transfer: the other account. */
   readonly otherAccountId: string | null;
   /** On the account that a transfer has paid: the transfer's command. */
@@ -63,6 +65,7 @@ export async function readBooks(client: Client): Promise<Books> {
     `SELECT account_id AS "accountId", seq::int, command_id AS "commandId", kind, amount::float8, balance::float8,
             held::float8, hold_id AS "holdId", details ->> 'reference' AS reference,
             coalesce(details ->> 'to', details ->> 'from') AS "otherAccountId", details ->> 'commandId' AS "transferId",
+            (details ->> 'dueAt')::float8 AS "dueS",
             (extract(epoch FROM at) * 1000)::float8 AS "atMs"
      FROM entries ORDER BY account_id, seq`,
   );

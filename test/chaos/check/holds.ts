@@ -30,6 +30,9 @@ export function checkHolds({ journals, holds }: Books): string[] {
     for (const entry of [...(making === undefined ? [] : [making]), ...extensions, ...ends])
       if (entry.reference !== reference)
         report(`is for ${reference}, and its ${entry.kind} for ${entry.reference}`);
+    const due = [...(making === undefined ? [] : [making]), ...extensions].map(({ dueS }) => dueS ?? 0);
+    if (due.some((each, index) => each < (due[index - 1] ?? 0)) || due.at(-1) !== dueMs / 1_000)
+      report(`is due at ${dueMs / 1_000}, and was to be at ${due.join(', ')}`);
     for (const { seq } of extensions)
       if (ends.some((end) => end.seq < seq)) report(`was extended by entry ${seq}, after its end`);
     if (ends.length > 1) report(`ended ${ends.length} times`);

@@ -205,6 +205,17 @@ export const mutants: readonly Mutant[] = [
     scenario: scenarios.extendedHold,
   },
   {
+    name: 'has a hold fall due earlier than it was extended to before',
+    patches: [
+      {
+        file: 'services/ledger/domain/decide.js',
+        search: 'const dueAt = laterOf(found.hold.dueAt, asked);',
+        replace: 'const dueAt = asked;',
+      },
+    ],
+    scenario: scenarios.extendedHold,
+  },
+  {
     name: 'keeps held what a settle of a part leaves',
     patches: [
       {

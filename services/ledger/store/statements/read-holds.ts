@@ -18,7 +18,8 @@ export function readHolds(accountIds: readonly AccountId[], holdIds: readonly Ho
 
 /**
  * As {@link readHolds}, by where they lay when they were picked: no index is walked down. Where one no longer lies because
- * it was changed, nothing is found, or another, which the batch has no use for unless it was picked as well.
+ * it was changed, nothing is found, or another row. That has no use for the batch, unless it was picked as well, or is the hold's
+ * own once more, extended twice: what is decided looks whether it is pending, and due.
  */
 export function readPickedHolds(ctids: readonly string[]): Statement {
   return {
