@@ -105,8 +105,9 @@ describe('time that is moved', () => {
       // Just before, at, or just after its second.
       const { body } = await advance(hourS);
       const found = await call(stack.url(), `/api/status/${id}/holds/${holdId}`);
-      if (Date.parse(dueAt) <= Date.parse(String(body['now'])))
-        expect(found.body).toMatchObject({ status: 'settled' });
+      const isDue = Date.parse(dueAt) <= Date.parse(String(body['now']));
+      // One that is not due may be by now.
+      expect(['settled', isDue ? 'settled' : 'pending']).toContain(found.body['status']);
     }
   });
 
