@@ -21,7 +21,7 @@ import {
 } from '../shared/contracts/subjects.ts';
 import type { LedgerClient } from '../shared/messaging/ledger-client/index.ts';
 import { readBooks } from './bad-input/books.ts';
-import { accountId } from './bad-input/field-sorts.ts';
+import { accountId, cursor } from './bad-input/field-sorts.ts';
 import {
   attemptsOn,
   bodyValues,
@@ -295,7 +295,7 @@ describe('over HTTP', () => {
 
   test('keys', async () => {
     const described = await readRoutes(stack.url());
-    for (const route of routesWith('header')) {
+    for (const route of routesWith('header', 'Idempotency-Key')) {
       const body = objectWith(described.get(route)?.body.required ?? [], bodyValues);
       for (const [what, key] of Object.entries(idempotencyKeys.right)) {
         const reply = await post(route, body, key);
@@ -305,6 +305,24 @@ describe('over HTTP', () => {
         const named = { error: { ...invalid, fields: [{ field: 'Idempotency-Key' }] } };
         expect([what, await post(route, body, key)]).toMatchObject([what, named]);
       }
+    }
+  });
+
+  test('where a stream of facts goes on', async () => {
+    for (const route of routesWith('header', 'Last-Event-ID')) {
+      const ask = async (text: string): Promise<Reply> =>
+        replyOf(
+          await fetch(stack.url() + route.slice('get '.length), {
+            headers: { 'last-event-id': text.slice(0, 1_000) },
+          }),
+        );
+      for (const [what, text] of Object.entries(cursor.right))
+        expect([what, await ask(asText(text))]).toMatchObject([what, { ok: true }]);
+      const named = { error: { ...invalid, fields: [{ field: 'Last-Event-ID' }] } };
+      // What a client library lets through.
+      const sendable = Object.entries(cursor.wrong).filter(([, text]) => /^[\x20-\x7e]*$/.test(asText(text)));
+      for (const [what, text] of sendable)
+        expect([what, await ask(asText(text))]).toMatchObject([what, named]);
     }
   });
 });
@@ -354,8 +372,11 @@ function inAddress(template: string): string {
   return template.replaceAll(/\{(\w+)\}/g, (_, field: string) => String(valueOf(bodyValues, field)));
 }
 
-function routesWith(part: 'path' | 'query' | 'header' | 'body'): string[] {
-  return Object.keys(routeFields).filter((route) => routeFields[route]?.[part] !== undefined);
+function routesWith(part: 'path' | 'query' | 'header' | 'body', header?: string): string[] {
+  return Object.keys(routeFields).filter((route) => {
+    const fields = routeFields[route]?.[part];
+    return fields !== undefined && (header === undefined || Object.values(fields).includes(header));
+  });
 }
 
 async function post(route: string, body: string | Uint8Array, key: string = randomUUID()): Promise<Reply> {
@@ -365,6 +386,11 @@ async function post(route: string, body: string | Uint8Array, key: string = rand
 }
 
 async function replyOf(response: Response): Promise<Reply> {
+  if (response.headers.get('content-type')?.startsWith('text/event-stream') === true) {
+    // It would go on for as long as we listen.
+    await response.body?.cancel();
+    return { ok: true };
+  }
   const body = (await response.json()) as NonNullable<Reply['error']>;
   if (response.ok) return { ok: true };
   expect([body.code, response.status]).toEqual([body.code, errorCatalogue[body.code].status]);

@@ -198,6 +198,10 @@ async function fireHttp(shot: Extract<Shot, { door: 'http' }>): Promise<void> {
   const { status, type, text } = await http.send(shot);
   if (status >= 500 || status === 0) fault(shot, `${status} ${text}`);
   if (shot.method === 'HEAD' || status === 204) return;
+  if (type.startsWith('text/event-stream')) {
+    count('ok');
+    return;
+  }
   const answer = JSON.parse(text) as { code: ErrorCode } & AppliedOutcome;
   count(status < 400 ? 'ok' : answer.code);
   if (status >= 400) {

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { AckPolicy } from '@nats-io/jetstream';
 import { connect, PermissionViolationError, type NatsConnection } from '@nats-io/transport-node';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -42,6 +43,7 @@ const subjects = [
     `$JS.API.CONSUMER.NAMES.${stream}`,
     `$JS.API.CONSUMER.LIST.${stream}`,
     `$JS.API.CONSUMER.CREATE.${stream}`,
+    `$JS.FC.${stream}.anyone.1`,
     ...consumers.flatMap((consumer) => [
       ...['CREATE', 'DURABLE.CREATE', 'INFO', 'DELETE', 'PAUSE', 'MSG.NEXT'].map(
         (call) => `$JS.API.CONSUMER.${call}.${stream}.${consumer}`,
@@ -59,8 +61,13 @@ const consuming = (stream: string, consumer: string): string =>
 
 /** What each may publish to; said here once more, so that a line too many in the table does not go unnoticed. */
 const mayPublish: Readonly<Record<NatsUserName, RegExp>> = {
-  gateway:
-    /^balance\.(?:command\.(?:open|set-limit|close|add|subtract|settle|release|extend|transfer|advance-clock)|query\.\w+)$/,
+  gateway: new RegExp(
+    [
+      String.raw`^balance\.(?:command\.(?:open|set-limit|close|add|subtract|settle|release|extend|transfer|advance-clock)|query\.\w+)$`,
+      String.raw`^\$JS\.API\.(?:STREAM\.INFO|STREAM\.MSG\.GET|CONSUMER\.CREATE)\.BALANCE_EVENTS$`,
+      String.raw`^\$JS\.FC\.BALANCE_EVENTS\.`,
+    ].join('|'),
+  ),
   ledger: new RegExp(
     String.raw`^(balance\.(event|hold\.due)$|\$JS\.API\.STREAM\.(INFO|CREATE)\.|${consuming('BALANCE_COMMANDS', 'ledger')})`,
   ),
@@ -206,4 +213,33 @@ describe.each(natsUserNames)('the NATS user %s', (user) => {
     expect(wrong).toEqual([]);
     expect(judged.some(({ isAllowed }) => isAllowed)).toBe(true);
   });
+});
+
+test('who may make nameless consumers makes no durable one, and none by which others read tells it anything', async () => {
+  const manager = await manageStreams(observer);
+  const reports = { durable_name: 'reports', ack_policy: AckPolicy.Explicit };
+  await manager.consumers.add('BALANCE_EVENTS', reports);
+  const { connection } = await connectAs('gateway');
+  const pull = { ack_policy: 'explicit' };
+  const push = { ack_policy: 'none', deliver_subject: `${inboxPrefixOf('gateway')}.1` };
+  const configs = [
+    ...['reports', 'stranger'].flatMap((name) => [
+      { durable_name: name, ...pull },
+      { durable_name: name, ...push },
+      { name, durable_name: name, ...pull },
+      { name, durable_name: name, ...push },
+    ]),
+    { name: 'reports', ...push },
+  ];
+  for (const config of configs) {
+    for (const action of ['create', 'update', '']) {
+      const payload = JSON.stringify({ stream_name: 'BALANCE_EVENTS', config, action });
+      const answer = await connection.request('$JS.API.CONSUMER.CREATE.BALANCE_EVENTS', payload);
+      const refused = { error: { err_code: expect.any(Number) } };
+      expect([config, action, answer.json()]).toMatchObject([config, action, refused]);
+    }
+  }
+  const left = await manager.consumers.list('BALANCE_EVENTS').next();
+  expect(left.map(({ name, config }) => [name, config.deliver_subject])).toEqual([['reports', undefined]]);
+  await manager.consumers.delete('BALANCE_EVENTS', 'reports');
 });

@@ -6,7 +6,8 @@ import { text as textOf } from 'node:stream/consumers';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openAccount } from '../../test/support/accounts.ts';
-import { eventually } from '../../test/support/eventually.ts';
+import { EventStream } from '../../test/support/event-stream.ts';
+import { eventually, until } from '../../test/support/eventually.ts';
 import { call, newKey, spread } from '../../test/support/http.ts';
 import { findProgram, nginxProgram, whyWithout } from '../../test/support/debian-program.ts';
 import { Stack } from '../../test/support/stack.ts';
@@ -55,6 +56,7 @@ withNginx(
   `what is too large, and a gateway that is not there, get the usual kind of answer${why}`,
   answersInPlaceOfGateways,
 );
+withNginx(`facts come through as they happen, and a quiet stream is not cut${why}`, streamsFacts, 60_000);
 withNginx(
   `a gateway killed under load costs no request, and nothing is applied twice${why}`,
   survivesAKill,
@@ -110,6 +112,26 @@ async function answersInPlaceOfGateways(): Promise<void> {
   expect(told).toMatchObject({ status: 504, body: { code: 'outcome_unknown', status: 504 } });
   expect(told.headers.get('idempotency-key')).toBe('my-key');
   expect(told.headers.get('content-type')).toBe('application/problem+json');
+}
+
+async function streamsFacts(): Promise<void> {
+  const stack = await Stack.start({ settlers: 0 });
+  try {
+    const { url } = await startNginx([Number(new URL(stack.url()).port)]);
+    const { client } = await stack.ledgerClient();
+    const accountId = await openAccount(client);
+    const stream = await EventStream.open(url, `?account=${accountId}&after=oldest`);
+    await until(() => stream.facts.length === 1);
+    // Longer than any other answer may stay away.
+    await eventually(async () => (stream.comments === 2 ? true : undefined), 30_000);
+    await call(url, '/api/add', { id: accountId, amount: '1.00' });
+    await until(() => stream.facts.length === 2);
+    await stack.gateways[0]?.stop();
+    expect(await stream.ended).toBe('ended');
+    await expect(EventStream.open(url)).rejects.toThrow(/"code":"unavailable"/);
+  } finally {
+    await stack.stop();
+  }
 }
 
 async function survivesAKill(): Promise<void> {

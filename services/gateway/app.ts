@@ -1,16 +1,20 @@
 import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import type { NatsLink } from '../../shared/messaging/connect.ts';
 import type { Logger } from '../../shared/telemetry/logger.ts';
 import type { Metrics } from '../../shared/telemetry/metrics.ts';
 import { addAccessGuard } from './auth/access-guard.ts';
 import type { AccessSettings } from './auth/settings.ts';
 import { createTokenVerifier } from './auth/verify-token.ts';
+import { EventStreams } from './events/event-streams.ts';
+import type { EventLimits } from './events/limits.ts';
 import type { Ledger } from './ledger-when-connected.ts';
 import { addAccessLog } from './plugins/access-log.ts';
 import { closeWhenStopping } from './plugins/close-when-stopping.ts';
 import { addCommandIdentity } from './plugins/command-identity.ts';
 import { addHttpSpans } from './plugins/http-spans.ts';
-import { answerJsonAsAscii } from './plugins/json-as-ascii.ts';
+import { answerJsonAsAscii, writeAsAscii } from './plugins/json-as-ascii.ts';
 import { addJsonBodies } from './plugins/json-body.ts';
+import { addLongAnswers } from './plugins/long-answers.ts';
 import { addNotFound } from './plugins/not-found.ts';
 import { addOpenApi } from './plugins/openapi.ts';
 import { addProblemAnswers, answerBrokenHttp, answerError } from './plugins/problem-json.ts';
@@ -19,6 +23,7 @@ import { addSecurityHeaders } from './plugins/security-headers.ts';
 import { addValidation } from './plugins/validation.ts';
 import { addAccountRoutes } from './routes/accounts.ts';
 import { addBalanceRoutes } from './routes/balances.ts';
+import { addEventRoutes } from './routes/events.ts';
 import { addHealthRoutes } from './routes/health.ts';
 import { addHoldRoutes } from './routes/holds.ts';
 import { addTestClockRoute } from './routes/test-clock.ts';
@@ -42,7 +47,10 @@ const keepAliveTimeoutMs = 75_000;
 export async function buildApp(options: {
   ledger: Ledger;
   logger: Logger;
-  metrics: Pick<Metrics, 'httpServerDuration'>;
+  metrics: Pick<Metrics, 'httpServerDuration' | 'eventStreams'>;
+  /** Facts are read from it; without it nobody is told any. */
+  connecting?: Promise<NatsLink>;
+  eventLimits?: Partial<EventLimits>;
   jsonAsAscii?: boolean;
   /** The books' time can be moved forward. */
   testClock?: boolean;
@@ -89,6 +97,7 @@ export async function buildApp(options: {
   addCommandIdentity(app);
   addHttpSpans(app);
   addAccessLog(app, logger, metrics);
+  addLongAnswers(app, metrics);
   addJsonBodies(app);
   addValidation(app);
   addProblemAnswers(app, traceUrl);
@@ -101,6 +110,10 @@ export async function buildApp(options: {
   addBalanceRoutes(app, ledger, guard);
   addHoldRoutes(app, ledger, guard);
   addAccountRoutes(app, ledger, guard);
+  const { connecting = new Promise<never>(() => undefined), eventLimits: limits } = options;
+  const writeJson = jsonAsAscii ? writeAsAscii : (json: string) => json;
+  const streams = new EventStreams({ connecting, logger, metrics, writeJson, limits });
+  addEventRoutes(app, streams, guard);
   addHealthRoutes(app, ledger);
   if (testClock) addTestClockRoute(app, ledger, guard);
   return app;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { maxPageSize } from '../../shared/contracts/limits.ts';
+import { maxAllowedAccounts, maxPageSize } from '../../shared/contracts/limits.ts';
 import { openingFields } from '../../shared/contracts/commands.ts';
 import {
   accountStatuses,
@@ -27,6 +27,7 @@ import {
   settleAmountSchema,
 } from '../../shared/contracts/primitives.ts';
 import { listOrders } from '../../shared/contracts/queries.ts';
+import { afterSchema } from './events/cursor.ts';
 
 /* What the HTTP API takes and answers when all goes well: types, checks and documentation at once. */
 
@@ -105,6 +106,35 @@ export const accountsQuerySchema = z.strictObject({
     .describe('Only accounts with an `id` behind this one: the last of the page before.'),
   status: z.enum(accountStatuses).optional().describe('Only accounts of this status.'),
   limit: pageLimit,
+});
+
+const accountListMessage = `must be 1 to ${maxAllowedAccounts} account ids with commas between them`;
+const accountListSchema = z.array(accountIdSchema).min(1).max(maxAllowedAccounts);
+/** In a query string, where a field may not be there twice. */
+const accountList = z
+  .string({ error: accountListMessage })
+  .transform((text, context): z.output<typeof accountListSchema> => {
+    const parsed = accountListSchema.safeParse(text.split(','));
+    if (parsed.success) return parsed.data;
+    context.addIssue({ code: 'custom', message: accountListMessage });
+    return z.NEVER;
+  });
+
+export const eventsQuerySchema = z.strictObject({
+  account: accountList.optional().describe('Only facts about these accounts: ids with commas between them.'),
+  after: afterSchema
+    .optional()
+    .describe(
+      'Goes on right behind the event with this `id`, or with `oldest` begins with what is kept. `Last-Event-ID` wins.',
+    ),
+});
+
+/** Documentation only: `routes/events.ts` reads the header. */
+export const eventsHeadersSchema = z.object({
+  'Last-Event-ID': z
+    .string()
+    .optional()
+    .describe('Goes on right behind the event with this `id`. A browser’s `EventSource` sends it by itself.'),
 });
 
 export const openBodySchema = accountParamsSchema
@@ -407,6 +437,7 @@ export type EntriesQuery = z.output<typeof entriesQuerySchema>;
 export type EntriesAnswer = z.output<typeof entriesAnswerSchema>;
 export type HoldsQuery = z.output<typeof holdsQuerySchema>;
 export type AccountsQuery = z.output<typeof accountsQuerySchema>;
+export type EventsQuery = z.output<typeof eventsQuerySchema>;
 export type OpenBody = z.output<typeof openBodySchema>;
 export type SetLimitBody = z.output<typeof setLimitBodySchema>;
 export type CloseBody = z.output<typeof closeBodySchema>;

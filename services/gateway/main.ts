@@ -42,7 +42,16 @@ async function start(context: ServiceContext<GatewaySettings>): Promise<() => re
   onStop('the ledger client', () => ledger.close());
 
   const { access, jsonAsAscii, testClock, traceUrl } = settings;
-  const app = await buildApp({ ledger, logger, metrics, jsonAsAscii, testClock, traceUrl, access });
+  const app = await buildApp({
+    ledger,
+    logger,
+    metrics,
+    connecting,
+    jsonAsAscii,
+    testClock,
+    traceUrl,
+    access,
+  });
   refuseWhenFull(app, ledger, logger, metrics);
   onStop('the HTTP server', () => app.close());
   logger.info(access.summary);

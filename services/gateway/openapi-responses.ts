@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { errorCatalogue, type ErrorCode } from '../../shared/contracts/error-codes.ts';
 import { exampleHold, exampleIdentity } from './http-schemas.ts';
 import { problemSchema, problemType } from './problem-schema.ts';
@@ -62,6 +62,23 @@ export function answerHeaders(
 export function jsonResponse(description: string, schema: z.ZodType) {
   return { description, content: { 'application/json': { schema } } };
 }
+
+/** The OpenAPI response of a stream of facts. */
+export const eventStreamResponse = {
+  description:
+    'Events `entry` and `refusal` as they happen, each with an `id` to resume behind and a fact as `data`. ' +
+    'First comes `ready`, with the `id` to resume at before there was a fact; `gap` says that facts are missing.',
+  content: {
+    'text/event-stream': {
+      schema: z.string().meta({
+        examples: [
+          'event: entry\nid: 1234-1-mifq1c2d\n' +
+            'data: {"type":"entry","accountId":"26c940a1-7228-4ea2-a3bc-e6460b172040","seq":4,"kind":"add","amount":"33.48"}\n\n',
+        ],
+      }),
+    },
+  },
+};
 
 /** The OpenAPI responses for the errors that a route can answer: one per status, with an example of each code. */
 export function problemResponses(codes: readonly ErrorCode[]) {

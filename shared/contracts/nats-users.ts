@@ -50,8 +50,12 @@ export function natsPasswordVariable(user: NatsUserName): string {
  */
 export const natsPermissions: Readonly<Record<NatsUserName, NatsPermissions>> = {
   gateway: {
-    purpose: 'the gateway: sends what its callers may ask for',
-    publish: [...callersCommandKinds.map(commandSubject), ...queryKinds.map(querySubject)],
+    purpose: 'the gateway: sends what its callers may ask for, reads facts',
+    publish: [
+      ...callersCommandKinds.map(commandSubject),
+      ...queryKinds.map(querySubject),
+      ...readingAll(eventsStream),
+    ],
     subscribe: [inboxOf('gateway')],
     answers: false,
   },
@@ -116,6 +120,20 @@ function inboxOf(user: NatsUserName): string {
 /** Looking whether a stream is there, and making it; not changing, emptying or deleting it. */
 function makingStream(stream: string): string[] {
   return [`$JS.API.STREAM.INFO.${stream}`, `$JS.API.STREAM.CREATE.${stream}`];
+}
+
+/**
+ * Reading what a stream has, message by message, and what comes, by consumers that the broker names and deletes. To pull, or to
+ * delete, by names that are not known beforehand would be to read from the durable consumers of others, and to delete them.
+ */
+function readingAll(stream: string): string[] {
+  return [
+    `$JS.API.STREAM.INFO.${stream}`,
+    `$JS.API.STREAM.MSG.GET.${stream}`,
+    `$JS.API.CONSUMER.CREATE.${stream}`,
+    // How a consumer is told that its messages have come.
+    `$JS.FC.${stream}.>`,
+  ];
 }
 
 /** Making one durable consumer, taking its messages, and acknowledging them. */

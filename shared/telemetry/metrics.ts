@@ -40,13 +40,20 @@ export const metricCatalogue = {
     name: 'http.server.request.duration',
     unit: 's',
     description:
-      'From the first byte of an HTTP request to the last of its answer, by method, route and status.',
+      'From the first byte of an HTTP request to the last of its answer (of a stream, to its headers), by method, route and status.',
     buckets: seconds,
     attributes: [
       attributeNames.httpRequestMethod,
       attributeNames.httpRoute,
       attributeNames.httpResponseStatusCode,
     ],
+  },
+  eventStreams: {
+    kind: 'gauge',
+    name: 'holdfast.event.streams',
+    unit: '{stream}',
+    description: 'Streams of facts over HTTP that a gateway has open; past 1,000 new ones are refused.',
+    attributes: [],
   },
   natsRequestDuration: {
     kind: 'histogram',

@@ -188,6 +188,40 @@ export const accounts = sort({
   },
 });
 
+/** In an address. */
+export const accountList = sort({
+  right: {
+    ...uuidRight,
+    some: json(`${accountId},${foreign.toUpperCase()}`),
+    'as many as fit here': json(Array.from({ length: 27 }, () => foreign).join(',')),
+  },
+  wrong: {
+    ...uuidWrong,
+    'a comma too many': json(`${accountId},`),
+    'nothing between': json(`${accountId},,${foreign}`),
+    'a blank between': json(`${accountId}, ${foreign}`),
+    'one that is wrong': json(`${accountId},1`),
+  },
+});
+
+/** Where a stream of facts goes on. */
+export const cursor = sort({
+  right: {
+    'the oldest': json('oldest'),
+    'of a stream that is no more': json('1-0-a'),
+    'beyond all': json('999999999999999-999999-zzzzzzzzz'),
+  },
+  wrong: {
+    ...uuidWrong,
+    'too little': json('1-0'),
+    'too much': json('1-0-a-0'),
+    'too large': json('1234567890123456-0-a'),
+    negative: json('-1-0-a'),
+    'upper case': json('1-0-A'),
+    'another word': json('newest'),
+  },
+});
+
 const span = '4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7';
 export const traceparent = sort({
   right: { 'not sampled': json(`00-${span}-00`), 'every flag': json(`00-${span}-ff`) },

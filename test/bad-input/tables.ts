@@ -103,12 +103,16 @@ export interface RouteFields {
   readonly path?: Readonly<Record<string, Sort>>;
   /** Of the query string. */
   readonly query?: Readonly<Record<string, Sort>>;
-  /** Checked by {@link idempotencyKeys}, which are no JSON. */
+  /** Checked by {@link idempotencyKeys} and by what `after` takes, which are no JSON. */
   readonly header?: readonly string[];
   readonly body?: Readonly<Record<string, Sort>>;
 }
 
 const changeRoute: RouteFields = { header: ['Idempotency-Key'] };
+const eventsRoute: RouteFields = {
+  header: ['Last-Event-ID'],
+  query: { account: sorts.accountList, after: sorts.cursor },
+};
 const amountBody = { id: sorts.uuid, amount: sorts.amount, reference: sorts.reference };
 const subtractRoute = { ...changeRoute, body: { ...amountBody, ...holdOptions } };
 const endBody = { id: sorts.uuid, holdId: sorts.uuid };
@@ -157,6 +161,7 @@ export const routeFields: Readonly<Record<string, RouteFields>> = {
   'get /api/accounts': {
     query: { after: sorts.uuid, status: sorts.oneOf(accountStatuses), limit: sorts.pageSize },
   },
+  'get /api/events': eventsRoute,
 };
 
 /** What a client library lets through. Broken headers are tested on a bare connection: the gateway's own tests. */

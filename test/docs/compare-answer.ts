@@ -10,14 +10,19 @@ const isId = new RegExp(`^${uuidSource}$`, 'u');
 
 /**
  * Compares what a page shows with what was answered, and says where they differ; undefined when they do not. JSON is
- * compared by value, everything else by the letter. Times (Unix seconds too), traces and hashes may differ, and `…` stands for
+ * compared by value, everything else by the letter but for empty lines. Times (Unix seconds too), traces and hashes may differ, and `…` stands for
  * anything. An id may be another one, of the same uuid version, and from then on stands for that one: `ids` keeps it.
  */
 export function findDifference(shown: string, answered: string, ids: Ids): string | undefined {
   const json = parseJson(shown);
-  if (json === undefined) return differ('the answer', shown.trim(), answered.trim(), ids);
+  if (json === undefined) return differ('the answer', textIn(shown), textIn(answered), ids);
   const value = parseJson(answered);
   return value === undefined ? 'the answer is no JSON' : differ('the answer', json, value, ids);
+}
+
+/** Without empty lines: what a command writes is read without them. */
+function textIn(text: string): string {
+  return text.replaceAll(/\n{2,}/g, '\n').trim();
 }
 
 function differ(where: string, shown: unknown, answered: unknown, ids: Ids): string | undefined {

@@ -8,6 +8,7 @@ const ofVersion7 = '01a2120d-5b27-7006-950f-ccadb682cc86';
 describe('an answer is as shown', () => {
   test.each([
     ['done\n', 'done'],
+    ['event: a\n\nevent: b\n\n', 'event: a\nevent: b'],
     ['{"a": [1, {"b": null}]}', '{"a":[1,{"b":null}]}'],
     ['{"a":1,"b":2}', '{"b":2,"a":1}'],
     ['{"at":"2026-11-24T13:31:51Z"}', '{"at":"2027-01-01T00:00:00.123456Z"}'],

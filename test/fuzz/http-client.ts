@@ -32,6 +32,12 @@ export class HttpClient {
       };
       const sent = request(options, (response) => {
         let text = '';
+        if (response.headers['content-type']?.startsWith('text/event-stream') === true) {
+          // It would go on for as long as we listen.
+          resolve({ status: response.statusCode ?? 0, type: 'text/event-stream', text });
+          response.destroy();
+          return;
+        }
         response.setEncoding('utf8');
         response.on('data', (part: string) => (text += part));
         response.on('error', reject);

@@ -108,8 +108,9 @@ export class Stack {
     return client;
   }
 
-  /** Stops the broker; with `start` it goes on with the same data on the same port. */
-  async restartNats({ loseData = false } = {}): Promise<void> {
+  /** Stops the broker, or kills it; it goes on with the same data on the same port. */
+  async restartNats({ loseData = false, kill = false } = {}): Promise<void> {
+    if (kill) this.nats.process.kill();
     await this.nats.process.stop(10_000);
     if (loseData) await rm(join(this.#dataDir, 'nats'), { recursive: true });
     this.nats = await startNats(this.#dataDir, { open: true, port: this.nats.port });

@@ -15,12 +15,14 @@ export interface Caller {
   readonly scopes: ReadonlySet<Scope>;
   /** The accounts it is narrowed to; undefined is all of them. */
   readonly accounts: readonly AccountId[] | undefined;
+  /** When its token ends, in milliseconds since 1970. */
+  readonly expiresMs: number;
 }
 
 /** Characters in a subject. */
 export const maxSubjectLength = 255;
 
-/** The claims that count here, beside those about time, issuer and audience. */
+/** The claims that count here, beside those about issuer and audience. */
 const claimsSchema = z.object({
   sub: z
     .string()
@@ -34,14 +36,20 @@ const claimsSchema = z.object({
     .optional()
     .transform((words = []) => words),
   accounts: allowedAccountsSchema,
+  exp: z.number(),
 });
 
-/** The caller that a verified token's claims describe; or the name of the claim that can't be used. */
-export function callerOf(claims: unknown): Caller | { readonly wrongClaim: string } {
+/**
+ * The caller that a verified token's claims describe; or the name of the claim that can't be used.
+ *
+ * @param clockToleranceS for how many seconds past its end a token is taken.
+ */
+export function callerOf(claims: unknown, clockToleranceS: number): Caller | { readonly wrongClaim: string } {
   const parsed = claimsSchema.safeParse(claims);
   if (!parsed.success) return { wrongClaim: String(parsed.error.issues[0]?.path[0] ?? 'sub') };
-  const { sub, scope, accounts } = parsed.data;
-  return { subject: sub, scopes: withIncluded(scope), accounts };
+  const { sub, scope, accounts, exp } = parsed.data;
+  const expiresMs = (exp + clockToleranceS) * 1_000;
+  return { subject: sub, scopes: withIncluded(scope), accounts, expiresMs };
 }
 
 function withIncluded(words: readonly string[]): ReadonlySet<Scope> {

@@ -8,8 +8,6 @@ const maxKeptMs = 60_000;
 
 interface Kept {
   readonly caller: Caller;
-  /** When the token ends, by the wall clock. */
-  readonly expiresMs: number;
   /** By `performance.now()`: by the wall clock a minute would be eleven when that is put back by ten. */
   readonly keptUntilMs: number;
 }
@@ -22,13 +20,12 @@ export class VerifiedTokens {
   find(token: string): Caller | undefined {
     const kept = this.#kept.get(token);
     if (kept === undefined) return undefined;
-    if (performance.now() < kept.keptUntilMs && Date.now() < kept.expiresMs) return kept.caller;
+    if (performance.now() < kept.keptUntilMs && Date.now() < kept.caller.expiresMs) return kept.caller;
     this.#kept.delete(token);
     return undefined;
   }
 
-  /** `expiresMs` is when the token ends, in milliseconds since 1970. */
-  keep(token: string, caller: Caller, expiresMs: number): void {
+  keep(token: string, caller: Caller): void {
     if (this.#kept.size >= maxKept) {
       // The oldest goes: a map has its keys in the order in which they came.
       for (const oldest of this.#kept.keys()) {
@@ -36,6 +33,6 @@ export class VerifiedTokens {
         break;
       }
     }
-    this.#kept.set(token, { caller, expiresMs, keptUntilMs: performance.now() + maxKeptMs });
+    this.#kept.set(token, { caller, keptUntilMs: performance.now() + maxKeptMs });
   }
 }

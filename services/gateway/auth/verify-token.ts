@@ -39,12 +39,11 @@ export function createTokenVerifier(settings: TokenSettings, logger: Logger): To
       const { payload } = await jwtVerify(token, keyOf, requirements).catch((error: unknown) => {
         throw error instanceof KeysUnavailable ? error : new TokenRefused(reasonOf(error));
       });
-      const caller = callerOf(payload);
+      const caller = callerOf(payload, clockToleranceS);
       if ('wrongClaim' in caller) {
         throw new TokenRefused(`the claim ${caller.wrongClaim} of the token is not as it must be`);
       }
-      const expiresMs = ((payload.exp ?? 0) + clockToleranceS) * 1_000;
-      verified.keep(token, caller, expiresMs);
+      verified.keep(token, caller);
       return caller;
     },
   };

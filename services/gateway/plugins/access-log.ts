@@ -7,7 +7,10 @@ import { isProbe } from '../routes/health.ts';
 import { whenCallerGone } from './caller-gone.ts';
 import { routeOf } from './http-spans.ts';
 
-/** One line per request and one measurement per answer: never bodies, names or amounts, nor paths, which hold ids. */
+/**
+ * One line per request, when its answer has ended, and one measurement per answer: never bodies, names or amounts, nor paths,
+ * which hold ids.
+ */
 export function addAccessLog(
   app: FastifyInstance,
   logger: Logger,
@@ -15,8 +18,9 @@ export function addAccessLog(
 ): void {
   app.addHook('onRequest', (request, reply, done) => {
     whenCallerGone(reply, () => {
-      const { status: _, ...line } = lineOf(request, reply, routeOf(request));
-      logger.info({ ...line, callerGone: true }, 'request');
+      const { status, ...line } = lineOf(request, reply, routeOf(request));
+      // Of a long answer it has had the status.
+      logger.info({ ...line, ...(reply.isLong && { status }), callerGone: true }, 'request');
     });
     done();
   });
@@ -24,12 +28,22 @@ export function addAccessLog(
     const route = routeOf(request);
     const level = isProbe(route) ? 'debug' : 'info';
     if (logger.isLevelEnabled(level)) logger[level](lineOf(request, reply, route), 'request');
-    metrics.httpServerDuration.record(reply.elapsedTime / 1_000, {
-      [attributeNames.httpRequestMethod]: request.method,
-      ...(route === undefined ? {} : { [attributeNames.httpRoute]: route }),
-      [attributeNames.httpResponseStatusCode]: reply.statusCode,
-    });
+    if (!reply.isLong) recordDuration(metrics, request, reply);
     done();
+  });
+}
+
+/** Measures how long a request has taken until now. */
+export function recordDuration(
+  metrics: Pick<Metrics, 'httpServerDuration'>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): void {
+  const route = routeOf(request);
+  metrics.httpServerDuration.record(reply.elapsedTime / 1_000, {
+    [attributeNames.httpRequestMethod]: request.method,
+    ...(route === undefined ? {} : { [attributeNames.httpRoute]: route }),
+    [attributeNames.httpResponseStatusCode]: reply.statusCode,
   });
 }
 

@@ -1,5 +1,5 @@
 import type { Attributes } from '@opentelemetry/api';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { attributeNames, spanNames } from '../../../shared/telemetry/conventions.ts';
 import {
   isTracing,
@@ -32,22 +32,27 @@ export function addHttpSpans(app: FastifyInstance): void {
         request.span = span;
         span.setAttributes(attributesOf(request, route));
         reply.header('trace-id', span.spanContext().traceId);
-        whenCallerGone(reply, () => span.end());
+        whenCallerGone(reply, () => {
+          if (!reply.isLong) span.end();
+        });
       }
     }
     done();
   });
 
   app.addHook('onResponse', (request, reply, done) => {
-    const { span } = request;
-    if (span !== undefined) {
-      span.setAttribute(attributeNames.httpResponseStatusCode, reply.statusCode);
-      // A client's mistake is no error of the server's: the conventions leave 4xx without an error status.
-      if (reply.statusCode >= 500) recordFailure(span, String(reply.statusCode));
-      span.end();
-    }
+    if (!reply.isLong) endSpan(request, reply);
     done();
   });
+}
+
+/** Ends the request's span, if it has one, with what is answered. */
+export function endSpan({ span }: FastifyRequest, { statusCode }: FastifyReply): void {
+  if (span === undefined) return;
+  span.setAttribute(attributeNames.httpResponseStatusCode, statusCode);
+  // A client's mistake is no error of the server's: the conventions leave 4xx without an error status.
+  if (statusCode >= 500) recordFailure(span, String(statusCode));
+  span.end();
 }
 
 const serverSpan = { kind: SpanKind.SERVER } as const;

@@ -7,8 +7,13 @@ const jsonType = /^application\/(?:[\w.-]+\+)?json\b/;
 export function answerJsonAsAscii(app: FastifyInstance): void {
   app.addHook('onSend', (_request, reply, payload, done) => {
     const isJson = typeof payload === 'string' && jsonType.test(String(reply.getHeader('content-type')));
-    done(null, isJson ? payload.replace(notAscii, escapeUnit) : payload);
+    done(null, isJson ? writeAsAscii(payload) : payload);
   });
+}
+
+/** A JSON text in ASCII alone. */
+export function writeAsAscii(json: string): string {
+  return json.replace(notAscii, escapeUnit);
 }
 
 /** A character outside the basic plane is two units, and JSON escapes it as two. */

@@ -5,6 +5,7 @@ import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fast
 import type { OpenAPIV3_1 } from 'openapi-types';
 import { z } from 'zod';
 import { readVersion } from '../../../shared/config/read-version.ts';
+import { commandHeadersSchema } from '../http-schemas.ts';
 import { answerHeaders } from '../openapi-responses.ts';
 import { pages } from './security-headers.ts';
 import type { Scope } from '../auth/caller.ts';
@@ -53,6 +54,7 @@ export async function addOpenApi(
         { name: 'balances', description: 'What an account has, what has changed it, and changing it.' },
         { name: 'holds', description: 'What a subtract holds, and ending or extending it before it is due.' },
         { name: 'accounts', description: 'Opening, closing and listing accounts, and their limits.' },
+        { name: 'events', description: 'What has happened, as it happens.' },
         ...(testClock
           ? [{ name: 'test clock', description: 'Moving the books’ time, to see what it brings.' }]
           : []),
@@ -117,7 +119,7 @@ const describeRoute: Transform = (route) => {
       if (media !== undefined && examples !== undefined) media.examples = examples;
     }
   }
-  const isCommand = route.schema?.headers !== undefined;
+  const isCommand = route.schema?.headers === commandHeadersSchema;
   for (const [status, response] of Object.entries(transformed)) {
     const isProblem = 'application/problem+json' in response.content;
     response.headers = answerHeaders(status, { isCommand, isProblem });

@@ -76,6 +76,7 @@ describe('the OpenAPI document', () => {
       'post /api/open',
       'post /api/set-limit',
       'post /api/close',
+      'get /api/events',
       'get /api/ping',
       'get /healthz',
       'get /readyz',
@@ -93,6 +94,7 @@ describe('the OpenAPI document', () => {
     ]);
     expect(headersOf('/api/add', 'post', '415')).toEqual([...everywhere, 'Idempotency-Key']);
     expect(headersOf('/api/add', 'post', '503')).toEqual([...everywhere, 'Retry-After']);
+    expect(headersOf('/api/events', 'get', '503')).toEqual([...everywhere, 'Retry-After']);
     expect(headersOf('/readyz', 'get', '503')).toEqual(everywhere);
   });
 
@@ -126,6 +128,7 @@ describe('the OpenAPI document', () => {
       ['post /api/open', [{}, { token: ['balance:admin'] }]],
       ['post /api/set-limit', [{}, { token: ['balance:admin'] }]],
       ['post /api/close', [{}, { token: ['balance:admin'] }]],
+      ['get /api/events', [{}, { token: ['balance:read'] }]],
     ]);
     for (const { statuses } of needs) expect(statuses).toEqual(expect.arrayContaining(['401', '403', '429']));
   });

@@ -15,8 +15,8 @@ const warnEveryMs = 1_000;
 const pauseMs = 500;
 const resumeCheckMs = 25;
 
-/** Needs no ledger: it is answered however much waits. */
-const ping = '/api/ping';
+/** These need no ledger: they are answered however much waits. A browser that is refused a stream tries it no more. */
+const withoutLedger = /^\/api\/(?:ping$|events(?:$|\?))/;
 
 /**
  * Refuses at the door what would be refused later: with too many requests under way, one more is answered before
@@ -66,8 +66,8 @@ export function refuseWhenFull(
 
   app.server.removeListener('request', serve);
   app.server.on('request', (request, response) => {
-    if (ledger.room() === 0 && request.url?.startsWith('/api/') === true && request.url !== ping)
-      refuse(request, response);
+    const { url = '' } = request;
+    if (ledger.room() === 0 && url.startsWith('/api/') && !withoutLedger.test(url)) refuse(request, response);
     else serve(request, response);
   });
 }

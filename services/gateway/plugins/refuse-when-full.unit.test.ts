@@ -29,6 +29,7 @@ beforeEach(async () => {
     return {};
   });
   app.get('/api/ping', () => ({}));
+  app.get('/api/events', () => ({}));
   app.get('/readyz', () => ({}));
   const logger = createLogger('gateway', 'info', { write: (line) => lines.push(JSON.parse(line)) });
   refuseWhenFull(app, { room: () => room }, logger, createMetrics());
@@ -69,6 +70,9 @@ test('without room a request is refused before it is served, whole, and with roo
 test('what needs no ledger is answered without room', async () => {
   expect((await ask('GET', '/api/ping'))[0].statusCode).toBe(200);
   expect((await ask('GET', '/readyz'))[0].statusCode).toBe(200);
+  expect((await ask('GET', '/api/events'))[0].statusCode).toBe(200);
+  expect((await ask('GET', '/api/events?account=x'))[0].statusCode).toBe(200);
+  expect((await ask('GET', '/api/eventsx'))[0].statusCode).toBe(503);
 });
 
 test('who asks again at once is heard half a second later', async () => {
