@@ -68,6 +68,7 @@ async function publish(numbers: readonly number[], more: object = {}): Promise<v
   await jetstream(link.connection).publish(eventSubject, JSON.stringify(facts));
 }
 
+const consumerNow = async () => (await manager.consumers.list(eventsStream).next())[0]?.name;
 const numbersIn = ({ facts }: EventStream): number[] =>
   facts.map((fact) => ('seq' in fact ? fact.seq : Number.NaN));
 const cutOff = (): number => logLines.filter((line) => line.includes('cut off')).length;
@@ -125,7 +126,6 @@ describe('facts over HTTP', () => {
     const stream = await EventStream.open(url);
     await publish([1]);
     await until(() => stream.facts.length === 1);
-    const consumerNow = async () => (await manager.consumers.list(eventsStream).next())[0]?.name;
     const consumer = await consumerNow();
     // Longer than two of the broker's signs of life take.
     const beganMs = performance.now();
