@@ -6,7 +6,7 @@ import { settlerSettings } from '../../services/settler/config.ts';
 import { anyText, remotePort, secret } from '../../shared/config/fields.ts';
 import { readNatsAccess } from '../../shared/config/nats-access.ts';
 import { isSet, parseSettings, SettingsError, type Environment } from '../../shared/config/parse-settings.ts';
-import { isProduction } from '../../shared/config/test-clock.ts';
+import { isProduction } from '../../shared/config/setting-groups.ts';
 
 /** The settings that only running on one machine has. */
 export const localSettings = z.object({

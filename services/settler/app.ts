@@ -65,22 +65,23 @@ export function createSettler(options: {
     },
   });
 
-  const sweep = coalesced(async () => {
+  /** What is due now, whoever announced it; asked to stop, it leaves the rest to the next start. */
+  const settleNow = async ({ sweep: isSweep }: { readonly sweep: boolean }): Promise<number> => {
     try {
-      const settled = await settleDue({ client, sweep: true, stopping });
-      if (settled > 0) logger.info({ settled }, 'holds were settled that no message had announced');
+      return await settleDue({ client, sweep: isSweep, stopping });
     } catch (error) {
       if (!stopping.aborted) throw error;
+      return 0;
     }
+  };
+
+  const sweep = coalesced(async () => {
+    const settled = await settleNow({ sweep: true });
+    if (settled > 0) logger.info({ settled }, 'holds were settled that no message had announced');
   });
 
   const settleByMovedClock = async (): Promise<void> => {
-    if (!client.isClockMoved()) return;
-    try {
-      await settleDue({ client, stopping });
-    } catch (error) {
-      if (!stopping.aborted) throw error;
-    }
+    if (client.isClockMoved()) await settleNow({ sweep: false });
   };
 
   const ended = Promise.all([

@@ -75,6 +75,11 @@ export const environmentSettings = {
   }),
 };
 
+/** What `NODE_ENV` says, in whatever case it is written. */
+export function isProduction(nodeEnv: string): boolean {
+  return nodeEnv.toLowerCase() === 'production';
+}
+
 export const opsSettings = {
   OPS_HOST: host({
     description: 'The address of the services’ own ports for GET /metrics, /healthz and /readyz.',

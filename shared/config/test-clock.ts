@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { onOff } from './fields.ts';
 import { SettingsError } from './parse-settings.ts';
-import { environmentSettings } from './setting-groups.ts';
+import { environmentSettings, isProduction } from './setting-groups.ts';
 
 /** Whether there is a test clock. Of those that serve it. */
 export const testClockSettings = {
@@ -21,9 +21,4 @@ export function readTestClock(given: z.output<z.ZodObject<typeof testClockSettin
     ]);
   }
   return given.TEST_CLOCK;
-}
-
-/** In whatever case it is written. */
-export function isProduction(nodeEnv: string): boolean {
-  return nodeEnv.toLowerCase() === 'production';
 }
