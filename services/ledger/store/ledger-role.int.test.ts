@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
 import { createLogger } from '../../../shared/telemetry/logger.ts';
 import { eventually } from '../../../test/support/eventually.ts';
+import { migrationNames } from '../../../test/support/migrations.ts';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database.ts';
 import { migrate, waitUntilMigrated } from './migrate.ts';
 import { sessionConfig, type DatabaseAddress } from './session.ts';
@@ -104,15 +105,7 @@ describe('the ledger’s role', () => {
       await admin.query(`ALTER DATABASE ${other.connection.database} OWNER TO ${modest.user}`);
       const address = { ...owner, ...modest, name: other.address.name };
       expect(await migrate(address)).toEqual({
-        names: [
-          '001-books',
-          '002-named-entries',
-          '003-released-holds',
-          '004-transfers',
-          '005-test-clock',
-          '006-extended-holds',
-          '007-changed-limits',
-        ],
+        names: migrationNames,
         ledgerRole: undefined,
       });
     } finally {

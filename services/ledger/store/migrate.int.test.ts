@@ -3,20 +3,11 @@ import { Client, Pool } from 'pg';
 import { startTcpProxy } from '../../../test/support/tcp-proxy.ts';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database.ts';
 import { eventually } from '../../../test/support/eventually.ts';
+import { migrationNames } from '../../../test/support/migrations.ts';
 import { migrate, migrateWhenReachable, waitUntilMigrated } from './migrate.ts';
 import { OutboxTable } from './outbox-table.ts';
 import { queryTimeoutMs, sessionConfig, type DatabaseAddress } from './session.ts';
 import { createLogger } from '../../../shared/telemetry/logger.ts';
-
-const allNames = [
-  '001-books',
-  '002-named-entries',
-  '003-released-holds',
-  '004-transfers',
-  '005-test-clock',
-  '006-extended-holds',
-  '007-changed-limits',
-];
 
 describe('migrating', () => {
   let database: TestDatabase;
@@ -35,7 +26,7 @@ describe('migrating', () => {
 
   test('lets one of three ledgers do it, and none of them fails', async () => {
     const names = await Promise.all([migrate(address), migrate(address), migrate(address)]);
-    expect(names.flatMap((each) => each.names)).toEqual(allNames);
+    expect(names.flatMap((each) => each.names)).toEqual(migrationNames);
   });
 
   test('changes nothing the second time', async () => {
@@ -55,7 +46,7 @@ describe('migrating', () => {
         'DROP TYPE account_status, entry_kind, hold_status, due_action, outbox_topic; ' +
         'DROP FUNCTION refuse_to_rewrite_the_journal',
     );
-    expect((await migrate(address)).names).toEqual(allNames);
+    expect((await migrate(address)).names).toEqual(migrationNames);
   });
 
   test('keeps what the outbox of before has to tell', async () => {
@@ -133,7 +124,7 @@ describe('migrating', () => {
     const { rows } = await killed.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
     const waiting = migrate(address);
     await client.query('SELECT pg_terminate_backend($1)', [rows[0]?.pid]);
-    expect((await waiting).names).toEqual(allNames);
+    expect((await waiting).names).toEqual(migrationNames);
   });
 
   test('keeps trying, and says so, while there is no database; and stops when asked to', async () => {
@@ -155,7 +146,7 @@ describe('migrating', () => {
     const waiting = migrateWhenReachable(address, logger, new AbortController().signal);
     const line = await eventually(async () => lines[0]);
     await client.query('SELECT pg_advisory_unlock(1214803204, 2)');
-    expect((await waiting).names).toEqual(allNames);
+    expect((await waiting).names).toEqual(migrationNames);
     expect(line).toContain(`waiting for whoever else migrates the database ${address.name}`);
   });
 
